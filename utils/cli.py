@@ -1,0 +1,230 @@
+"""What the five programs have in common on the command line.
+
+Results go to stdout, all else to stderr.  Exit status: 0 done, 1 one
+``error: ...`` line for each problem, 2 wrong usage, 130 interrupted.
+"""
+
+import argparse
+import os
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+# Figures that have no --save name of their own land here.
+FIGURES = Path("figures")
+# A bar for something that is over at once only flickers.
+SECONDS_WITHOUT_BAR = 1.0
+
+
+class UserError(Exception):
+    """A problem that the user can solve; its text is the error line."""
+
+
+class Parser(argparse.ArgumentParser):
+    """ArgumentParser whose complaints look like all other errors."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            description=description, allow_abbrev=False,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+    def error(self, message: str) -> None:
+        """Print usage and one ``error:`` line, and exit with status 2."""
+        self.print_usage(sys.stderr)
+        print_error(message)
+        self.exit(2)
+
+    def add_display(self) -> None:
+        """Add --no-display, which every program that draws has."""
+        self.add_argument(
+            "--no-display", action="store_true",
+            help="open no window; save the figure and print its path "
+                 "(chosen by itself where there is no screen)")
+
+    def add_jobs(self) -> None:
+        """Add --jobs, which every program with parallel work has."""
+        self.add_argument(
+            "--jobs", type=positive_int, default=os.cpu_count() or 1,
+            metavar="N", help="number of processes")
+
+    def add_seed(self) -> None:
+        """Add --seed, which every program that draws lots has."""
+        self.add_argument(
+            "--seed", type=natural_int, default=42, metavar="N",
+            help="the same seed gives the same result")
+
+
+def positive_int(text: str) -> int:
+    """Return text as an integer of at least 1, for argparse."""
+    return _bounded_int(text, 1)
+
+
+def natural_int(text: str) -> int:
+    """Return text as an integer of at least 0, for argparse."""
+    return _bounded_int(text, 0)
+
+
+def _bounded_int(text: str, lowest: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = lowest - 1
+    if number < lowest:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number of at least {lowest}")
+    return number
+
+
+def printable(text: object) -> str:
+    """Return text without control characters or lone surrogates.
+
+    File names may hold both; they would garble a terminal, or stop a print
+    with a UnicodeEncodeError.
+    """
+    return "".join(
+        character if character.isprintable() else
+        character.encode("unicode_escape", "surrogatepass").decode()
+        for character in str(text))
+
+
+def drawable(text: object) -> str:
+    """Return printable text for a figure, where $...$ is no formula."""
+    return printable(text).replace("$", r"\$")
+
+
+def print_error(message: object) -> None:
+    """Print one ``error:`` line to stderr."""
+    print(f"error: {printable(message)}", file=sys.stderr)
+
+
+def print_note(message: object) -> None:
+    """Print one line that is neither result nor error to stderr."""
+    print(printable(message), file=sys.stderr, flush=True)
+
+
+def run(main: Callable[[], int]) -> int:
+    """Return main's exit status, whatever happens inside it.
+
+    The last clause is deliberately broad: a fault of ours must reach a user
+    as one line as well.  LEAF_DEBUG=1 shows the traceback to us.
+    """
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal in the C locale can't print an accent: escape it.
+            stream.reconfigure(errors="backslashreplace")
+        status = main()
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        print_error(error)
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has left.  Python flushes stdout once more
+        # at exit, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print_error(f"{place}{error.strerror or error}")
+    except MemoryError:
+        print_error("out of memory")
+    except Exception as error:
+        if os.environ.get("LEAF_DEBUG"):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        print_error(f"internal fault, please report it: {error!r} "
+                    f"({Path(place.filename).name}:{place.lineno})")
+    return FAILED
+
+
+def progress(items: Iterable, total: int, title: str) -> Iterator:
+    """Yield the items, with a bar on stderr for all that takes long.
+
+    Silent when stderr is no terminal.
+    """
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    start, done, items = time.monotonic(), 0, iter(items)
+    for item in items:
+        done += 1
+        yield item
+        if time.monotonic() - start > SECONDS_WITHOUT_BAR:
+            break
+    else:
+        return
+    with progress_bar() as bar:
+        task = bar.add_task(title, total=total, completed=done)
+        for item in items:
+            yield item
+            bar.advance(task)
+
+
+def progress_bar():
+    """Return rich's bar with count and time left, on stderr."""
+    from rich.console import Console
+    from rich.progress import (BarColumn, MofNCompleteColumn, Progress,
+                               TextColumn, TimeRemainingColumn)
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeRemainingColumn(), console=Console(stderr=True),
+        disable=not sys.stderr.isatty(), transient=True)
+
+
+def open_pyplot(no_display: bool):
+    """Return matplotlib.pyplot, able to open windows only if wanted.
+
+    Without a screen (or without a window toolkit) matplotlib itself falls
+    back to drawing into files, which `show_or_save` then notices.
+    """
+    import matplotlib
+    if no_display:
+        matplotlib.use("Agg")
+    from matplotlib import pyplot
+    # A figure for each of many plants is meant so.
+    pyplot.rcParams["figure.max_open_warning"] = 0
+    # Names of folders may hold emoji, which matplotlib's font draws as boxes.
+    warnings.filterwarnings("ignore", "Glyph .* missing from font")
+    return pyplot
+
+
+def show_or_save(figures: dict[str, object], save: Path | None) -> None:
+    """Show the figures in windows, or save them and print their paths.
+
+    figures: matplotlib figures by the name that each gets as a file below
+    FIGURES.  save: the file for the figure instead (for several, the first
+    part of their names); with it, they are saved even if there is a screen.
+    """
+    import matplotlib
+    from matplotlib import pyplot
+    windows = matplotlib.get_backend().lower() != "agg"
+    try:
+        if save is not None or not windows:
+            for name, figure in figures.items():
+                path = FIGURES / f"{name}.png"
+                if save is not None:
+                    path = (save if len(figures) == 1 else
+                            save.with_stem(f"{save.stem}_{name}"))
+                save_figure(figure, path)
+                print(f"figure: {printable(path)}")
+        if windows:
+            pyplot.show()
+    finally:
+        pyplot.close("all")
+
+
+def save_figure(figure, path: Path) -> None:
+    """Save a matplotlib figure; UserError for an unknown kind of file."""
+    from utils.images import whole_file
+    kinds = figure.canvas.get_supported_filetypes()
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in kinds:
+        raise UserError(f"{path}: a figure is saved as one of "
+                        + ", ".join(f".{name}" for name in sorted(kinds)))
+    with whole_file(path) as partial:
+        figure.savefig(partial, format=kind)

@@ -1,0 +1,183 @@
+"""The one reader, the one writer and the one preprocessing of images.
+
+Inside the programs an image is an RGB uint8 array of shape (H, W, 3).
+"""
+
+import os
+import re
+import secrets
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+
+from utils.cli import UserError
+
+# Kinds of file by their ending; the content decides how they are read.
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff",
+                      ".webp"))
+# 100 megapixels: beyond any camera, 300 MB decoded.  More is refused from
+# the header, before anything is decoded.
+MAX_PIXELS = 100_000_000
+# Quality at which a leaf saved again differs by less than its own noise.
+JPEG_QUALITY = 95
+
+
+def natural_key(path: Path | str) -> list:
+    """Return the sort key by which "image (2)" comes before "image (10)"."""
+    parts = re.split(r"([0-9]+)", str(path))
+    folded = [int(part) if part.isdecimal() else part.casefold()
+              for part in parts]
+    return [folded, str(path)]
+
+
+def is_image(name: str) -> bool:
+    """Tell by its name whether a file is an image and not hidden."""
+    return (not name.startswith(".")
+            and os.path.splitext(name)[1].lower() in SUFFIXES)
+
+
+def find_images(folder: Path) -> list[Path]:
+    """Return all images below a folder, as paths relative to it.
+
+    Natural order.  Hidden files and folders are left out; linked folders
+    are followed, but none is entered twice, so that loops end.
+    Raises UserError if folder is no folder, or cannot be listed.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: " + ("not a folder" if folder.exists()
+                                         else "no such folder"))
+    found, entered = [], set()
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f"{error.filename}: {error.strerror}")
+
+    for place, folders, names in os.walk(folder, onerror=refuse,
+                                         followlinks=True):
+        identity = os.path.realpath(place)
+        if identity in entered:
+            folders.clear()
+            continue
+        entered.add(identity)
+        folders[:] = sorted(name for name in folders
+                            if not name.startswith("."))
+        found += [Path(place, name).relative_to(folder)
+                  for name in names if is_image(name)]
+    return sorted(found, key=natural_key)
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Return an image file as RGB uint8 (H, W, 3), upright.
+
+    Pillow reads it rather than OpenCV: it notices truncated files, knows
+    the size before it decodes, and handles orientation, palettes and CMYK.
+    Transparency is laid over white, 16 bits are scaled to 8.
+    Raises UserError, with the path, for all that is no readable image.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of odd metadata and of size; size is ours to say.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                width, height = image.size
+                if width * height > MAX_PIXELS:
+                    raise UserError(
+                        f"{path}: {width}x{height} pixels are more than "
+                        f"{MAX_PIXELS:,}")
+                image.load()
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: a folder, not an image") from None
+    except PermissionError:
+        raise UserError(f"{path}: permission denied") from None
+    except Exception as error:
+        # Pillow's decoders raise nearly everything for damaged files
+        # (OSError, ValueError, SyntaxError, struct.error, ...).
+        raise UserError(f"{path}: not a readable image "
+                        f"({_reason(error, path)})") from None
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """Return an error's text without the path that the caller names."""
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "unknown or damaged format"
+    return str(error).replace(str(path), "").strip() or type(error).__name__
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
+    """Return a loaded Pillow image of any mode as RGB uint8 (H, W, 3)."""
+    if image.mode[0] in "IF":
+        grey = np.asarray(image, np.float64)
+        # The wide modes I and F may hold 8-bit values, which stay as they are.
+        deep = image.mode.startswith("I;16") or grey.max(initial=0) > 255
+        scale = 255 / 65535 if deep else 1
+        grey = np.clip(np.rint(grey * scale), 0, 255).astype(np.uint8)
+        return np.repeat(grey[..., np.newaxis], 3, axis=2)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(ground, image)
+    # np.array, not asarray: Pillow's own memory is read-only.
+    return np.array(image.convert("RGB"))
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a name beside path to write to, moved to path when all is well.
+
+    So a file is there whole or not at all, whatever stops the program.
+    Folders on the way are made.  Raises UserError where it can't write.
+    """
+    # Hidden, so that no program takes it for an image of the user's.
+    partial = path.parent / f".partial-{secrets.token_hex(8)}{path.suffix}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written "
+                        f"({error.strerror or error})") from None
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+def write_image(path: Path, rgb_img: np.ndarray) -> None:
+    """Write RGB uint8 (H, W, 3), in the format that the ending names.
+
+    Raises UserError where the ending is unknown or the folder read-only.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path}: an image ends in one of "
+                        + ", ".join(sorted(SUFFIXES)))
+    options = []
+    if suffix in (".jpg", ".jpeg"):
+        options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    bgr_img = cv2.cvtColor(rgb_img, cv2.COLOR_RGB2BGR)
+    encoded, content = cv2.imencode(suffix, bgr_img, options)
+    if not encoded:
+        raise UserError(f"{path}: cannot be encoded as {suffix}")
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def preprocess(rgb_img: np.ndarray, size: int) -> np.ndarray:
+    """Return what the network sees: float32 (size, size, 3) in -1..1.
+
+    Takes RGB uint8 (H, W, 3).  The scaling is MobileNetV2's own (Sandler
+    et al. 2018); area interpolation keeps small lesions from vanishing
+    between the samples.
+    """
+    shrinks = min(rgb_img.shape[:2]) > size
+    resized = cv2.resize(rgb_img, (size, size), interpolation=(
+        cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
+    return resized.astype(np.float32) / np.float32(127.5) - np.float32(1)

@@ -1,0 +1,67 @@
+"""One function over many images, in several local processes."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+
+import cv2
+
+from utils.cli import UserError
+
+# Fewer items are done before a second process has started.
+ITEMS_WORTH_A_PROCESS = 64
+# Items handed over at once: enough to hide the hand-over (0.1 ms), few
+# enough that the processes end together.
+CHUNK = 16
+
+
+def _start_worker() -> None:
+    """Prepare a worker: one thread each, and Ctrl-C is the parent's to see."""
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _do_chunk(function: Callable, items: list) -> list:
+    """Return function's result, or its UserError, for each item."""
+    results = []
+    for item in items:
+        try:
+            results.append(function(item))
+        except UserError as error:
+            results.append(error)
+    return results
+
+
+def map_items(function: Callable, items: Sequence, jobs: int) -> Iterator:
+    """Yield function(item), or the UserError it raised, in the items' order.
+
+    function: of a module's top level (it travels to the processes by name).
+    jobs: number of processes; 1, or few items, stay in this process.
+    At most a few chunks a process are under way, so memory is constant.
+    """
+    jobs = min(jobs, len(items) // ITEMS_WORTH_A_PROCESS)
+    chunks = (items[start:start + CHUNK]
+              for start in range(0, len(items), CHUNK))
+    if jobs <= 1:
+        for chunk in chunks:
+            yield from _do_chunk(function, chunk)
+        return
+    # A forked copy of a process that has threads (TensorFlow's, OpenCV's)
+    # may hang, so each worker starts anew.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(jobs, context, _start_worker)
+    try:
+        waiting = [pool.submit(_do_chunk, function, chunk)
+                   for chunk in islice(chunks, 4 * jobs)]
+        while waiting:
+            yield from waiting.pop(0).result()
+            waiting += [pool.submit(_do_chunk, function, chunk)
+                        for chunk in islice(chunks, 1)]
+    except BrokenProcessPool:
+        raise UserError("a worker process was stopped from outside "
+                        "(out of memory?)") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
