@@ -61,27 +61,31 @@ def rotate(rgb_img: np.ndarray, angle: float) -> np.ndarray:
 
 
 def draw_skew(rng: np.random.Generator) -> np.ndarray:
-    """Return how far each corner moves inwards: (4, 2), parts of a side."""
+    """Return how far each corner is moved inwards: (4, 2), parts of a side.
+
+    Corners go clockwise from the top left, as (x, y).
+    """
     moves = np.zeros((4, 2))
     side = rng.integers(4)
-    # Two neighbouring corners come nearer to each other: that side is
-    # farther from the camera.
-    along = side % 2
-    moves[side, along] = moves[(side + 1) % 4, along] = rng.uniform(*LEAN)
+    # Both ends of one side come nearer to each other.
+    moves[[side, (side + 1) % 4], side % 2] = rng.uniform(*LEAN)
     return moves
 
 
 def skew(rgb_img: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Tilt the leaf out of the image's plane: a camera is seldom upright."""
+    """Tilt the leaf out of the image's plane: a camera is seldom upright.
+
+    The trapezium between the moved corners is stretched to the frame, so
+    that nothing from beyond the border is needed.
+    """
     height, width = rgb_img.shape[:2]
-    size = np.array([width - 1, height - 1], np.float32)
-    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
-    inwards = np.where(corners > 0, -1, 1)
-    moved = (corners + inwards * moves).astype(np.float32)
-    # An image one pixel wide has no corners to move apart.
     if min(height, width) < 2:
-        return rgb_img.copy()
-    matrix = cv2.getPerspectiveTransform(corners * size, moved * size)
+        return rgb_img.copy()  # no corners to move apart
+    size = np.array([width - 1, height - 1])
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    moved = corners + np.where(corners > 0, -1, 1) * moves
+    matrix = cv2.getPerspectiveTransform(
+        (moved * size).astype(np.float32), (corners * size).astype(np.float32))
     return cv2.warpPerspective(rgb_img, matrix, (width, height),
                                borderMode=cv2.BORDER_REFLECT_101)
 

