@@ -17,15 +17,11 @@ The split is by leaf, and the validation part is looked at once, at the end.
 """
 
 import argparse
-import csv
 import json
 import platform
-import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -35,12 +31,14 @@ from Augmentation import plan_balance, write_plan
 from utils import backbone as backbones
 from utils import cli, labels
 from utils.cli import UserError
-from utils.evaluation import Evaluation, confusion_figure, evaluate
+from utils.evaluation import Evaluation, evaluate
 from utils.images import preprocess, read_batches, read_image, whole_file
 from utils.labels import STOPPING, TRAINING, VALIDATION, Dataset
 from utils.learnings import (Description, Learnings, energies, softmax,
                              sign, write_archive)
 from utils.litert import Network
+from utils.report import (Clock, confusion_figure, curves_figure,
+                          write_split)
 from utils.workers import map_items
 
 OUTPUT = Path("learnings.zip")
@@ -223,15 +221,15 @@ def epoch_bar(title: str, total: int):
     bar = cli.progress_bar()
     task = bar.add_task(title, total=total)
 
-    def step(*_) -> None:
+    def step(number: int, logs: dict | None = None) -> None:
         bar.advance(task)
 
     by_step = total > HEAD_EPOCHS
     return keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs: bar.start(),
+        on_train_begin=lambda logs=None: bar.start(),
         on_train_batch_end=step if by_step else None,
         on_epoch_end=None if by_step else step,
-        on_train_end=lambda logs: bar.stop())
+        on_train_end=lambda logs=None: bar.stop())
 
 
 def calibrate(logits: np.ndarray, targets: np.ndarray
@@ -263,54 +261,202 @@ def validate(learnings: Learnings, paths: list[Path], targets: np.ndarray
     return evaluate(targets, np.array(probabilities), learnings.class_names)
 
 
-def write_split(path: Path, dataset: Dataset, groups: list[str],
-                parts: np.ndarray) -> None:
-    """Write which image and leaf is in which part, one row an image."""
-    with whole_file(path) as partial:
-        with open(partial, "w", newline="", encoding="utf-8") as lines:
-            writer = csv.writer(lines, lineterminator="\n")
-            writer.writerow(("file", "class", "leaf", "part"))
-            for file, label, leaf, part in zip(
-                    dataset.files, dataset.labels, groups, parts):
-                writer.writerow((file.as_posix(), dataset.class_names[label],
-                                 leaf, part))
+def learn(options: argparse.Namespace, folder: Path, clock: Clock) -> int:
+    """Learn as the options say; return the exit status.
 
-
-def curves_figure(pyplot, head: dict, fine: dict):
-    """Return a figure of loss and accuracy over the epochs of both phases.
-
-    head, fine: Keras's histories.
+    folder: for what is only needed until the archive is written.
     """
-    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2),
-                                   layout="constrained")
-    start = len(head["loss"])
-    for ax, name in zip(axes, ("loss", "accuracy")):
-        epochs = range(1, start + len(fine["loss"]) + 1)
-        for key, label in ((name, "learned from"),
-                           (f"val_{name}", "stopping part")):
-            ax.plot(epochs, head[key] + fine[key], ".-", label=label)
-        ax.axvline(start + 0.5, color="grey", linestyle="--",
-                   label="fine-tuning starts")
-        best = start + 1 + int(np.argmin(fine["val_loss"]))
-        ax.axvline(best, color="green", linestyle=":", label="weights kept")
-        ax.set_xlabel("epoch")
-        ax.set_ylabel(name)
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend()
-    figure.suptitle("Head, then fine-tuning")
-    return figure
+    with clock.phase("reading and splitting"):
+        dataset, groups, problems = read_leaves(
+            options.directory, options.groups, options.jobs)
+        parts = labels.split_dataset(dataset, groups, options.validation,
+                                     STOPPING_SHARE, options.seed)
+    with clock.phase("augmentation"):
+        part = {name: dataset.subset(np.flatnonzero(parts == name))
+                for name in (TRAINING, STOPPING, VALIDATION)}
+        plan = plan_balance(part[TRAINING], None, options.seed)
+        augmented = folder / "augmented_directory"
+        for result in write_plan(plan, dataset.root, augmented, options.seed,
+                                 options.jobs):
+            if isinstance(result, UserError):
+                raise result
+        files = [file for copies in plan for file in copies.files()]
+        targets = np.array([copies.label for copies in plan
+                            for _ in copies.files()])
+    print(f"{len(dataset.files)} images of {len(set(groups))} leaves: "
+          + ", ".join(f"{count} {name}" for name, count in zip(
+              *np.unique(parts, return_counts=True)))
+          + f"; learning from {len(files)} balanced images")
+
+    with clock.phase("frozen features"):
+        weights, source = backbones.find_weights(options.weights)
+        keras = backbones.import_keras()
+        keras.utils.set_random_seed(options.seed)
+        rng = np.random.default_rng(options.seed)
+        backbone = backbones.build_backbone(options.size, weights)
+        if weights is None:
+            chosen = rng.permutation(len(files))[:4 * FROZEN_BATCH]
+            backbones.measure_statistics(backbone, np.stack(
+                [preprocess(read_image(augmented / files[index]),
+                            options.size) for index in chosen]))
+        cut, unfrozen = backbones.cut_layer(backbone, options.unfreeze)
+        cli.print_note(f"weights: {source}; the top {unfrozen} layers above "
+                       f"{cut} are unfrozen for fine-tuning")
+        pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
+        frozen = Network(backbones.to_litert(keras.Model(
+            backbone.input, [backbone.get_layer(cut).output, pooled])))
+        features, pooled = frozen_features(
+            frozen, [augmented / file for file in files], options.size,
+            folder, "Training part")
+        stopping, stopping_pooled = frozen_features(
+            frozen, part[STOPPING].paths(), options.size, folder,
+            "Stopping part")
+    with clock.phase("head"):
+        head = build_head(len(dataset.class_names))
+        head_history = train_head(
+            head, (pooled, targets),
+            (stopping_pooled, part[STOPPING].labels), options.patience)
+    with clock.phase("fine-tuning"):
+        top = build_top(backbone, cut, head)
+        fine_history = fine_tune(
+            top, (features, targets), (stopping, part[STOPPING].labels),
+            options.learning_rate, options.epochs, options.batch_size,
+            options.patience, rng)
+    with clock.phase("export and validation"):
+        logits = top.predict(stopping.astype(np.float32), verbose=0)
+        temperature, threshold = calibrate(logits, part[STOPPING].labels)
+        model = backbones.to_litert(keras.Model(
+            backbone.input, top(backbone.get_layer(cut).output)))
+        description = Description(dataset.class_names, options.size,
+                                  temperature, threshold)
+        evaluation = validate(Learnings(description, model),
+                              part[VALIDATION].paths(),
+                              part[VALIDATION].labels)
+    print(evaluation.table())
+    requirement = evaluation.accuracy > 0.9 and sum(parts == VALIDATION) >= 100
+    print("above 90 % on at least 100 validation images: "
+          + ("yes" if requirement else "no"))
+    description.details.update(
+        metrics=evaluation.as_dict(),
+        settings={
+            "validation": options.validation, "size": options.size,
+            "batch_size": options.batch_size, "epochs": options.epochs,
+            "learning_rate": options.learning_rate,
+            "patience": options.patience, "unfrozen_layers": unfrozen,
+            "cut": cut, "weights": source, "seed": options.seed},
+        images={name: int((parts == name).sum())
+                for name in (TRAINING, STOPPING, VALIDATION)},
+        leaves=len(set(groups)), augmented_images=len(files),
+        epochs={"head": len(head_history.history["loss"]),
+                "fine_tuning": len(fine_history.history["loss"])},
+        versions={"python": platform.python_version()} | {
+            name: version(name) for name in
+            ("tensorflow", "keras", "numpy", "opencv-python",
+             "ai-edge-litert")})
+    with clock.phase("archive and report"):
+        write_archive(options.output, description, model, augmented, files)
+        signature = options.output.parent / "signature.txt"
+        sign(options.output, signature)
+        report = options.output.parent / "report"
+        write_split(report / "split.csv", dataset, groups, parts)
+        pyplot = cli.open_pyplot(True)
+        cli.save_figure(confusion_figure(pyplot, evaluation),
+                        report / "confusion.png")
+        cli.save_figure(curves_figure(pyplot, head_history.history,
+                                      fine_history.history),
+                        report / "curves.png")
+    with whole_file(report / "report.json") as partial:
+        partial.write_text(json.dumps(
+            description.details | {"seconds": clock.seconds}, indent=1))
+    for path in (options.output, signature, report):
+        print(f"written: {cli.printable(path)}")
+    return cli.FAILED if problems else cli.DONE
 
 
-class Clock:
-    """Seconds that each phase took, said on stderr as it ends."""
+def build_parser() -> cli.Parser:
+    """Return the parser of the command line."""
+    parser = cli.Parser("Learn to name leaf diseases from a folder of "
+                        "labelled photographs.")
+    add = parser.add_argument
+    add("directory", type=Path, metavar="DIRECTORY",
+        help="folder of class folders, flat or below plant folders")
+    add("--output", type=Path, default=OUTPUT, metavar="ZIP",
+        help="archive of the learnings; signature.txt and report/ are "
+             "written beside it")
+    add("--groups", type=Path, metavar="CSV",
+        help="columns file,leaf: photographs of one leaf stay on one side "
+             "of the split (without it, near-identical ones do)")
+    add("--validation", type=share, default=0.2, metavar="SHARE",
+        help="share of the images that is held out and never learned from")
+    add("--size", type=image_size, default=224, metavar="PIXELS",
+        help="side to which images are scaled")
+    add("--batch-size", type=cli.positive_int, default=32, metavar="N",
+        help="images between two steps of fine-tuning")
+    add("--epochs", type=cli.positive_int, default=8, metavar="N",
+        help="most times that fine-tuning sees every image")
+    add("--unfreeze", type=cli.natural_int, default=UNFREEZE,
+        metavar="LAYERS", help="topmost layers of the backbone to fine-tune, "
+                               "rounded to the edge of a block")
+    add("--learning-rate", type=rate, default=FINE_RATE, metavar="R",
+        help="rate at which fine-tuning starts")
+    add("--patience", type=cli.positive_int, default=3, metavar="N",
+        help="epochs without progress after which a phase stops")
+    add("--weights", default="imagenet", metavar="imagenet|none|FILE",
+        help="what the backbone starts from")
+    parser.add_seed()
+    parser.add_jobs()
+    parser.add_display()
+    return parser
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Time what is done inside."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - start, 2)
-        cli.print_note(f"{name}: {self.seconds[name]:.1f} s")
+def share(text: str) -> float:
+    """Return text as a number above 0 and below 1, for argparse."""
+    return _between(text, 0, 1)
+
+
+def rate(text: str) -> float:
+    """Return text as a learning rate, for argparse."""
+    return _between(text, 0, 1)
+
+
+def _between(text: str, low: float, high: float) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = low
+    if not low < number < high:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number above {low} and below {high}")
+    return number
+
+
+def image_size(text: str) -> int:
+    """Return text as a size that MobileNetV2 takes, for argparse."""
+    size = cli.positive_int(text)
+    if not 32 <= size <= 1024:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not between 32 and 1024 pixels")
+    return size
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program and return its exit status."""
+    options = build_parser().parse_args(argv)
+    place = options.output.parent
+    if options.output.is_dir():
+        raise UserError(f"{options.output}: is a folder; --output names the "
+                        "archive")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        # Beside the archive: where nothing can be written it fails now, not
+        # after minutes, and the disk is the one that the user has chosen.
+        folder = tempfile.TemporaryDirectory(prefix=".learning-", dir=place)
+    except OSError as error:
+        raise UserError(f"{place}: cannot be written "
+                        f"({error.strerror})") from None
+    with folder:
+        return learn(options, Path(folder.name), Clock())
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

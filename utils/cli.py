@@ -17,6 +17,9 @@ from pathlib import Path
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 # Figures that have no --save name of their own land here.
 FIGURES = Path("figures")
+# The backends of matplotlib that draw into files; all others open windows.
+FILE_BACKENDS = frozenset(("agg", "cairo", "pdf", "pgf", "ps", "svg",
+                           "template"))
 # A bar for something that is over at once only flickers.
 SECONDS_WITHOUT_BAR = 1.0
 
@@ -114,6 +117,9 @@ def run(main: Callable[[], int]) -> int:
     as one line as well.  LEAF_DEBUG=1 shows the traceback to us.
     """
     try:
+        # A program may be started with its streams closed (`>&-`).
+        sys.stdout = sys.stdout or open(os.devnull, "w")
+        sys.stderr = sys.stderr or open(os.devnull, "w")
         for stream in (sys.stdout, sys.stderr):
             # A terminal in the C locale can't print an accent: escape it.
             stream.reconfigure(errors="backslashreplace")
@@ -201,7 +207,11 @@ def open_pyplot(no_display: bool):
     Without a screen (or without a window toolkit) matplotlib itself falls
     back to drawing into files, which `show_or_save` then notices.
     """
-    import matplotlib
+    try:
+        import matplotlib
+    except ValueError as error:
+        # A wrong MPLBACKEND or matplotlibrc is the user's to mend.
+        raise UserError(f"matplotlib cannot start ({error})") from None
     if no_display:
         matplotlib.use("Agg")
     from matplotlib import pyplot
@@ -221,14 +231,14 @@ def show_or_save(figures: dict[str, object], save: Path | None) -> None:
     """
     import matplotlib
     from matplotlib import pyplot
-    windows = matplotlib.get_backend().lower() != "agg"
+    windows = matplotlib.get_backend().lower() not in FILE_BACKENDS
     try:
         if save is not None or not windows:
             for name, figure in figures.items():
                 path = FIGURES / f"{name}.png"
                 if save is not None:
-                    path = (save if len(figures) == 1 else
-                            save.with_stem(f"{save.stem}_{name}"))
+                    path = (save if len(figures) == 1 else save.parent /
+                            f"{save.stem}_{name}{save.suffix}")
                 save_figure(figure, path)
                 print(f"figure: {printable(path)}")
         if windows:

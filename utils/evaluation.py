@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from utils.cli import drawable, printable
+from utils.cli import printable
 
 # Normal quantile of a 95 % interval.
 Z = 1.959964
@@ -105,29 +105,3 @@ def calibration_error(confidences: np.ndarray, correct: np.ndarray) -> float:
     bins = np.minimum((confidences * BINS).astype(int), BINS - 1)
     gaps = np.bincount(bins, confidences - correct, minlength=BINS)
     return float(np.abs(gaps).sum() / len(confidences))
-
-
-def confusion_figure(pyplot, evaluation: Evaluation):
-    """Return a figure of the confusion matrix: counts and row per cent."""
-    confusion = evaluation.confusion
-    count = len(evaluation.class_names)
-    side = 3.5 + 0.62 * count
-    figure, ax = pyplot.subplots(figsize=(side + 0.8, side),
-                                 layout="constrained")
-    rows = confusion.sum(axis=1, keepdims=True)
-    shares = confusion / np.maximum(rows, 1)
-    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [drawable(name) for name in evaluation.class_names]
-    ax.set_xticks(range(count), names, rotation=45, ha="right",
-                  rotation_mode="anchor")
-    ax.set_yticks(range(count), names)
-    ax.set_xlabel("predicted")
-    ax.set_ylabel("true")
-    ax.set_title(f"{np.trace(confusion)} of {confusion.sum()} right "
-                 f"({evaluation.accuracy:.2%})")
-    for row, column in np.argwhere(confusion > 0):
-        ax.text(column, row,
-                f"{confusion[row, column]}\n{shares[row, column]:.1%}",
-                ha="center", va="center", fontsize=8,
-                color="white" if shares[row, column] > 0.5 else "black")
-    return figure

@@ -80,6 +80,9 @@ def read_image(path: Path) -> np.ndarray:
     Raises UserError, with the path, for all that is no readable image.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # Opening a pipe would wait for its writer for ever.
+            raise UserError(f"{path}: not a regular file")
         with warnings.catch_warnings():
             # Pillow warns of odd metadata and of size; size is ours to say.
             warnings.simplefilter("ignore")

@@ -103,7 +103,7 @@ def _name_classes(root: Path, folders: list[Path]
     # "Apple_scab" names its plant; in "Apple/{healthy,scab}" the folder does.
     flat = [name for name, folder in zip(names, folders)
             if len(folder.parts) < 2]
-    prefixed = all("_" in name for name in flat)
+    prefixed = all(name.find("_") > 0 for name in flat)
     plants = [
         folder.parent.name if len(folder.parts) > 1
         else name.split("_")[0] if prefixed

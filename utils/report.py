@@ -1,0 +1,93 @@
+"""What training leaves beside the archive, to prove what was learned."""
+
+import csv
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from utils.cli import drawable, print_note
+from utils.evaluation import Evaluation
+from utils.images import whole_file
+from utils.labels import Dataset
+
+
+class Clock:
+    """Seconds that each phase took, said on stderr as it ends."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time what is done inside."""
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 2)
+        print_note(f"{name}: {self.seconds[name]:.1f} s")
+
+
+def write_split(path: Path, dataset: Dataset, groups: list[str],
+                parts: np.ndarray) -> None:
+    """Write which image and leaf is in which part, one row an image."""
+    with whole_file(path) as partial:
+        with open(partial, "w", newline="", encoding="utf-8") as lines:
+            writer = csv.writer(lines, lineterminator="\n")
+            writer.writerow(("file", "class", "leaf", "part"))
+            for file, label, leaf, part in zip(
+                    dataset.files, dataset.labels, groups, parts):
+                writer.writerow((file.as_posix(), dataset.class_names[label],
+                                 leaf, part))
+
+
+def curves_figure(pyplot, head: dict, fine: dict):
+    """Return a figure of loss and accuracy over the epochs of both phases.
+
+    head, fine: Keras's histories.
+    """
+    figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2),
+                                   layout="constrained")
+    start = len(head["loss"])
+    for ax, name in zip(axes, ("loss", "accuracy")):
+        epochs = range(1, start + len(fine["loss"]) + 1)
+        for key, label in ((name, "learned from"),
+                           (f"val_{name}", "stopping part")):
+            ax.plot(epochs, head[key] + fine[key], ".-", label=label)
+        ax.axvline(start + 0.5, color="grey", linestyle="--",
+                   label="fine-tuning starts")
+        best = start + 1 + int(np.argmin(fine["val_loss"]))
+        ax.axvline(best, color="green", linestyle=":", label="weights kept")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel(name)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.legend()
+    figure.suptitle("Head, then fine-tuning")
+    return figure
+
+
+def confusion_figure(pyplot, evaluation: Evaluation):
+    """Return a figure of the confusion matrix: counts and row per cent."""
+    confusion = evaluation.confusion
+    count = len(evaluation.class_names)
+    side = 3.5 + 0.62 * count
+    figure, ax = pyplot.subplots(figsize=(side + 0.8, side),
+                                 layout="constrained")
+    rows = confusion.sum(axis=1, keepdims=True)
+    shares = confusion / np.maximum(rows, 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    names = [drawable(name) for name in evaluation.class_names]
+    ax.set_xticks(range(count), names, rotation=45, ha="right",
+                  rotation_mode="anchor")
+    ax.set_yticks(range(count), names)
+    ax.set_xlabel("predicted")
+    ax.set_ylabel("true")
+    ax.set_title(f"{np.trace(confusion)} of {confusion.sum()} right "
+                 f"({evaluation.accuracy:.2%})")
+    for row, column in np.argwhere(confusion > 0):
+        ax.text(column, row,
+                f"{confusion[row, column]}\n{shares[row, column]:.1%}",
+                ha="center", va="center", fontsize=8,
+                color="white" if shares[row, column] > 0.5 else "black")
+    return figure
