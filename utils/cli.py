@@ -132,9 +132,7 @@ def run(main: Callable[[], int]) -> int:
         print_error("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader (`| head`) has left.  Python flushes stdout once more
-        # at exit, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        pass        # The reader (`| head`) has left.
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         print_error(f"{place}{error.strerror or error}")
@@ -146,6 +144,13 @@ def run(main: Callable[[], int]) -> int:
         place = traceback.extract_tb(error.__traceback__)[-1]
         print_error(f"internal fault, please report it: {error!r} "
                     f"({Path(place.filename).name}:{place.lineno})")
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # Nobody reads, or the disk is full.  Python tries again at
+            # exit, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return FAILED
 
 

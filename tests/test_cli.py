@@ -1,0 +1,196 @@
+"""utils/cli.py: exit statuses, error lines, progress and figures."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from utils import cli
+
+ROOT = Path(cli.__file__).resolve().parent.parent
+
+
+def stop_with(error):
+    def main():
+        raise error
+    return main
+
+
+@pytest.mark.parametrize("main, status, line", [
+    (lambda: 0, 0, ""),
+    (lambda: 1, 1, ""),
+    (stop_with(cli.UserError("leaf.jpg: torn")), 1, "error: leaf.jpg: torn"),
+    (stop_with(KeyboardInterrupt()), 130, "error: interrupted"),
+    (stop_with(MemoryError()), 1, "error: out of memory"),
+    (stop_with(FileNotFoundError(2, "No such file", "a.csv")), 1,
+     "error: a.csv: No such file"),
+    (stop_with(OSError("odd")), 1, "error: odd"),
+    (stop_with(cli.UserError("a\nb\x1b[31m\udcff\u202e")), 1,
+     r"error: a\nb\x1b[31m\udcff\u202e"),
+])
+def test_run_gives_the_status_and_one_line(main, status, line, capsys):
+    assert cli.run(main) == status
+    assert capsys.readouterr().err == line + "\n" * bool(line)
+
+
+def test_a_fault_of_ours_is_one_line_that_names_the_place(
+        capsys, monkeypatch):
+    monkeypatch.delenv("LEAF_DEBUG", raising=False)
+    assert cli.run(stop_with(ValueError("first\nsecond"))) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: internal fault, please report it: Value")
+    assert error.count("\n") == 1
+    assert "(test_cli.py:" in error
+
+
+def test_leaf_debug_shows_us_the_traceback(monkeypatch):
+    monkeypatch.setenv("LEAF_DEBUG", "1")
+    with pytest.raises(ValueError, match="ours"):
+        cli.run(stop_with(ValueError("ours")))
+
+
+def run_code(code, redirect=""):
+    """Run code in a shell with a redirection; return the finished process."""
+    code = f"import sys; from utils import cli\n{code}"
+    return subprocess.run(
+        ["sh", "-c", f'"$0" -c "$1" {redirect}', sys.executable, code],
+        cwd=ROOT, capture_output=True, text=True, timeout=30)
+
+
+def test_a_reader_that_leaves_early_causes_no_complaint():
+    done = run_code("def main():\n  for _ in range(99999): print('line')\n"
+                    "  return 0\nsys.exit(cli.run(main))", "| head -n 1")
+    assert (done.stdout, done.stderr) == ("line\n", "")
+
+
+@pytest.mark.parametrize("main, status, lines", [
+    ("print(1); return 0", 1, 1), ("print(1); raise cli.UserError('x')", 1, 1),
+    ("print(1); sys.exit(2)", 2, 0)])
+def test_a_full_disk_is_one_line_at_most(main, status, lines):
+    done = run_code(f"def main(): {main}\nsys.exit(cli.run(main))",
+                    ">/dev/full")
+    assert (done.returncode, done.stderr.count("\n")) == (status, lines)
+
+
+def test_closed_streams_are_no_fault():
+    done = run_code("def main(): print(1); cli.print_note(2); return 0\n"
+                    "sys.exit(cli.run(main))", ">&- 2>&-")
+    assert done.returncode == 0
+
+
+def test_a_terminal_without_accents_gets_them_escaped():
+    done = run_code("sys.stdout.reconfigure(encoding='ascii')\n"
+                    "cli.run(lambda: print('caf\\xe9') or 0)")
+    assert (done.stdout, done.stderr) == ("caf\\xe9\n", "")
+
+
+def test_printable_keeps_letters_and_drawable_escapes_formulas():
+    assert cli.printable("Été 漢 \N{RED APPLE}") == "Été 漢 \N{RED APPLE}"
+    assert cli.drawable("$x$\n") == r"\$x\$\n"
+
+
+@pytest.fixture
+def parser():
+    parser = cli.Parser("For the test.")
+    parser.add_display()
+    parser.add_jobs()
+    parser.add_seed()
+    return parser
+
+
+def test_options_have_defaults(parser):
+    assert vars(parser.parse_args([])) == {
+        "no_display": False, "jobs": os.cpu_count(), "seed": 42}
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--jobs", "0"], ["--jobs", "two"], ["--jobs", "1.5"], ["--jobs", ""],
+    ["--seed", "-1"], ["--seed"], ["--no-disp"], ["extra\n"]])
+def test_wrong_usage_is_status_2_and_one_error_line(
+        parser, arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        parser.parse_args(arguments)
+    assert end.value.code == 2
+    *usage, error = capsys.readouterr().err.splitlines()
+    assert usage[0].startswith("usage: ")
+    assert error.startswith("error: ")
+
+
+class Terminal(io.StringIO):
+    """A stream that claims to be a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_is_silent_without_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(cli, "SECONDS_WITHOUT_BAR", -1)
+    assert list(cli.progress(iter("abc"), 3, "reading")) == list("abc")
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("patience, seen", [(60, False), (-1, True)])
+def test_progress_shows_a_bar_for_what_takes_long(
+        patience, seen, monkeypatch):
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(cli, "SECONDS_WITHOUT_BAR", patience)
+    assert list(cli.progress(range(5), 5, "reading")) == list(range(5))
+    assert ("reading" in screen.getvalue()) == seen
+
+
+@pytest.fixture
+def figures(tmp_path, monkeypatch):
+    """Return two empty figures; files land in the test's own folder."""
+    monkeypatch.chdir(tmp_path)
+    pyplot = cli.open_pyplot(no_display=True)
+    yield {"one": pyplot.figure(), "two": pyplot.figure()}
+    assert not pyplot.get_fignums(), "figures are left open"
+
+
+@pytest.mark.parametrize("save, names", [
+    (None, ["figures/one.png", "figures/two.png"]),
+    ("new/x.pdf", ["new/x_one.pdf", "new/x_two.pdf"])])
+def test_show_or_save_writes_and_prints(figures, save, names, capsys):
+    cli.show_or_save(figures, save and Path(save))
+    assert capsys.readouterr().out.splitlines() == [
+        f"figure: {name}" for name in names]
+    assert all(Path(name).stat().st_size for name in names)
+
+
+def test_a_single_figure_has_exactly_the_name_asked_for(figures, capsys):
+    cli.show_or_save({"one": figures["one"]}, Path("x.PNG"))
+    assert capsys.readouterr().out == "figure: x.PNG\n"
+    assert Path("x.PNG").read_bytes()[1:4] == b"PNG"
+
+
+@pytest.mark.parametrize("save", ["", ".", "/", "x", "x.docx"])
+def test_an_unknown_kind_of_figure_is_answered_with_the_kinds(figures, save):
+    with pytest.raises(cli.UserError, match=r"saved as one of .*\.png"):
+        cli.show_or_save(figures, Path(save))
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize("backend, shown, saved", [
+    ("TkAgg", 1, 0), ("agg", 0, 2), ("svg", 0, 2)])
+def test_figures_are_shown_or_saved_never_neither(
+        figures, backend, shown, saved, monkeypatch):
+    import matplotlib
+    from matplotlib import pyplot
+    calls = []
+    monkeypatch.setattr(matplotlib, "get_backend", lambda: backend)
+    monkeypatch.setattr(pyplot, "show", lambda: calls.append("show"))
+    cli.show_or_save(figures, None)
+    assert len(calls) == shown
+    assert len(list(Path().glob("figures/*.png"))) == saved
+
+
+def test_an_unknown_backend_is_the_users_to_mend(monkeypatch):
+    done = run_code("import os; os.environ['MPLBACKEND'] = 'nonsense'\n"
+                    "sys.exit(cli.run(lambda: cli.open_pyplot(False)))")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: matplotlib cannot start (")
+    assert done.stderr.count("\n") == 1

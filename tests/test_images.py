@@ -1,0 +1,245 @@
+"""utils/images.py: finding, reading, writing and preprocessing."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils import images
+from utils.cli import UserError
+
+# Left half red, right half blue, twice as wide as high.
+RED, BLUE = (200, 30, 30), (30, 30, 200)
+RGB = np.zeros((20, 40, 3), np.uint8)
+RGB[:, :20], RGB[:, 20:] = RED, BLUE
+# Brightness as Pillow weighs it (ITU-R 601): 0.299 R + 0.587 G + 0.114 B.
+GREY = np.asarray(Image.fromarray(RGB).convert("L"))
+
+
+def save(path, image, **options):
+    Image.fromarray(image).save(path, **options)
+    return path
+
+
+def test_natural_order_counts_as_people_do():
+    names = ["image (10).JPG", "Image (2).JPG", "image (1).JPG", "a", "10",
+             "9", "²"]
+    assert sorted(names, key=images.natural_key) == [
+        "9", "10", "a", "image (1).JPG", "Image (2).JPG", "image (10).JPG",
+        "²"]
+
+
+def test_names_that_differ_in_case_alone_keep_one_order():
+    names = ["a1", "A1", "a01"]
+    assert (sorted(names, key=images.natural_key)
+            == sorted(names[::-1], key=images.natural_key))
+
+
+@pytest.mark.parametrize("name, wanted", [
+    ("a.JPG", True), ("a.webp", True), ("a b (1).TiFf", True),
+    (".a.jpg", False), ("jpg", False), (".jpg", False), ("a.jpg.txt", False),
+    ("a.gif", False)])
+def test_the_ending_tells_an_image(name, wanted):
+    assert images.is_image(name) is wanted
+
+
+def test_find_images_follows_links_once_and_leaves_hidden_out(tree):
+    folder = tree({"b": 2, "a": 1, "b/.hidden": 1, "empty": 0})
+    (folder / "b" / "loop").symlink_to(folder)
+    (folder / "folder.jpg").mkdir()
+    assert [str(path) for path in images.find_images(folder)] == [
+        "a/image (1).JPG", "b/image (1).JPG", "b/image (2).JPG"]
+
+
+@pytest.mark.parametrize("name, reason", [
+    ("missing", "no such folder"), ("a/image (1).JPG", "not a folder")])
+def test_find_images_takes_only_a_folder(tree, name, reason):
+    with pytest.raises(UserError, match=reason):
+        images.find_images(tree({"a": 1}) / name)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp"])
+def test_what_is_written_without_loss_is_read_again(name, tmp_path):
+    images.write_image(tmp_path / "new" / name, RGB)
+    back = images.read_image(tmp_path / "new" / name)
+    assert back.dtype == np.uint8 and back.flags.writeable
+    # WebP by OpenCV loses a little, of the order of its chroma rounding.
+    tolerance = 4 if name == "a.webp" else 0
+    assert np.abs(back[:, [5, 35]].astype(int) - RGB[:, [5, 35]]
+                  ).max() <= tolerance
+
+
+def test_jpeg_differs_by_less_than_its_noise(tmp_path):
+    images.write_image(tmp_path / "a.JPG", RGB)
+    back = images.read_image(tmp_path / "a.JPG").astype(int)
+    assert np.abs(back - RGB).mean() < 2
+
+
+@pytest.mark.parametrize("mode, tolerance", [
+    ("P", 0), ("CMYK", 0), ("YCbCr", 8), ("L", 0), ("LA", 0), ("1", 0)])
+def test_other_colour_spaces_become_rgb(mode, tolerance, tmp_path):
+    source = Image.fromarray(RGB)
+    wanted = RGB
+    if mode in ("L", "LA"):
+        wanted = np.repeat(GREY[..., None], 3, axis=2)
+    if mode == "1":
+        source = Image.fromarray(np.where(RGB > 100, 255, 0)[..., 0] > 0)
+        wanted = np.where(RGB[..., :1] > 100, 255, 0).repeat(3, axis=2)
+    kind = "jpeg" if mode == "YCbCr" else "tiff"
+    options = {"quality": 100, "subsampling": 0} if kind == "jpeg" else {}
+    source.convert(mode, palette=Image.Palette.ADAPTIVE).save(
+        tmp_path / "a", kind, **options)
+    back = images.read_image(tmp_path / "a").astype(int)
+    assert back.shape == RGB.shape
+    assert np.abs(back - wanted).max() <= tolerance
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    alpha = np.full((20, 40, 1), 255, np.uint8)
+    alpha[:, 20:] = 0
+    path = save(tmp_path / "a.png", np.concatenate([RGB, alpha], axis=2))
+    back = images.read_image(path)
+    assert (back[:, :20] == RED).all() and (back[:, 20:] == 255).all()
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path):
+    deep = GREY.astype(np.uint16) * 257
+    back = images.read_image(save(tmp_path / "a.png", deep))
+    assert back.dtype == np.uint8
+    assert (back == GREY[..., None]).all()
+
+
+@pytest.mark.parametrize("values", [GREY.astype(np.float32),
+                                    GREY.astype(np.int32)])
+def test_eight_bits_in_a_wide_mode_stay(values, tmp_path):
+    back = images.read_image(save(tmp_path / "a.tif", values))
+    assert (back == GREY[..., None]).all()
+
+
+def test_values_that_are_no_numbers_cause_no_warning(tmp_path):
+    values = np.full((4, 4), np.nan, np.float32)
+    assert images.read_image(save(tmp_path / "a.tif", values)).shape[2] == 3
+
+
+def test_a_turned_camera_gives_an_upright_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6        # Orientation: to be turned a quarter clockwise
+    path = save(tmp_path / "a.jpg", RGB, exif=exif, quality=95)
+    back = images.read_image(path)
+    assert back.shape == (40, 20, 3)
+    assert np.abs(back[5].astype(int) - RED).max() < 10, "red is not on top"
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "webp", "tiff", "bmp"])
+@pytest.mark.parametrize("share", [0.05, 0.6, 0.95])
+def test_a_truncated_image_is_refused(kind, share, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    path = tmp_path / f"leaf.{kind}"
+    save(path, noise, format=kind)
+    content = path.read_bytes()
+    path.write_bytes(content[:int(len(content) * share)])
+    with pytest.raises(UserError, match="leaf.*not a readable image"):
+        images.read_image(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"some text", b"\xff\xd8\xff",
+                                     b"\x89PNG\r\n\x1a\n" + bytes(50)])
+def test_what_is_only_named_like_an_image_is_refused(content, tmp_path):
+    path = tmp_path / "leaf.jpg"
+    path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        images.read_image(path)
+    assert str(error.value).count(str(path)) == 1
+
+
+def test_what_is_no_file_is_refused_and_a_pipe_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for name, reason in (("missing.jpg", "no such file"), ("", "a folder"),
+                         ("pipe.jpg", "not a regular file")):
+        with pytest.raises(UserError, match=reason):
+            images.read_image(tmp_path / name)
+
+
+def test_a_huge_image_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.png", RGB)
+    monkeypatch.setattr(images, "MAX_PIXELS", RGB.size // 3 - 1)
+    with pytest.raises(UserError, match="40x20 pixels are more than 799"):
+        images.read_image(path)
+
+
+@pytest.mark.parametrize("before", [None, b"old"])
+@pytest.mark.parametrize("error, seen", [
+    (OSError(28, "No space"), UserError), (ValueError, ValueError),
+    (KeyboardInterrupt, KeyboardInterrupt)])
+def test_a_failed_write_leaves_all_as_it_was(tmp_path, before, error, seen):
+    path = tmp_path / "a.csv"
+    if before:
+        path.write_bytes(before)
+    with pytest.raises(seen), images.whole_file(path) as partial:
+        partial.write_bytes(b"half")
+        raise error
+    left = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert left == ({"a.csv": before} if before else {})
+
+
+def test_a_file_appears_whole_at_the_end_only(tmp_path):
+    path = tmp_path / "new" / "a.csv"
+    with images.whole_file(path) as partial:
+        partial.write_bytes(b"whole")
+        assert not path.exists()
+        assert not images.is_image(partial.with_suffix(".png").name)
+    assert [file.name for file in path.parent.iterdir()] == ["a.csv"]
+    assert path.read_bytes() == b"whole"
+
+
+def test_a_new_file_has_the_rights_that_the_user_gives(tmp_path):
+    kept = os.umask(0o027)
+    try:
+        images.write_image(tmp_path / "a.png", RGB)
+    finally:
+        os.umask(kept)
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("name, reason", [
+    ("a.txt", r"ends in one of .*\.png"), ("", "ends in one of"),
+    ("file/a.png", "cannot be written"), ("folder.png", "cannot be written"),
+    ("a" * 300 + ".png", "cannot be written")])
+def test_what_cannot_be_written_is_said(tmp_path, name, reason):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(UserError, match=reason):
+        images.write_image(tmp_path / name, RGB)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (300, 200), (1, 1), (32, 32)])
+def test_preprocess_gives_what_the_network_sees(shape):
+    image = np.zeros((*shape, 3), np.uint8)
+    image[..., 0], image[..., 1] = 255, 51
+    out = images.preprocess(image, 32)
+    assert out.shape == (32, 32, 3) and out.dtype == np.float32
+    assert out == pytest.approx(np.tile([1, -0.6, -1], (32, 32, 1)), abs=1e-6)
+
+
+def test_preprocess_averages_what_it_shrinks():
+    checks = np.indices((64, 64, 3))[:2].sum(axis=0) % 2 * 255
+    out = images.preprocess(checks.astype(np.uint8), 32)
+    # Half of each 2x2 block is white: 127.5, rounded to 128 by OpenCV.
+    assert np.abs(out).max() < 0.005
+
+
+def test_read_batches_keeps_order_and_puts_errors_in_place(tmp_path):
+    paths = []
+    for level in range(5):
+        paths.append(tmp_path / f"{level}.png")
+        save(paths[-1], np.full((8, 8, 3), level * 51, np.uint8))
+    paths[3].write_text("text")
+    batches = list(images.read_batches(paths, 4, 2))
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    found = [item for batch in batches for item in batch]
+    assert isinstance(found.pop(3), UserError)
+    assert [image.mean() for image in found] == pytest.approx(
+        [-1, -0.6, -0.2, 0.6], abs=1e-6)
+    assert list(images.read_batches([], 4, 2)) == []

@@ -1,0 +1,66 @@
+"""utils/workers.py: many items, one or two processes, the same results."""
+
+import os
+
+import pytest
+
+from utils.cli import UserError
+from utils.workers import ITEMS_WORTH_A_PROCESS, map_items
+
+# Enough for two processes, and a last chunk that is not full.
+MANY = range(2 * ITEMS_WORTH_A_PROCESS + 5)
+
+
+def tenth_is_bad(number):
+    """Return the square and the process; of the top level, to travel."""
+    if number % 10 == 3:
+        raise UserError(f"{number} is bad")
+    return number ** 2, os.getpid()
+
+
+def die(number):
+    os._exit(1)
+
+
+def fault(number):
+    return 1 / (number - 20)
+
+
+def results_of(jobs, items=MANY):
+    """Return results in order, errors as text, and the processes seen."""
+    results = list(map_items(tenth_is_bad, items, jobs))
+    values = [str(result) if isinstance(result, UserError) else result[0]
+              for result in results]
+    return values, {result[1] for result in results
+                    if not isinstance(result, UserError)}
+
+
+def test_order_is_kept_errors_stand_in_place_and_jobs_do_not_matter():
+    alone, process = results_of(1)
+    assert alone == [f"{number} is bad" if number % 10 == 3 else number ** 2
+                     for number in MANY]
+    assert process == {os.getpid()}
+    shared, processes = results_of(2)
+    assert shared == alone
+    assert os.getpid() not in processes and 1 <= len(processes) <= 2
+
+
+def test_few_items_stay_in_this_process():
+    _, processes = results_of(8, range(ITEMS_WORTH_A_PROCESS))
+    assert processes == {os.getpid()}
+    assert results_of(8, []) == ([], set())
+
+
+def test_results_come_while_later_items_are_waiting():
+    seen = []
+    results = map_items(seen.append, MANY, 1)
+    next(results)
+    assert 1 <= len(seen) < len(MANY)
+
+
+@pytest.mark.parametrize("function, jobs, error, text", [
+    (die, 2, UserError, "stopped from outside"),
+    (fault, 1, ZeroDivisionError, "division")])
+def test_a_dead_process_or_a_fault_ends_it(function, jobs, error, text):
+    with pytest.raises(error, match=text):
+        list(map_items(function, MANY, jobs))
