@@ -17,11 +17,9 @@ The split is by leaf, and the validation part is looked at once, at the end.
 """
 
 import argparse
-import json
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,25 +30,29 @@ from utils import backbone as backbones
 from utils import cli, labels
 from utils.cli import UserError
 from utils.evaluation import Evaluation, evaluate
-from utils.images import preprocess, read_batches, read_image, whole_file
-from utils.labels import STOPPING, TRAINING, VALIDATION, Dataset
-from utils.learnings import (Description, Learnings, energies, softmax,
-                             sign, write_archive)
+from utils.features import frozen_features, shuffled_batches, whole_batches
+from utils.images import preprocess, read_image
+from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
+                          part_counts)
+from utils.learnings import (Description, Learnings, energies, sign, softmax,
+                             write_archive)
 from utils.litert import Network
-from utils.report import (Clock, confusion_figure, curves_figure,
-                          write_split)
+from utils.report import Clock, write_report, write_split
 from utils.workers import map_items
 
 OUTPUT = Path("learnings.zip")
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
 HEAD_RATE = 1e-3         # Adam's own default: the head starts from nothing
+HEAD_BATCH = 64          # images
 HEAD_EPOCHS = 30         # more than it ever needs; EarlyStopping ends it
 FINE_RATE = 2e-4         # at 1e-3 the unfrozen blocks collapse to one class
 WEIGHT_DECAY = 1e-4
 DROPOUT = 0.2            # of the pooled features, against overfitting
 UNFREEZE = 38            # layers: blocks 13 to 16 and the last convolution
-FROZEN_BATCH = 32        # images that go through the frozen part at once
+STATISTICS_IMAGES = 128  # from which random weights take BatchNorm's means
 KEPT_KNOWN = 0.99        # share of the stopping part that counts as known
+PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
+            "ai-edge-litert")
 TEMPERATURES = np.geomspace(0.5, 5, 100)
 
 
@@ -87,50 +89,6 @@ def read_leaves(folder: Path, groups: Path | None, jobs: int
             problems)
 
 
-def frozen_features(network: Network, paths: list[Path], size: int,
-                    folder: Path, title: str
-                    ) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the frozen part gives for each image, computed once.
-
-    network: images to (features at the cut, pooled features of the top).
-    Returns features, float16 (N, h, w, channels), memory-mapped in folder,
-    and pooled features, float32 (N, 1280).
-    """
-    features = pooled = None
-    done = 0
-    batches = read_batches(paths, size, FROZEN_BATCH)
-    count = -(-len(paths) // FROZEN_BATCH)
-    for batch in cli.progress(batches, count, title):
-        for image in batch:
-            if isinstance(image, UserError):
-                raise image
-        at_cut, at_top = network(np.stack(batch))
-        if features is None:
-            features = np.lib.format.open_memmap(
-                folder / f"{title}.npy", "w+", np.float16,
-                (len(paths), *at_cut.shape[1:]))
-            pooled = np.empty((len(paths), at_top.shape[1]), np.float32)
-        features[done:done + len(batch)] = at_cut
-        pooled[done:done + len(batch)] = at_top
-        done += len(batch)
-    return features, pooled
-
-
-def shuffled_batches(features: np.ndarray, targets: np.ndarray, size: int,
-                     rng: np.random.Generator) -> Iterator[tuple]:
-    """Yield batches (float32 features, targets) without end.
-
-    All images anew in another order at each epoch; only a batch of the
-    memory-mapped features is in memory.
-    """
-    while True:
-        order = rng.permutation(len(features))
-        for start in range(0, len(order), size):
-            # Sorted: a disk reads forwards faster.
-            rows = np.sort(order[start:start + size])
-            yield features[rows].astype(np.float32), targets[rows]
-
-
 def build_head(classes: int):
     """Return the new head: pooled features (N, 1280) to logits."""
     keras = backbones.import_keras()
@@ -140,18 +98,20 @@ def build_head(classes: int):
         keras.layers.Dense(classes)], name="head")
 
 
-def train_head(head, learned: tuple, stopping: tuple, patience: int):
-    """Phase 1: learn the head at a high rate; return Keras's history.
+def train_head(head, learned: tuple, stopping: tuple, patience: int
+               ) -> dict:
+    """Phase 1: learn the head at a high rate; return its history.
 
     learned, stopping: (pooled features, labels) to learn from and to stop
     by.
     """
     keras = backbones.import_keras()
     compile_model(head, keras.optimizers.Adam(HEAD_RATE))
-    return head.fit(*learned, validation_data=stopping, batch_size=64,
-                    epochs=HEAD_EPOCHS, verbose=0,
-                    callbacks=[early_stopping(patience),
-                               epoch_bar("Head", HEAD_EPOCHS)])
+    fitted = head.fit(*learned, validation_data=stopping, verbose=0,
+                      batch_size=HEAD_BATCH, epochs=HEAD_EPOCHS,
+                      callbacks=[early_stopping(patience),
+                                 progress_callback("Head", HEAD_EPOCHS)])
+    return fitted.history
 
 
 def build_top(backbone, cut: str, head):
@@ -172,8 +132,9 @@ def build_top(backbone, cut: str, head):
 
 
 def fine_tune(top, learned: tuple, stopping: tuple, rate: float, epochs: int,
-              batch_size: int, patience: int, rng: np.random.Generator):
-    """Phase 2: learn top and head at a low rate; return Keras's history.
+              batch_size: int, patience: int, rng: np.random.Generator
+              ) -> dict:
+    """Phase 2: learn top and head at a low rate; return its history.
 
     learned, stopping: (features at the cut, labels).  The rate falls along
     a cosine to 0 (Loshchilov and Hutter 2017).
@@ -184,16 +145,16 @@ def fine_tune(top, learned: tuple, stopping: tuple, rate: float, epochs: int,
     schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
     compile_model(top, keras.optimizers.AdamW(
         schedule, weight_decay=WEIGHT_DECAY))
-    history = top.fit(
+    fitted = top.fit(
         shuffled_batches(features, targets, batch_size, rng),
         steps_per_epoch=steps, epochs=epochs, verbose=0,
-        validation_data=(stopping[0].astype(np.float32), stopping[1]),
+        validation_data=stopping,
         callbacks=[early_stopping(patience),
-                   epoch_bar("Fine-tuning", epochs * steps)])
-    if not np.isfinite(history.history["loss"]).all():
+                   progress_callback("Fine-tuning", epochs * steps, True)])
+    if not np.isfinite(fitted.history["loss"]).all():
         raise UserError("the loss is no longer a number; try a lower "
                         "--learning-rate")
-    return history
+    return fitted.history
 
 
 def compile_model(model, optimizer) -> None:
@@ -215,20 +176,19 @@ def early_stopping(patience: int):
         "val_loss", patience=patience, restore_best_weights=True)
 
 
-def epoch_bar(title: str, total: int):
-    """Return a callback with a progress bar of epochs, or of steps."""
+def progress_callback(title: str, total: int, by_batch: bool = False):
+    """Return a callback with a progress bar of epochs, or of batches."""
     keras = backbones.import_keras()
     bar = cli.progress_bar()
     task = bar.add_task(title, total=total)
 
-    def step(number: int, logs: dict | None = None) -> None:
+    def advance(number: int, logs: dict | None = None) -> None:
         bar.advance(task)
 
-    by_step = total > HEAD_EPOCHS
     return keras.callbacks.LambdaCallback(
         on_train_begin=lambda logs=None: bar.start(),
-        on_train_batch_end=step if by_step else None,
-        on_epoch_end=None if by_step else step,
+        on_train_batch_end=advance if by_batch else None,
+        on_epoch_end=None if by_batch else advance,
         on_train_end=lambda logs=None: bar.stop())
 
 
@@ -246,129 +206,151 @@ def calibrate(logits: np.ndarray, targets: np.ndarray
             float(np.quantile(energies(logits), 1 - KEPT_KNOWN)))
 
 
-def validate(learnings: Learnings, paths: list[Path], targets: np.ndarray
-             ) -> Evaluation:
+def validate(learnings: Learnings, part: Dataset) -> Evaluation:
     """Evaluate the archive's own network, as predict.py would use it."""
-    probabilities = []
-    batches = read_batches(paths, learnings.description.size, FROZEN_BATCH)
-    count = -(-len(paths) // FROZEN_BATCH)
-    for batch in cli.progress(batches, count, "Validation"):
-        for image in batch:
-            if isinstance(image, UserError):
-                raise image
-        probabilities += [prediction.probabilities for prediction
-                          in learnings.predict(np.stack(batch))]
-    return evaluate(targets, np.array(probabilities), learnings.class_names)
+    probabilities = [
+        prediction.probabilities
+        for images in whole_batches(part.paths(), learnings.description.size,
+                                    "Validation")
+        for prediction in learnings.predict(images)]
+    return evaluate(part.labels, np.array(probabilities),
+                    learnings.class_names)
 
 
-def learn(options: argparse.Namespace, folder: Path, clock: Clock) -> int:
-    """Learn as the options say; return the exit status.
+def augment(part: Dataset, root: Path, seed: int, jobs: int
+            ) -> tuple[list[Path], np.ndarray]:
+    """Write the balanced tree of the training part below root.
+
+    Returns its files, relative to root, and their labels.
+    """
+    plan = plan_balance(part, None, seed)
+    for result in write_plan(plan, part.root, root, seed, jobs):
+        if isinstance(result, UserError):
+            raise result
+    files = [file for copies in plan for file in copies.files()]
+    return files, np.array([copies.label for copies in plan
+                            for _ in copies.files()])
+
+
+def build_frozen(options: argparse.Namespace, images: list[Path],
+                 rng: np.random.Generator):
+    """Return backbone, name of the last frozen layer, and settings.
+
+    images: the training part, from which random weights take statistics.
+    """
+    weights, source = backbones.find_weights(options.weights)
+    backbones.import_keras().utils.set_random_seed(options.seed)
+    backbone = backbones.build_backbone(options.size, weights)
+    if weights is None:
+        chosen = rng.permutation(len(images))[:STATISTICS_IMAGES]
+        backbones.measure_statistics(backbone, np.stack(
+            [preprocess(read_image(images[index]), options.size)
+             for index in chosen]))
+    cut, unfrozen = backbones.cut_layer(backbone, options.unfreeze)
+    cli.print_note(f"weights: {source}; fine-tuning unfreezes the top "
+                   f"{unfrozen} layers, above {cut}")
+    return backbone, cut, {"weights": source, "cut": cut,
+                           "unfrozen_layers": unfrozen}
+
+
+def fit(options: argparse.Namespace, class_names: tuple[str, ...],
+        images: list[Path], targets: np.ndarray, stopping: Dataset,
+        folder: Path, clock: Clock
+        ) -> tuple[Description, bytes, tuple[dict, dict]]:
+    """Learn to tell the classes apart, in two phases.
+
+    images, targets (N,): to learn from.  stopping: to stop by and calibrate
+    with.  folder: for the frozen features, until this returns.
+    Returns the description and content of the network, and both histories.
+    """
+    keras = backbones.import_keras()
+    rng = np.random.default_rng(options.seed)
+    with clock.phase("frozen features"):
+        backbone, cut, settings = build_frozen(options, images, rng)
+        at_top = keras.layers.GlobalAveragePooling2D()(backbone.output)
+        frozen = Network(backbones.to_litert(keras.Model(
+            backbone.input, [backbone.get_layer(cut).output, at_top])))
+        features, pooled = frozen_features(
+            frozen, images, options.size, folder / "training.npy",
+            "Training part")
+        stop_features, stop_pooled = frozen_features(
+            frozen, stopping.paths(), options.size, folder / "stopping.npy",
+            "Stopping part")
+        stop_features = stop_features.astype(np.float32)
+    with clock.phase("head"):
+        head = build_head(len(class_names))
+        first = train_head(head, (pooled, targets),
+                           (stop_pooled, stopping.labels), options.patience)
+    with clock.phase("fine-tuning"):
+        top = build_top(backbone, cut, head)
+        second = fine_tune(
+            top, (features, targets), (stop_features, stopping.labels),
+            options.learning_rate, options.epochs, options.batch_size,
+            options.patience, rng)
+    with clock.phase("export"):
+        logits = top.predict(stop_features, verbose=0)
+        if len(set(logits.argmax(axis=1))) < 2:
+            raise UserError("the network has collapsed: it gives one answer "
+                            "for all images; try a lower --learning-rate")
+        model = backbones.to_litert(keras.Model(
+            backbone.input, top(backbone.get_layer(cut).output)))
+    settings |= {name: getattr(options, name) for name in (
+        "validation", "size", "batch_size", "epochs", "learning_rate",
+        "patience", "seed")}
+    settings |= {"head_rate": HEAD_RATE, "dropout": DROPOUT,
+                 "weight_decay": WEIGHT_DECAY,
+                 "stopping_share": STOPPING_SHARE}
+    description = Description(
+        class_names, options.size, *calibrate(logits, stopping.labels),
+        {"settings": settings})
+    return description, model, (first, second)
+
+
+def learn(options: argparse.Namespace, folder: Path) -> int:
+    """Go the whole way as the options say; return the exit status.
 
     folder: for what is only needed until the archive is written.
     """
+    clock = Clock()
     with clock.phase("reading and splitting"):
         dataset, groups, problems = read_leaves(
             options.directory, options.groups, options.jobs)
         parts = labels.split_dataset(dataset, groups, options.validation,
                                      STOPPING_SHARE, options.seed)
+        training, stopping, validation = (
+            dataset.subset(np.flatnonzero(parts == name))
+            for name in (TRAINING, STOPPING, VALIDATION))
+    augmented = folder / "augmented_directory"
     with clock.phase("augmentation"):
-        part = {name: dataset.subset(np.flatnonzero(parts == name))
-                for name in (TRAINING, STOPPING, VALIDATION)}
-        plan = plan_balance(part[TRAINING], None, options.seed)
-        augmented = folder / "augmented_directory"
-        for result in write_plan(plan, dataset.root, augmented, options.seed,
-                                 options.jobs):
-            if isinstance(result, UserError):
-                raise result
-        files = [file for copies in plan for file in copies.files()]
-        targets = np.array([copies.label for copies in plan
-                            for _ in copies.files()])
+        files, targets = augment(training, augmented, options.seed,
+                                 options.jobs)
     print(f"{len(dataset.files)} images of {len(set(groups))} leaves: "
-          + ", ".join(f"{count} {name}" for name, count in zip(
-              *np.unique(parts, return_counts=True)))
-          + f"; learning from {len(files)} balanced images")
-
-    with clock.phase("frozen features"):
-        weights, source = backbones.find_weights(options.weights)
-        keras = backbones.import_keras()
-        keras.utils.set_random_seed(options.seed)
-        rng = np.random.default_rng(options.seed)
-        backbone = backbones.build_backbone(options.size, weights)
-        if weights is None:
-            chosen = rng.permutation(len(files))[:4 * FROZEN_BATCH]
-            backbones.measure_statistics(backbone, np.stack(
-                [preprocess(read_image(augmented / files[index]),
-                            options.size) for index in chosen]))
-        cut, unfrozen = backbones.cut_layer(backbone, options.unfreeze)
-        cli.print_note(f"weights: {source}; the top {unfrozen} layers above "
-                       f"{cut} are unfrozen for fine-tuning")
-        pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
-        frozen = Network(backbones.to_litert(keras.Model(
-            backbone.input, [backbone.get_layer(cut).output, pooled])))
-        features, pooled = frozen_features(
-            frozen, [augmented / file for file in files], options.size,
-            folder, "Training part")
-        stopping, stopping_pooled = frozen_features(
-            frozen, part[STOPPING].paths(), options.size, folder,
-            "Stopping part")
-    with clock.phase("head"):
-        head = build_head(len(dataset.class_names))
-        head_history = train_head(
-            head, (pooled, targets),
-            (stopping_pooled, part[STOPPING].labels), options.patience)
-    with clock.phase("fine-tuning"):
-        top = build_top(backbone, cut, head)
-        fine_history = fine_tune(
-            top, (features, targets), (stopping, part[STOPPING].labels),
-            options.learning_rate, options.epochs, options.batch_size,
-            options.patience, rng)
-    with clock.phase("export and validation"):
-        logits = top.predict(stopping.astype(np.float32), verbose=0)
-        temperature, threshold = calibrate(logits, part[STOPPING].labels)
-        model = backbones.to_litert(keras.Model(
-            backbone.input, top(backbone.get_layer(cut).output)))
-        description = Description(dataset.class_names, options.size,
-                                  temperature, threshold)
-        evaluation = validate(Learnings(description, model),
-                              part[VALIDATION].paths(),
-                              part[VALIDATION].labels)
+          + ", ".join(f"{count} {name}" for name, count in
+                      part_counts(parts).items())
+          + f"; learning from {len(files)} balanced images", flush=True)
+    description, model, histories = fit(
+        options, dataset.class_names, [augmented / file for file in files],
+        targets, stopping, folder, clock)
+    with clock.phase("validation"):
+        evaluation = validate(Learnings(description, model), validation)
     print(evaluation.table())
-    requirement = evaluation.accuracy > 0.9 and sum(parts == VALIDATION) >= 100
+    proven = evaluation.accuracy > 0.9 and len(validation.files) >= 100
     print("above 90 % on at least 100 validation images: "
-          + ("yes" if requirement else "no"))
+          + ("yes" if proven else "no"), flush=True)
     description.details.update(
-        metrics=evaluation.as_dict(),
-        settings={
-            "validation": options.validation, "size": options.size,
-            "batch_size": options.batch_size, "epochs": options.epochs,
-            "learning_rate": options.learning_rate,
-            "patience": options.patience, "unfrozen_layers": unfrozen,
-            "cut": cut, "weights": source, "seed": options.seed},
-        images={name: int((parts == name).sum())
-                for name in (TRAINING, STOPPING, VALIDATION)},
+        validation=evaluation.as_dict(), images=part_counts(parts),
         leaves=len(set(groups)), augmented_images=len(files),
-        epochs={"head": len(head_history.history["loss"]),
-                "fine_tuning": len(fine_history.history["loss"])},
+        epochs=[len(history["loss"]) for history in histories],
         versions={"python": platform.python_version()} | {
-            name: version(name) for name in
-            ("tensorflow", "keras", "numpy", "opencv-python",
-             "ai-edge-litert")})
-    with clock.phase("archive and report"):
+            name: version(name) for name in PACKAGES})
+    place = options.output.parent
+    with clock.phase("archive"):
         write_archive(options.output, description, model, augmented, files)
-        signature = options.output.parent / "signature.txt"
-        sign(options.output, signature)
-        report = options.output.parent / "report"
-        write_split(report / "split.csv", dataset, groups, parts)
-        pyplot = cli.open_pyplot(True)
-        cli.save_figure(confusion_figure(pyplot, evaluation),
-                        report / "confusion.png")
-        cli.save_figure(curves_figure(pyplot, head_history.history,
-                                      fine_history.history),
-                        report / "curves.png")
-    with whole_file(report / "report.json") as partial:
-        partial.write_text(json.dumps(
-            description.details | {"seconds": clock.seconds}, indent=1))
-    for path in (options.output, signature, report):
+        sign(options.output, place / "signature.txt")
+    write_split(place / "report" / "split.csv", dataset, groups, parts)
+    write_report(place / "report", description.details | {
+        "seconds": clock.seconds}, evaluation, histories)
+    for path in (options.output, place / "signature.txt", place / "report"):
         print(f"written: {cli.printable(path)}")
     return cli.FAILED if problems else cli.DONE
 
@@ -386,18 +368,18 @@ def build_parser() -> cli.Parser:
     add("--groups", type=Path, metavar="CSV",
         help="columns file,leaf: photographs of one leaf stay on one side "
              "of the split (without it, near-identical ones do)")
-    add("--validation", type=share, default=0.2, metavar="SHARE",
+    add("--validation", type=cli.fraction, default=0.2, metavar="SHARE",
         help="share of the images that is held out and never learned from")
-    add("--size", type=image_size, default=224, metavar="PIXELS",
+    add("--size", type=cli.image_size, default=224, metavar="PIXELS",
         help="side to which images are scaled")
     add("--batch-size", type=cli.positive_int, default=32, metavar="N",
         help="images between two steps of fine-tuning")
-    add("--epochs", type=cli.positive_int, default=8, metavar="N",
+    add("--epochs", type=cli.positive_int, default=4, metavar="N",
         help="most times that fine-tuning sees every image")
     add("--unfreeze", type=cli.natural_int, default=UNFREEZE,
         metavar="LAYERS", help="topmost layers of the backbone to fine-tune, "
                                "rounded to the edge of a block")
-    add("--learning-rate", type=rate, default=FINE_RATE, metavar="R",
+    add("--learning-rate", type=cli.fraction, default=FINE_RATE, metavar="R",
         help="rate at which fine-tuning starts")
     add("--patience", type=cli.positive_int, default=3, metavar="N",
         help="epochs without progress after which a phase stops")
@@ -407,36 +389,6 @@ def build_parser() -> cli.Parser:
     parser.add_jobs()
     parser.add_display()
     return parser
-
-
-def share(text: str) -> float:
-    """Return text as a number above 0 and below 1, for argparse."""
-    return _between(text, 0, 1)
-
-
-def rate(text: str) -> float:
-    """Return text as a learning rate, for argparse."""
-    return _between(text, 0, 1)
-
-
-def _between(text: str, low: float, high: float) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = low
-    if not low < number < high:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number above {low} and below {high}")
-    return number
-
-
-def image_size(text: str) -> int:
-    """Return text as a size that MobileNetV2 takes, for argparse."""
-    size = cli.positive_int(text)
-    if not 32 <= size <= 1024:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not between 32 and 1024 pixels")
-    return size
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -455,7 +407,7 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"{place}: cannot be written "
                         f"({error.strerror})") from None
     with folder:
-        return learn(options, Path(folder.name), Clock())
+        return learn(options, Path(folder.name))
 
 
 if __name__ == "__main__":

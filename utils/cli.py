@@ -83,6 +83,31 @@ def _bounded_int(text: str, lowest: int) -> int:
     return number
 
 
+def fraction(text: str) -> float:
+    """Return text as a number above 0 and below 1, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number above 0 and below 1")
+    return number
+
+
+def image_size(text: str) -> int:
+    """Return text as a side in pixels that a network takes, for argparse.
+
+    Below 32 nothing is left at MobileNetV2's top; beyond 1024 there is no
+    memory for a batch.
+    """
+    size = positive_int(text)
+    if not 32 <= size <= 1024:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not between 32 and 1024 pixels")
+    return size
+
+
 def printable(text: object) -> str:
     """Return text without control characters or lone surrogates.
 

@@ -272,3 +272,9 @@ def split_dataset(dataset: Dataset, groups: list[str], validation: float,
     is_copy = np.array([file in copies for file in dataset.files])
     parts[is_copy & (parts != TRAINING)] = LEFT_OUT
     return parts
+
+
+def part_counts(parts: np.ndarray) -> dict[str, int]:
+    """Return the number of images in each part that has any."""
+    return {name: int((parts == name).sum()) for name in
+            (TRAINING, STOPPING, VALIDATION, LEFT_OUT) if name in parts}

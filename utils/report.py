@@ -1,6 +1,7 @@
 """What training leaves beside the archive, to prove what was learned."""
 
 import csv
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import drawable, print_note
+from utils.cli import drawable, open_pyplot, print_note, save_figure
 from utils.evaluation import Evaluation
 from utils.images import whole_file
 from utils.labels import Dataset
@@ -91,3 +92,15 @@ def confusion_figure(pyplot, evaluation: Evaluation):
                 ha="center", va="center", fontsize=8,
                 color="white" if shares[row, column] > 0.5 else "black")
     return figure
+
+
+def write_report(folder: Path, details: dict, evaluation: Evaluation,
+                 histories: tuple[dict, dict]) -> None:
+    """Write report.json, confusion.png and curves.png into folder."""
+    with whole_file(folder / "report.json") as partial:
+        partial.write_text(json.dumps(details, indent=1) + "\n")
+    pyplot = open_pyplot(no_display=True)
+    save_figure(confusion_figure(pyplot, evaluation),
+                folder / "confusion.png")
+    save_figure(curves_figure(pyplot, *histories), folder / "curves.png")
+    pyplot.close("all")

@@ -1,0 +1,83 @@
+# make demo   set up, draw sample leaves if there are no images, run all five
+# make test   set up, then flake8 and pytest
+# make lint   flake8 alone
+# make clean  remove what demo and test have made, but not ./images
+#
+# PYTHON=python3.12 make demo   takes another interpreter
+
+PYTHON ?= python3
+# Bare flake8 enters every folder but a few, .nox among them, and follows no
+# link: so the environment lies there, and .venv is a link to it.
+ENVIRONMENT = .nox/venv
+RUN = .venv/bin/python
+
+.PHONY: demo test lint clean check-python
+.DELETE_ON_ERROR:
+
+demo: .venv/.installed
+	@$(MAKE) --no-print-directory images
+	$(RUN) Distribution.py images --no-display
+	@leaf=$$(find -L images -type f -iname '*.jpg' | sort | head -n 1); \
+	set -e -x; \
+	$(RUN) Augmentation.py "$$leaf" --output-dir figures --no-display; \
+	$(RUN) Transformation.py "$$leaf" --no-display
+	@$(MAKE) --no-print-directory augmented_directory learnings.zip
+	@leaf=$$(awk -F, '$$4 == "validation" {print "images/" $$1; exit}' \
+	    report/split.csv); \
+	set -e -x; \
+	$(RUN) predict.py "$$leaf" --no-display
+	@echo; echo "All done.  Look at"
+	@echo "  figures/       $$(ls figures/*.png | wc -l) figures"
+	@echo "  learnings.zip  what was learned (signature.txt: its SHA-1)"
+	@echo "  report/        how right it is: report.json, confusion.png"
+	@echo "  the line above: what predict.py says of a leaf never learned from"
+
+# What is there is the user's, or done.
+images:
+	rm -rf .drawing
+	$(RUN) -m utils.samples .drawing
+	mv .drawing images
+
+augmented_directory:
+	$(RUN) Augmentation.py images --output-dir .balancing
+	mv .balancing augmented_directory
+
+learnings.zip:
+	$(RUN) train.py images --no-display
+
+test: .venv/.installed-dev
+	$(RUN) -m flake8
+	$(RUN) -m pytest -q -W error tests
+
+lint: .venv/.installed-dev
+	$(RUN) -m flake8
+
+# --no-compile: Python compiles what it imports; all of TensorFlow would take
+# a third of the time.
+.venv/.installed: requirements.txt | check-python
+	@echo "Installing into .venv: about two minutes and 3 GB, once"
+	@$(PYTHON) -m venv $(ENVIRONMENT) || { echo "error: no virtual" \
+	    "environment can be made; on Debian and Ubuntu:" \
+	    "sudo apt install python3-venv" >&2; exit 1; }
+	@test -e .venv || ln -s $(ENVIRONMENT) .venv
+	$(RUN) -m pip install --quiet --no-compile -r requirements.txt
+	@$(RUN) -c "import cv2" || { echo "error: OpenCV cannot start; if" \
+	    "libGL.so.1 or libgthread is missing, on Debian and Ubuntu:" \
+	    "sudo apt install libgl1 libglib2.0-0" >&2; exit 1; }
+	@touch $@
+
+.venv/.installed-dev: requirements-dev.txt .venv/.installed
+	$(RUN) -m pip install --quiet --no-compile -r requirements-dev.txt
+	@touch $@
+
+check-python:
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] \
+	<= (3, 13))" 2>/dev/null || { echo "error: Python 3.11, 3.12 or 3.13 is" \
+	    "needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+	    "Debian, Ubuntu: sudo apt install python3.12 python3.12-venv;" \
+	    "macOS: brew install python@3.12;" \
+	    "then: make PYTHON=python3.12" >&2; exit 1; }
+
+clean:
+	rm -rf .nox .venv .drawing .balancing augmented_directory figures \
+	    report learnings.zip signature.txt
