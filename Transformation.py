@@ -1,0 +1,475 @@
+"""Step 3: look at one leaf - what can be seen, separated and measured?
+
+    python Transformation.py "images/Apple_scab/image (1).JPG"
+    python Transformation.py leaf.jpg --save views.png --json leaf.json
+    python Transformation.py -src images -dst views
+    python Transformation.py -src images -dst views -mask --csv leaves.csv
+
+Seven views of a leaf, made with PlantCV (Gehan et al. 2017,
+doi:10.7717/peerj.4088).  For one image they are shown on a page; for a
+folder they are saved as DST/class/name_View.ext.  The text in each view's
+function says what it extracts and why that helps; `-h` prints it too.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from utils import cli, workers
+from utils.images import (SUFFIXES, find_images, read_image, whole_file,
+                          write_image)
+from utils.leaf import leaf_mask
+
+GREEN, BLUE, MAGENTA, ORANGE = (    # RGB
+    (0, 200, 0), (0, 0, 255), (255, 0, 255), (255, 120, 0))
+# The image's shorter side over a line's width: 2 pixels of 256, 31 of 4000;
+# and over the blur's kernel: 5 pixels of 256, grain goes and veins stay.
+LINES_ACROSS, BLURS_ACROSS = 128, 51
+# PlantCV cuts a leaf in 20 slices of int(height / 21) pixels.  Of a height
+# of 12 x 21 they cover 95 %, of 41 pixels they would cover half.
+LANDMARK_SIDE = 12 * 21
+# The nine channels: RGB and width of the line, conversion from RGB, index in
+# its result.  Value equals green on a green leaf: it is drawn wide, below.
+LAB, HSV = cv2.COLOR_RGB2LAB, cv2.COLOR_RGB2HSV
+CHANNELS = {
+    "blue": ((0, 0, 255), 2, None, 2),
+    "blue-yellow": ((225, 190, 0), 2, LAB, 2),
+    "green": ((0, 128, 0), 2, None, 1),
+    "green-magenta": ((255, 0, 255), 2, LAB, 1),
+    "hue": ((138, 43, 226), 2, HSV, 0),
+    "lightness": ((105, 105, 105), 2, LAB, 0),
+    "red": ((255, 0, 0), 2, None, 0),
+    "saturation": ((0, 191, 255), 2, HSV, 1),
+    "value": ((255, 185, 80), 6, HSV, 2)}
+# What is measured, by PlantCV's own names, and its unit.
+POSITION = "pixels from the upper left corner"
+UNITS = {
+    "area": "square pixels", "convex_hull_area": "square pixels",
+    "solidity": "ratio", "perimeter": "pixels", "width": "pixels",
+    "height": "pixels", "longest_path": "pixels",
+    "center_of_mass_x": POSITION, "center_of_mass_y": POSITION,
+    "ellipse_major_axis": "pixels", "ellipse_minor_axis": "pixels",
+    "ellipse_angle": "degrees", "ellipse_eccentricity": "ratio",
+    "in_bounds": "true if the leaf touches no edge of the image",
+    **{f"{name}_mean": "0-255" for name in CHANNELS if name != "hue"},
+    "hue_circular_mean": "degrees"}
+# Inches of a view on the page, views in a row, and pixels of a view at most;
+# inches and dots per inch of the histogram, and where its scale may end (%).
+CELL, COLUMNS, PAGE_SIDE = (3.6, 3.9), 4, 1024
+CHART, CHART_DPI, CHART_TOPS = (7.2, 3.6), 140, (1, 2, 5, 10, 20, 50, 100)
+
+
+def through_plantcv(call: Callable, line_px: int = 1) -> tuple:
+    """Return call(PlantCV)'s result, and {name: value} of what it observed.
+
+    The one door to PlantCV, whose settings and observations are global: they
+    are set and emptied here, so that no call knows of another.
+    """
+    from plantcv import plantcv as pcv
+    pcv.params.debug = None
+    pcv.params.verbose = False
+    pcv.params.line_thickness = line_px
+    pcv.outputs.clear()
+    result = call(pcv)
+    found = pcv.outputs.observations.get("default_1", {})
+    pcv.outputs.clear()
+    return result, {name: entry["value"] for name, entry in found.items()}
+
+
+def line_width(rgb_img: np.ndarray) -> int:
+    """Return the pixels of a line that reads alike at any size."""
+    return max(1, round(min(rgb_img.shape[:2]) / LINES_ACROSS))
+
+
+# The views.  Each takes the image, RGB uint8 (H, W, 3), and the leaf's mask,
+# bool (H, W), which may be all False, and returns RGB uint8 (H, W, 3).
+
+def original(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The photograph as it is, upright and in 8-bit RGB.
+
+    It is what all other views are compared with: an error of theirs, such
+    as a shadow taken for leaf, shows only beside it.
+    """
+    return rgb_img
+
+
+def gaussian_blur(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """White where the leaf is green, black where it is not, blurred.
+
+    The axis from green to magenta (a of CIE Lab), split in two over the
+    leaf alone (Otsu 1979), makes lesions and veins stand out as holes, in
+    light and in shade; the Gaussian blur then removes single pixels, so that
+    only structure remains.
+    """
+    def blur(pcv):
+        magenta = pcv.rgb2gray_lab(rgb_img[..., ::-1].copy(), "a")
+        level, _ = cv2.threshold(magenta[mask], 0, 255, cv2.THRESH_OTSU)
+        green = (mask & (magenta <= level)).astype(np.uint8) * 255
+        side = min(mask.shape) // BLURS_ACROSS | 1
+        return pcv.gaussian_blur(green, (side, side))
+    if not mask.any():
+        return np.zeros_like(rgb_img)
+    return cv2.cvtColor(through_plantcv(blur)[0], cv2.COLOR_GRAY2RGB)
+
+
+def masked(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The leaf alone, on white.
+
+    Table, shadow and light say nothing about a disease, but differ from one
+    camera series to the next: without them, nothing is learned from them.
+    """
+    return through_plantcv(lambda pcv: pcv.apply_mask(
+        rgb_img, mask.astype(np.uint8), "white"))[0]
+
+
+def roi_objects(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The leaf filled green in a blue frame, its region of interest (ROI).
+
+    The frame is where to look, the green is what counts there: it shows at
+    a glance whether the mask has the whole leaf and nothing but the leaf.
+    """
+    view = rgb_img.copy()
+    if mask.any():
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        roi, _ = through_plantcv(lambda pcv: pcv.roi.rectangle(
+            img=rgb_img, x=x, y=y, h=height, w=width))
+        view[mask] = GREEN
+        cv2.drawContours(view, roi.contours[0], -1, BLUE, line_width(view))
+    return view
+
+
+def analyze_object(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Outline (blue); hull, width, height, longest axis, centre (magenta).
+
+    They put a leaf's shape in numbers (area, solidity, eccentricity, ...;
+    see --json and --csv): a bitten or curled leaf fills less of its hull,
+    and plants differ in length to width.
+    """
+    return analyze(rgb_img, mask)[0]
+
+
+def analyze(rgb_img: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, dict]:
+    """Return PlantCV's drawing of its measurements, and the measurements."""
+    if not mask.any():
+        return rgb_img.copy(), {}
+    # PlantCV draws in BGR.
+    view, observed = through_plantcv(lambda pcv: pcv.analyze.size(
+        rgb_img[..., ::-1].copy(), mask.astype(np.uint8)),
+        line_width(rgb_img))
+    view = view[..., ::-1].copy()
+    # PlantCV's circle of 10 pixels can't be seen in a large image.
+    centre = tuple(map(int, observed["center_of_mass"]))
+    cv2.circle(view, centre, 3 * line_width(view), MAGENTA, cv2.FILLED)
+    return view, observed
+
+
+def pseudolandmarks(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Left edge (blue), middle (orange), right edge (magenta), 20 times.
+
+    Each leaf is reduced to the same 60 points, at the same shares of its
+    height: so leaves of any size and outline can be compared point by point
+    and side with side, and a bent middle shows curl.
+    """
+    view = rgb_img.copy()
+    radius = round(line_width(view) * 1.5)
+    for points, colour in zip(landmarks(mask), (BLUE, MAGENTA, ORANGE)):
+        for x, y in np.rint(points).astype(int).tolist():
+            cv2.circle(view, (x, y), radius, colour, cv2.FILLED, cv2.LINE_AA)
+    return view
+
+
+def landmarks(mask: np.ndarray) -> np.ndarray:
+    """Return left, right and middle points of a leaf, float (3, 20, 2).
+
+    In pixels (x, y), from above; of shape (3, 0, 2) without a leaf.  The
+    y axis serves, for PlantCV 4.11's x axis takes its middle points from
+    rows instead of columns.
+    """
+    if not mask.any():
+        return np.zeros((3, 0, 2))
+    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    leaf = mask[y:y + height, x:x + width].astype(np.uint8) * 255
+    # Nothing thin gets lost: PlantCV would repeat a point in an empty row.
+    leaf = (cv2.resize(leaf, (LANDMARK_SIDE, LANDMARK_SIDE),
+                       interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
+    points, _ = through_plantcv(
+        lambda pcv: pcv.homology.y_axis_pseudolandmarks(leaf, leaf))
+    scale = np.array([width, height]) / LANDMARK_SIDE
+    return np.reshape(points, (3, -1, 2)) * scale + (x, y)
+
+
+def color_histogram(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """How the leaf's pixels are spread over nine colour channels.
+
+    Diseases change colours before shapes: pale leaves move blue-yellow,
+    dead tissue green-magenta, rust the hue, black rot the lightness; and
+    the spread tells one even colour from spots on green.
+    """
+    shares = proportions(rgb_img, mask)
+    highest = max(map(np.max, shares.values()))
+    chart, origin, scale = blank_chart(
+        next(top for top in CHART_TOPS if top >= highest or top == 100))
+    view = chart.copy()
+    for name, (colour, width, _, _) in reversed(CHANNELS.items()):
+        points = np.column_stack([np.arange(256), shares[name]])
+        points = np.rint((origin + points * scale) * 16).astype(np.int32)
+        cv2.polylines(view, [points], False, colour, width, cv2.LINE_AA, 4)
+    return view
+
+
+@cache
+def blank_chart(top: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a histogram without lines, and where they go.
+
+    top: % at which the scale ends.  Returns RGB uint8, and the pixel (x, y)
+    of the origin and of one level and one percent further, less the origin.
+    matplotlib takes 100 ms to draw it, so each is drawn once.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    canvas = FigureCanvasAgg(Figure(CHART, CHART_DPI))
+    axes = canvas.figure.add_axes((0.085, 0.13, 0.9, 0.84))
+    for name, (colour, *_) in CHANNELS.items():
+        axes.plot([], color=np.divide(colour, 255), label=name)
+    axes.set(xlabel="Pixel intensity", ylabel="Proportion of pixels (%)",
+             xlim=(0, 255), ylim=(0, top), yticks=np.linspace(0, top, 6))
+    axes.legend(fontsize="small", loc="upper right")
+    canvas.draw()
+    chart = np.array(canvas.buffer_rgba())[..., :3].copy()
+    # matplotlib counts pixels from below, and from their corners.
+    origin, step = axes.transData.transform([(0, 0), (1, 1)]) * (1, -1)
+    return chart, origin + (-0.5, len(chart) - 0.5), step - origin
+
+
+def proportions(rgb_img: np.ndarray, mask: np.ndarray) -> dict:
+    """Return {channel: % of the leaf's pixels at each level}, float (256,).
+
+    Each sums up to 100, or to 0 without a leaf.  As in OpenCV, hue has 180
+    levels of 2 degrees, and the two opponent channels are shifted by 128.
+    """
+    # PlantCV's own function takes 125 ms for what takes 0.7 ms here.
+    spaces = {None: rgb_img, LAB: cv2.cvtColor(rgb_img, LAB),
+              HSV: cv2.cvtColor(rgb_img, HSV)}
+    share = 100 / max(1, np.count_nonzero(mask))
+    return {name: share * cv2.calcHist(
+        [spaces[space]], [index], mask.astype(np.uint8), [256],
+        (0, 256)).ravel().astype(float)
+        for name, (_, _, space, index) in CHANNELS.items()}
+
+
+# By the part of a file's name, which in small letters is the flag as well.
+HISTOGRAM = "Histogram"
+VIEWS = {"Original": ("Original", original),
+         "Blur": ("Gaussian blur", gaussian_blur),
+         "Mask": ("Mask", masked),
+         "ROI": ("ROI objects", roi_objects),
+         "Analyze": ("Analyze object", analyze_object),
+         "Landmarks": ("Pseudolandmarks", pseudolandmarks),
+         HISTOGRAM: ("Color histogram", color_histogram)}
+
+
+def measure(rgb_img: np.ndarray, mask: np.ndarray) -> dict:
+    """Return the leaf's measurements, a value for each name in UNITS.
+
+    Without a leaf the area is 0, and all else None.
+    """
+    _, values = analyze(rgb_img, mask)
+    if not values:
+        return dict.fromkeys(UNITS) | {"area": 0}
+    for axis, value in zip("xy", values["center_of_mass"]):
+        values[f"center_of_mass_{axis}"] = value
+    levels = np.arange(256)
+    shares = proportions(rgb_img, mask)
+    for name in shares:
+        values[f"{name}_mean"] = float(shares[name] @ levels) / 100
+    # Red lies on both ends of the scale, so the mean of hue is a direction.
+    mean = np.angle(shares["hue"] @ np.exp(1j * np.deg2rad(2 * levels)))
+    values["hue_circular_mean"] = float(np.rad2deg(mean)) % 360
+    return {name: values[name] for name in UNITS}
+
+
+def draw_page(pyplot, rgb_img: np.ndarray, mask: np.ndarray,
+              views: list[str], title: str):
+    """Return a figure of the views; the last one has the rest of its row."""
+    columns = min(COLUMNS, len(views))
+    rows = -(-len(views) // columns)
+    figure = pyplot.figure(figsize=(CELL[0] * columns, CELL[1] * rows),
+                           layout="constrained")
+    figure.suptitle(title, parse_math=False)
+    grid = figure.add_gridspec(rows, columns)
+    for place, name in enumerate(views):
+        row, column = divmod(place, columns)
+        # A chart is wider than a leaf.
+        axes = figure.add_subplot(grid[row, column:] if name == HISTOGRAM
+                                  else grid[row, column])
+        view = VIEWS[name][1](rgb_img, mask)
+        # matplotlib takes a second for 12 megapixels that nobody sees here.
+        step = -(-max(view.shape) // PAGE_SIDE)
+        axes.imshow(view[::step, ::step])
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(name != HISTOGRAM)
+        axes.set_title(VIEWS[name][0])
+    return figure
+
+
+def show_leaf(image: Path, views: list[str], save: Path | None,
+              json_file: Path | None, no_display: bool) -> None:
+    """Show or save a page of views of one image; write its measurements."""
+    if image.is_dir():
+        raise cli.UserError(f"{image}: a folder, not an image; for all the "
+                            f"images in it give -src {image} -dst DIR")
+    pyplot = cli.open_pyplot(no_display)
+    rgb_img = read_image(image)
+    mask = leaf_mask(rgb_img)
+    values = measure(rgb_img, mask)
+    if json_file:
+        with whole_file(json_file) as part:
+            part.write_text(json.dumps({
+                "file": str(image), "measurements": values, "units": UNITS},
+                indent=2) + "\n")
+    size = (f"leaf of {values['area']:,.0f} square pixels" if mask.any()
+            else "no leaf found")
+    figure = draw_page(pyplot, rgb_img, mask, views,
+                       f"{cli.printable(image.name)}: {size}")
+    cli.show_or_save({f"transformation_{image.stem}": figure}, save)
+
+
+def output_names(files: list[Path]) -> list[Path]:
+    """Return a name without ending for each file, all of them different.
+
+    Files that differ in the ending or in capitals alone (not all file
+    systems tell these apart) get numbers: `a.jpg` is `a`, `A.png` `A-2`.
+    """
+    own = {str(file.with_suffix("")).casefold() for file in files}
+    taken, names = set(), []
+    for file in files:
+        name, number = file.with_suffix(""), 1
+        # The first of a name has it; a number never makes another's name.
+        while ((key := str(name).casefold()) in taken
+               or number > 1 and key in own):
+            number += 1
+            name = file.with_name(f"{file.stem}-{number}")
+        taken.add(key)
+        names.append(name)
+    return names
+
+
+def transform_file(paths: tuple[Path, Path], views: list[str],
+                   measured: bool) -> dict:
+    """Write the views of one image; return its measurements, if wanted.
+
+    paths: the image, and the views' path without `_View.ext`.
+    Raises UserError where the image can't be read or a view not be written.
+    """
+    source, target = paths
+    rgb_img = read_image(source)
+    mask = leaf_mask(rgb_img)
+    for name in views:
+        # A chart's thin lines and letters are nothing for JPEG.
+        suffix = (source.suffix if source.suffix.lower() in SUFFIXES
+                  and name != HISTOGRAM else ".png")
+        write_image(target.with_name(f"{target.name}_{name}{suffix}"),
+                    VIEWS[name][1](rgb_img, mask))
+    return measure(rgb_img, mask) if measured else {}
+
+
+def transform_all(source: Path, target: Path, views: list[str],
+                  csv_file: Path | None, jobs: int) -> int:
+    """Write the views of all images below source; return the exit status."""
+    if source.is_file():
+        source, files = source.parent, [Path(source.name)]
+    else:
+        files, top = find_images(source), source.resolve()
+        for folder in {target, *(target / file.parent for file in files)}:
+            if folder.resolve().is_relative_to(top):
+                raise cli.UserError(f"-dst {target}: lies in -src {source}, "
+                                    "whose images it would add to; choose a "
+                                    "folder outside")
+    if not files:
+        raise cli.UserError(f"{source}: no images in it or below it")
+    target.mkdir(parents=True, exist_ok=True)
+    pairs = [(source / file, target / name)
+             for file, name in zip(files, output_names(files))]
+    results = workers.map_items(
+        partial(transform_file, views=views, measured=csv_file is not None),
+        pairs, jobs)
+    rows = []
+    for file, result in zip(files, cli.progress(results, len(files),
+                                                "Transforming")):
+        if isinstance(result, cli.UserError):
+            cli.print_error(result)
+        else:
+            rows.append({"file": file.as_posix()} | result)
+    if csv_file:
+        with (whole_file(csv_file) as part,
+              open(part, "w", newline="", encoding="utf-8",
+                   errors="surrogateescape") as lines):
+            table = csv.DictWriter(lines, ["file", *UNITS],
+                                   lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+    failures = len(files) - len(rows)
+    print(f"{len(rows)} images: {len(rows) * len(views)} views written to "
+          f"{cli.printable(target)}"
+          + (f"; {failures} images failed" if failures else ""))
+    return cli.FAILED if failures else cli.DONE
+
+
+def build_parser() -> cli.Parser:
+    """Return the parser of the command lines above."""
+    parser = cli.Parser("Show, save and measure views of leaves.")
+    # SUPPRESS keeps "(default: None)" out of -h.  With a type, argparse would
+    # make a path of it where no IMAGE is given.
+    option = partial(parser.add_argument, default=argparse.SUPPRESS)
+    option("image", nargs="?", metavar="IMAGE",
+           help="show the views of this image")
+    option = partial(option, type=Path)
+    option("--save", metavar="FIGURE", help="with IMAGE: save the page of "
+           "views as this file (.png, .pdf, .svg, ...)")
+    option("--json", metavar="FILE", help="with IMAGE: write the leaf's "
+           "measurements and their units to this file")
+    option("-src", metavar="DIR", help="transform all images below this "
+           "folder (or this one image)")
+    option("-dst", metavar="DIR", help="with -src: write the views below "
+           "this folder, as DIR/class/name_View.ext")
+    option("--csv", metavar="FILE", help="with -src: write the measurements "
+           "to this file, a row for each image, in the units of --json")
+    views = parser.add_argument_group(
+        "views", "Each flag chooses a view; without any, all are made.")
+    for name, (title, view) in VIEWS.items():
+        views.add_argument(
+            f"-{name.lower()}", dest="views", action="append_const",
+            const=name, default=argparse.SUPPRESS,
+            help=f"{title}. {' '.join((view.__doc__ or '').split())}")
+    parser.add_jobs()
+    parser.add_display()
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Show one image's views, or write those of many."""
+    parser = build_parser()
+    given = vars(parser.parse_args(argv)).get
+    one = [name for name in ("image", "save", "json") if given(name)]
+    many = [name for name in ("src", "dst", "csv") if given(name)]
+    if one and many or not (given("image")
+                            or given("src") and given("dst")):
+        parser.error("give IMAGE [--save, --json], or -src and -dst [--csv]")
+    views = [name for name in VIEWS if name in given("views", VIEWS)]
+    if many:
+        return transform_all(given("src"), given("dst"), views, given("csv"),
+                             given("jobs"))
+    show_leaf(Path(given("image")), views, given("save"), given("json"),
+              given("no_display"))
+    return cli.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
