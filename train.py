@@ -147,7 +147,7 @@ def fine_tune(top, learned: tuple, stopping: tuple, rate: float, epochs: int,
         schedule, weight_decay=WEIGHT_DECAY))
     fitted = top.fit(
         shuffled_batches(features, targets, batch_size, rng),
-        steps_per_epoch=steps, epochs=epochs, verbose=0,
+        steps_per_epoch=steps, epochs=epochs, verbose=0, shuffle=False,
         validation_data=stopping,
         callbacks=[early_stopping(patience),
                    progress_callback("Fine-tuning", epochs * steps, True)])
@@ -283,15 +283,17 @@ def fit(options: argparse.Namespace, class_names: tuple[str, ...],
                            (stop_pooled, stopping.labels), options.patience)
     with clock.phase("fine-tuning"):
         top = build_top(backbone, cut, head)
+        before = top.get_weights()
         second = fine_tune(
             top, (features, targets), (stop_features, stopping.labels),
             options.learning_rate, options.epochs, options.batch_size,
             options.patience, rng)
+        if min(second["val_loss"]) > min(first["val_loss"]):
+            cli.print_note("fine-tuning made it worse: what the head alone "
+                           "had reached is kept; try a lower --learning-rate")
+            top.set_weights(before)
     with clock.phase("export"):
         logits = top.predict(stop_features, verbose=0)
-        if len(set(logits.argmax(axis=1))) < 2:
-            raise UserError("the network has collapsed: it gives one answer "
-                            "for all images; try a lower --learning-rate")
         model = backbones.to_litert(keras.Model(
             backbone.input, top(backbone.get_layer(cut).output)))
     settings |= {name: getattr(options, name) for name in (

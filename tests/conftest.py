@@ -26,3 +26,41 @@ def tree(tmp_path):
                 (place / f"image ({number}).JPG").touch()
         return tmp_path / name
     return make
+
+
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory):
+    """Return the folder of one whole run of train.py, with random weights.
+
+    It holds images/ (a dozen and three drawn leaves in two classes),
+    leaves.csv, learnings.zip, signature.txt, report/, and the run's exit
+    status and output in `status` and `stdout`.
+    """
+    import contextlib
+    import io
+
+    import numpy as np
+
+    import train
+    from utils import cli
+    from utils.images import write_image
+    from utils.samples import draw_leaf
+    folder = tmp_path_factory.mktemp("learned")
+    rows = ["file,leaf"]
+    for name, count in (("Apple_healthy", 9), ("Grape_Esca", 6)):
+        for number in range(1, count + 1):
+            file = f"{name}/image ({number}).JPG"
+            rng = np.random.default_rng([number, len(name)])
+            write_image(folder / "images" / file, draw_leaf(name, rng, 64))
+            # Two photographs show the same leaf.
+            rows.append(f"{file},{name}-{max(number, 2)}")
+    (folder / "leaves.csv").write_text("\n".join(rows) + "\n")
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        status = cli.run(lambda: train.main([
+            str(folder / "images"), "--groups", str(folder / "leaves.csv"),
+            "--output", str(folder / "learnings.zip"), "--weights", "none",
+            "--size", "64", "--epochs", "1", "--no-display"]))
+    (folder / "status").write_text(str(status))
+    (folder / "stdout").write_text(output.getvalue())
+    return folder

@@ -5,6 +5,7 @@ Results go to stdout, all else to stderr.  Exit status: 0 done, 1 one
 """
 
 import argparse
+import io
 import os
 import sys
 import time
@@ -147,7 +148,9 @@ def run(main: Callable[[], int]) -> int:
         sys.stderr = sys.stderr or open(os.devnull, "w")
         for stream in (sys.stdout, sys.stderr):
             # A terminal in the C locale can't print an accent: escape it.
-            stream.reconfigure(errors="backslashreplace")
+            # (A notebook's stream is of another kind, and can.)
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
         status = main()
         sys.stdout.flush()
         return status

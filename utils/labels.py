@@ -229,8 +229,9 @@ def split(labels: np.ndarray, groups: list[str], class_names: tuple[str, ...],
                if labels[indices[0]] == label]
         if len(own) < 2:
             raise UserError(
-                f"class {class_name} has {len(own)} leaf: it takes at least "
-                f"{MIN_LEAVES} different leaves to learn from and to test on")
+                f"class {class_name} has {len(own)} "
+                f"{'leaf' if len(own) == 1 else 'leaves'} that no other "
+                f"class has; learning takes at least {MIN_LEAVES}")
         wanted = fraction * sum(map(len, own))
         taken = 0
         # The last group stays, so that no side is empty.

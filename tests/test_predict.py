@@ -1,0 +1,192 @@
+"""predict.py: the answer, its figure, its rows, and what it needs."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import predict
+from utils import cli
+from utils.images import read_image, write_image
+from utils.learnings import Learnings, Prediction
+
+PROGRAM = Path(predict.__file__)
+HEAVY = {"tensorflow", "keras", "plantcv", "sklearn"}
+
+
+@pytest.fixture
+def leaves(learned, tmp_path, monkeypatch):
+    """Return a folder of three learned images under strange names.
+
+    The working directory holds it and learnings.zip.
+    """
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(learned / "learnings.zip", tmp_path)
+    for file, name in (("Apple_healthy/image (1).JPG", "x10.jpg"),
+                       ("Grape_Esca/image (1).JPG", "x9.jpg"),
+                       ("Grape_Esca/image (2).JPG", "Apple_healthy.jpg")):
+        (tmp_path / "leaves").mkdir(exist_ok=True)
+        shutil.copy(learned / "images" / file, tmp_path / "leaves" / name)
+    return tmp_path / "leaves"
+
+
+def run(*arguments):
+    """Return main's exit status, as the shell would see it."""
+    return cli.run(lambda: predict.main([*map(str, arguments),
+                                         "--no-display"]))
+
+
+def test_subject_17_the_class_is_printed_and_shown_under_both_images(
+        leaves, capfd):
+    assert run(leaves / "x10.jpg") == 0
+    printed = capfd.readouterr().out
+    assert re.search(r"x10\.jpg: .*(Apple_healthy|Grape_Esca) \(\d", printed)
+    assert "figure: figures/prediction_x10.png" in printed
+    figure = read_image(Path("figures/prediction_x10.png"))
+    assert figure.shape[0] > 300 and figure.std() > 10
+
+
+def test_subject_17_the_figure_has_original_transformed_and_class(leaves):
+    from matplotlib import pyplot
+    sure = Prediction(("Apple_scab", "Grape_$x$"), np.array([0.1, 0.9]), 5.0,
+                      True)
+    figure = predict.draw_predictions(
+        pyplot, [(leaves / "x9.jpg", sure)])
+    figure.canvas.draw()
+    part, = figure.subfigs
+    assert [ax.get_title() for ax in part.axes] == ["Original", "Transformed"]
+    original, transformed = (ax.images[0].get_array() for ax in part.axes)
+    assert (original == read_image(leaves / "x9.jpg")).all()
+    assert (transformed == 255).all(axis=2).mean() > 0.1
+    assert part.get_supxlabel() == r"Grape_\$x\$   90.0%"
+    pyplot.close("all")
+
+
+def test_subject_18_nothing_is_read_from_names_or_folders(leaves, learned):
+    network = Learnings.load(learned / "learnings.zip")
+    one, same = predict.predict_files(
+        network, [learned / "images/Grape_Esca/image (2).JPG",
+                  leaves / "Apple_healthy.jpg"])
+    assert (one.probabilities == same.probabilities).all()
+
+
+def test_csv_has_a_row_for_each_image_in_the_order_given(leaves, capfd):
+    (leaves / "text.jpg").write_text("no image")
+    assert run(leaves / "x10.jpg", leaves, "gone.png", "--csv", "a.csv") == 1
+    with open("a.csv", newline="") as lines:
+        header, *rows = csv.reader(lines)
+    assert header == ["file", "class", "confidence", "known", "error"]
+    assert [Path(row[0]).name for row in rows] == [
+        "x10.jpg", "Apple_healthy.jpg", "text.jpg", "x9.jpg", "x10.jpg",
+        "gone.png"]
+    assert rows[0] == rows[4]
+    for row in rows:
+        if row[4]:
+            assert row[1:4] == ["", "", ""]
+        else:
+            assert row[1] in ("Apple_healthy", "Grape_Esca")
+            assert 0.5 <= float(row[2]) <= 1 and row[3] in ("yes", "no")
+    assert [bool(row[4]) for row in rows] == [0, 0, 1, 0, 0, 1]
+    assert capfd.readouterr().err.count("error: ") == 2
+
+
+def test_csv_to_stdout_is_nothing_but_csv(leaves, capfd):
+    assert run(leaves, "--csv", "-") == 0
+    rows = list(csv.reader(io.StringIO(capfd.readouterr().out)))
+    assert len(rows) == 4 and {len(row) for row in rows} == {5}
+
+
+def test_evaluate_says_what_train_has_said(learned, tmp_path, capfd):
+    report = json.loads((learned / "report" / "report.json").read_text())
+    with open(learned / "report" / "split.csv", newline="") as lines:
+        for row in csv.DictReader(lines):
+            if row["part"] == "validation":
+                target = tmp_path / "held out" / row["file"]
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(learned / "images" / row["file"], target)
+    assert run(tmp_path / "held out", "--evaluate", "--learnings",
+               learned / "learnings.zip") == 0
+    printed = capfd.readouterr().out
+    assert f"accuracy {report['validation']['accuracy']:.2%}" in printed
+
+
+def test_evaluate_reads_plant_folders_and_names_strange_classes(
+        leaves, learned, tmp_path, capfd):
+    for target in ("Grape/esca", "Grape/mildew"):
+        shutil.copytree(learned / "images" / "Grape_Esca",
+                        tmp_path / "tree" / target)
+    (tmp_path / "tree/Grape/esca").rename(tmp_path / "tree/Grape/Grape_Esca")
+    assert run(tmp_path / "tree", "--evaluate") == 1
+    printed = capfd.readouterr()
+    assert "of 6 images" in printed.out
+    assert "mildew: not a class that was learned" in printed.err
+
+
+def test_unknown_images_get_no_diagnosis():
+    strange = Prediction(("a", "b"), np.array([0.7, 0.3]), -9.0, False)
+    assert predict.describe(strange, 1) == (
+        "not like any leaf it has learned: no diagnosis; nearest is "
+        "a (70.0%)")
+
+
+def test_many_images_print_a_line_each_and_draw_no_figure(leaves, capfd):
+    for number in range(predict.SHOWN):
+        shutil.copy(leaves / "x9.jpg", leaves / f"y{number}.jpg")
+    assert run(leaves) == 0
+    printed = capfd.readouterr().out.splitlines()
+    assert len(printed) == predict.SHOWN + 3
+    assert not any(line.startswith("figure") for line in printed)
+
+
+@pytest.mark.parametrize("name", ["missing", "text", "cut", "empty zip"])
+def test_subject_1_a_missing_or_damaged_zip_is_one_error(
+        leaves, name, capfd):
+    path = leaves.parent / "other.zip"
+    if name == "text":
+        path.write_text("no zip")
+    elif name == "cut":
+        path.write_bytes(Path("learnings.zip").read_bytes()[:-900])
+    elif name == "empty zip":
+        zipfile.ZipFile(path, "w").close()
+    assert run(leaves, "--learnings", path) == 1
+    error = capfd.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert "other.zip" in error
+
+
+def test_subject_1_no_traceback_whatever_is_given(leaves):
+    (leaves / "cut.jpg").write_bytes((leaves / "x9.jpg").read_bytes()[:900])
+    (leaves.parent / "empty").mkdir()
+    write_image(leaves / "dot.png", np.zeros((1, 1, 3), np.uint8))
+    for status, arguments in ((1, [leaves / "cut.jpg"]), (1, ["empty"]),
+                              (1, ["gone"]), (2, []), (2, ["--top", "0"]),
+                              (2, [leaves, "--evaluate", "--csv", "a.csv"]),
+                              (0, [leaves / "dot.png"]),
+                              (1, [leaves / "dot.png", "--csv", "/dev/null/a"])
+                              ):
+        done = subprocess.run([sys.executable, PROGRAM, *arguments],
+                              capture_output=True, text=True)
+        assert done.returncode == status, (arguments, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert ("error: " in done.stderr) == (status > 0)
+
+
+def test_predicting_imports_nothing_heavy_and_is_quiet(leaves):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", PROGRAM, leaves / "x9.jpg",
+         "--no-display"], capture_output=True, text=True)
+    assert done.returncode == 0
+    timed, said = [], []
+    for line in done.stderr.splitlines():
+        (timed if line.startswith("import time:") else said).append(line)
+    names = {line.split("|")[-1].strip().split(".")[0] for line in timed}
+    assert "numpy" in names and not names & HEAVY
+    assert not said
