@@ -46,6 +46,7 @@ HEAD_RATE = 1e-3         # Adam's own default: the head starts from nothing
 HEAD_BATCH = 64          # images
 HEAD_EPOCHS = 30         # more than it ever needs; EarlyStopping ends it
 FINE_RATE = 2e-4         # at 1e-3 the unfrozen blocks collapse to one class
+WARMUP = 0.1             # share of the steps in which that rate is reached
 WEIGHT_DECAY = 1e-4
 DROPOUT = 0.2            # of the pooled features, against overfitting
 UNFREEZE = 38            # layers: blocks 13 to 16 and the last convolution
@@ -136,13 +137,16 @@ def fine_tune(top, learned: tuple, stopping: tuple, rate: float, epochs: int,
               ) -> dict:
     """Phase 2: learn top and head at a low rate; return its history.
 
-    learned, stopping: (features at the cut, labels).  The rate falls along
-    a cosine to 0 (Loshchilov and Hutter 2017).
+    learned, stopping: (features at the cut, labels).  The rate rises first,
+    as Adam's first steps know little of the slope, and then falls along a
+    cosine to 0 (Loshchilov and Hutter 2017).
     """
     keras = backbones.import_keras()
     features, targets = learned
     steps = -(-len(targets) // batch_size)
-    schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * steps)
+    warmup = round(WARMUP * epochs * steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, epochs * steps - warmup, warmup_target=rate, warmup_steps=warmup)
     compile_model(top, keras.optimizers.AdamW(
         schedule, weight_decay=WEIGHT_DECAY))
     fitted = top.fit(

@@ -58,7 +58,8 @@ def curves_figure(pyplot, head: dict, fine: dict):
             ax.plot(epochs, head[key] + fine[key], ".-", label=label)
         ax.axvline(start + 0.5, color="grey", linestyle="--",
                    label="fine-tuning starts")
-        best = start + 1 + int(np.argmin(fine["val_loss"]))
+        losses = head["val_loss"] + fine["val_loss"]
+        best = 1 + int(np.argmin(losses))
         ax.axvline(best, color="green", linestyle=":", label="weights kept")
         ax.set_xlabel("epoch")
         ax.set_ylabel(name)
