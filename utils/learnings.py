@@ -10,7 +10,9 @@ learnings.zip stands alone.  It holds
 
 import hashlib
 import json
+import os
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -133,7 +135,8 @@ class Learnings:
             raise UserError(f"{path}: no such file; train.py makes it"
                             ) from None
         except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError,
-                NotImplementedError, EOFError, RuntimeError) as error:
+                NotImplementedError, EOFError, RuntimeError, OverflowError,
+                zlib.error) as error:
             raise UserError(f"{path}: not a readable archive of learnings "
                             f"({error})") from None
 
@@ -170,7 +173,10 @@ def write_archive(path: Path, description: Description, model: bytes,
     members = {DESCRIPTION: json.dumps(fields, indent=1, sort_keys=True,
                                        allow_nan=False).encode(),
                MODEL: model}
-    members |= {f"{IMAGES}/{file.as_posix()}": root / file for file in files}
+    for file in files:
+        # A zip's names are UTF-8, a file's may be any bytes.
+        name = file.as_posix().encode("utf-8", "backslashreplace").decode()
+        members[f"{IMAGES}/{name}"] = root / file
     with whole_file(path) as partial:
         with zipfile.ZipFile(partial, "w") as archive:
             for name in sorted(members):
@@ -189,5 +195,5 @@ def sign(path: Path, signature: Path) -> str:
         digest = hashlib.file_digest(content, "sha1").hexdigest()
     line = f"{digest}  {path.name}\n"
     with whole_file(signature) as partial:
-        partial.write_text(line)
+        partial.write_bytes(os.fsencode(line))
     return line
