@@ -22,15 +22,16 @@ demo: .venv/.installed
 	$(RUN) Augmentation.py "$$leaf" --output-dir figures --no-display; \
 	$(RUN) Transformation.py "$$leaf" --no-display
 	@$(MAKE) --no-print-directory augmented_directory learnings.zip
-	@leaf=$$(awk -F, '$$4 == "validation" {print "images/" $$1; exit}' \
-	    report/split.csv); \
-	set -e -x; \
-	$(RUN) predict.py "$$leaf" --no-display
+	@# The first leaf of each class that was not learned from.
+	@awk -F, '$$4 == "validation" && !seen[$$2]++ {print "images/" $$1}' \
+	    report/split.csv | tr '\n' '\0' | \
+	    xargs -0 $(RUN) predict.py --no-display --top 1 --save \
+	    figures/predictions.png
 	@echo; echo "All done.  Look at"
 	@echo "  figures/       $$(ls figures/*.png | wc -l) figures"
 	@echo "  learnings.zip  what was learned (signature.txt: its SHA-1)"
 	@echo "  report/        how right it is: report.json, confusion.png"
-	@echo "  the line above: what predict.py says of a leaf never learned from"
+	@echo "  the lines above: what predict.py says of leaves never learned from"
 
 # What is there is the user's, or done.
 images:
@@ -42,8 +43,9 @@ augmented_directory:
 	$(RUN) Augmentation.py images --output-dir .balancing
 	mv .balancing augmented_directory
 
+# Of few images, small batches make more steps.
 learnings.zip:
-	$(RUN) train.py images --no-display
+	$(RUN) train.py images --batch-size 16 --no-display
 
 test: .venv/.installed-dev
 	$(RUN) -m flake8

@@ -25,7 +25,8 @@ from utils.learnings import Learnings, Prediction
 
 LEARNINGS = Path("learnings.zip")
 BATCH = 32     # images through the network at once
-SHOWN = 8      # images on a figure, at most: more would be too small to see
+SHOWN = 8      # leaves on a figure, at most: more would be too small to see
+COLUMNS = 2    # leaves beside each other on it
 UNKNOWN = "not like any leaf it has learned"
 
 
@@ -95,9 +96,11 @@ def write_csv(target: str, rows: list[list[str]]) -> None:
 
 def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
     """Return a figure with each leaf, its transformed image and its class."""
-    figure = pyplot.figure(figsize=(7, 4.6 * len(results)),
+    columns = min(len(results), COLUMNS)
+    rows = -(-len(results) // columns)
+    figure = pyplot.figure(figsize=(7 * columns, 4.6 * rows),
                            layout="constrained", facecolor="white")
-    parts = np.atleast_1d(figure.subfigures(len(results), 1))
+    parts = figure.subfigures(rows, columns, squeeze=False).flat
     for part, (path, prediction) in zip(parts, results):
         rgb_img = read_image(path)
         transformed = on_white(rgb_img, leaf_mask(rgb_img))
