@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from Augmentation import plan_balance, write_plan
+from Augmentation import plan_balance, read_leaf, write_plan
 from utils import backbone as backbones
 from utils import cli, labels
 from utils.cli import UserError
@@ -59,7 +59,7 @@ TEMPERATURES = np.geomspace(0.5, 5, 100)
 
 def inspect(path: Path) -> np.ndarray:
     """Return an image's thumbnail; UserError where it can't be read."""
-    return labels.thumbnail(read_image(path))
+    return labels.thumbnail(read_leaf(path))
 
 
 def read_leaves(folder: Path, groups: Path | None, jobs: int
