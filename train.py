@@ -206,8 +206,12 @@ def calibrate(logits: np.ndarray, targets: np.ndarray
     rows = np.arange(len(targets))
     losses = [-np.log(np.maximum(softmax(logits / heat)[rows, targets],
                                  1e-12)).mean() for heat in TEMPERATURES]
-    return (float(TEMPERATURES[int(np.argmin(losses))]),
-            float(np.quantile(energies(logits), 1 - KEPT_KNOWN)))
+    scores = energies(logits)
+    threshold = np.quantile(scores, 1 - KEPT_KNOWN)
+    if len(scores) < 1 / (1 - KEPT_KNOWN):
+        # So few have no hundredth part: take that of a normal distribution.
+        threshold = min(threshold, scores.mean() - 2.326 * scores.std())
+    return float(TEMPERATURES[int(np.argmin(losses))]), float(threshold)
 
 
 def validate(learnings: Learnings, part: Dataset) -> Evaluation:

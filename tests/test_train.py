@@ -141,6 +141,17 @@ def test_temperature_softens_overconfident_logits():
         0.99, abs=0.001)
 
 
+def test_few_images_set_the_threshold_below_their_own_quantile():
+    logits = np.random.default_rng(1).normal(0, 1, (20, 3)) + [5, 0, 0]
+    few = train.energies(logits)
+    _, threshold = train.calibrate(logits, np.zeros(20, int))
+    assert threshold == pytest.approx(few.mean() - 2.326 * few.std())
+    assert threshold < np.quantile(few, 0.01)
+    many = np.tile(logits, (6, 1))
+    _, threshold = train.calibrate(many, np.zeros(120, int))
+    assert threshold == pytest.approx(np.quantile(train.energies(many), 0.01))
+
+
 @pytest.mark.parametrize("counts, message", [
     ({"Apple_rust": 4}, "one class only (Apple_rust)"),
     ({"Apple_rust": 6, "Apple_scab": 1}, "Apple_scab shows 1 different leaf"),
@@ -150,7 +161,8 @@ def test_subject_1_too_little_to_learn_from_is_refused(
     folder = leaves(counts)
     before = set(tmp_path.rglob("*"))
     assert run(folder, "--output", tmp_path / "learnings.zip") == 1
-    assert capfd.readouterr().err.count("error:") == 1 or message
+    error = capfd.readouterr().err
+    assert error.count("error:") == 1 and message in error
     assert set(tmp_path.rglob("*")) == before
 
 
