@@ -280,7 +280,7 @@ def readable(path: Path) -> bool:
 
 
 def check_output(output: Path, root: Path, plan: list[Copies]) -> None:
-    """Raise UserError unless output is free for the plan.
+    """Make the folder output; UserError unless it is free for the plan.
 
     It may hold what an earlier run of the same plan has written.
     """
@@ -298,6 +298,14 @@ def check_output(output: Path, root: Path, plan: list[Copies]) -> None:
                     f"{output}: holds other files already, such as "
                     f"{path.relative_to(output)}; delete it or choose "
                     "another --output-dir")
+    # Said once here, not once for every image.
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{output}: cannot be written ({error.strerror})"
+                        ) from None
+    if not os.access(output, os.W_OK):
+        raise UserError(f"{output}: cannot be written (permission denied)")
 
 
 def balance_folder(folder: Path, output: Path, target: int | None, seed: int,
