@@ -226,6 +226,13 @@ def plan_balance(dataset: Dataset, target: int | None, seed: int
     return plan
 
 
+def plan_files(plan: list[Copies]) -> tuple[list[Path], np.ndarray]:
+    """Return all files of the new tree, and their labels, int (N,)."""
+    return ([file for copies in plan for file in copies.files()],
+            np.array([copies.label for copies in plan
+                      for _ in copies.files()], int))
+
+
 def _free_name(source: Path, alteration: str, number: int, taken: set[str]
                ) -> Path:
     """Return a name for the number-th such copy that no other file has.
@@ -273,6 +280,26 @@ def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
     return cli.progress(map_items(make, plan, jobs), len(plan), "Altering")
 
 
+def read_folder(folder: Path, inspect: Callable, jobs: int
+                ) -> tuple[Dataset, list, list[UserError]]:
+    """Return the images that inspect takes, its results, and the problems.
+
+    inspect: takes a path; UserError where it can't be read.  Each problem
+    is printed.  Raises UserError where no image is left.
+    """
+    dataset = read_dataset(folder)
+    found = list(cli.progress(map_items(inspect, dataset.paths(), jobs),
+                              len(dataset.files), "Reading"))
+    good = [index for index, result in enumerate(found)
+            if not isinstance(result, UserError)]
+    problems = [result for result in found if isinstance(result, UserError)]
+    for problem in problems:
+        cli.print_error(problem)
+    if not good:
+        raise UserError(f"{folder}: no readable image in it")
+    return dataset.subset(good), [found[index] for index in good], problems
+
+
 def readable(path: Path) -> bool:
     """Return True; UserError where path is no readable image."""
     read_leaf(path)
@@ -291,7 +318,7 @@ def check_output(output: Path, root: Path, plan: list[Copies]) -> None:
         raise UserError(f"{output}: lies inside {root}, whose classes it "
                         "would join; choose another --output-dir")
     if output.is_dir():
-        own = {output / file for copies in plan for file in copies.files()}
+        own = {output / file for file in plan_files(plan)[0]}
         for path in output.rglob("*"):
             if path.is_file() and path not in own:
                 raise UserError(
@@ -311,37 +338,23 @@ def check_output(output: Path, root: Path, plan: list[Copies]) -> None:
 def balance_folder(folder: Path, output: Path, target: int | None, seed: int,
                    jobs: int) -> int:
     """Balance a folder into output, print a summary, return the status."""
-    dataset = read_dataset(folder)
-    checks = list(cli.progress(map_items(readable, dataset.paths(), jobs),
-                               len(dataset.files), "Reading"))
-    good = [index for index, check in enumerate(checks) if check is True]
-    problems = [check for check in checks if check is not True]
-    for problem in problems:
-        cli.print_error(problem)
-    if not good:
-        raise UserError(f"{folder}: no readable image in it")
-    dataset = dataset.subset(good)
+    dataset, _, problems = read_folder(folder, readable, jobs)
     plan = plan_balance(dataset, target, seed)
     check_output(output, folder, plan)
     results = list(write_plan(plan, folder, output, seed, jobs))
     failures = [result for result in results if isinstance(result, UserError)]
     for failure in failures:
         cli.print_error(failure)
+    balanced = np.bincount(plan_files(plan)[1],
+                           minlength=len(dataset.class_names))
     for class_name, before, after in zip(
-            dataset.class_names, dataset.counts(),
-            plan_counts(plan, len(dataset.class_names))):
+            dataset.class_names, dataset.counts(), balanced):
         drawn = "  (a drawn subset)" if after < before else ""
         print(f"{cli.printable(class_name)}: {before} -> {after}{drawn}")
     written = sum(result for result in results if isinstance(result, int))
     print(f"{written} images in {cli.printable(output)}, "
           f"{len(problems)} unreadable ones left out")
     return cli.FAILED if problems or failures else cli.DONE
-
-
-def plan_counts(plan: list[Copies], classes: int) -> np.ndarray:
-    """Return the number of images that a plan gives each class."""
-    return np.bincount([copies.label for copies in plan for _ in
-                        copies.files()], minlength=classes)
 
 
 def show_alterations(path: Path, output: Path | None, seed: int,

@@ -25,11 +25,12 @@ from pathlib import Path
 
 import numpy as np
 
-from Augmentation import plan_balance, read_leaf, write_plan
+from Augmentation import (plan_balance, plan_files, read_folder, read_leaf,
+                          write_plan)
 from utils import backbone as backbones
 from utils import cli, labels
 from utils.cli import UserError
-from utils.evaluation import Evaluation, evaluate
+from utils.evaluation import Evaluation, evaluate, log_loss
 from utils.features import frozen_features, shuffled_batches, whole_batches
 from utils.images import preprocess, read_image
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
@@ -38,7 +39,6 @@ from utils.learnings import (Description, Learnings, energies, sign, softmax,
                              write_archive)
 from utils.litert import Network
 from utils.report import Clock, write_report, write_split
-from utils.workers import map_items
 
 OUTPUT = Path("learnings.zip")
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
@@ -68,26 +68,15 @@ def read_leaves(folder: Path, groups: Path | None, jobs: int
 
     Without a CSV of groups a leaf is a cluster of near-identical images.
     """
-    dataset = labels.read_dataset(folder)
-    found = list(cli.progress(map_items(inspect, dataset.paths(), jobs),
-                              len(dataset.files), "Reading"))
-    good = [index for index, thumbnail in enumerate(found)
-            if not isinstance(thumbnail, UserError)]
-    problems = [error for error in found if isinstance(error, UserError)]
-    for problem in problems:
-        cli.print_error(problem)
-    if not good:
-        raise UserError(f"{folder}: no readable image in it")
-    dataset = dataset.subset(good)
+    dataset, thumbnails, problems = read_folder(folder, inspect, jobs)
     if len(set(dataset.labels)) < 2:
         raise UserError(f"{folder}: has one class only "
                         f"({dataset.class_names[dataset.labels[0]]}); "
                         "learning takes at least two")
     if groups is not None:
         return dataset, labels.read_groups(groups, dataset), problems
-    thumbnails = np.stack([found[index] for index in good])
-    return (dataset, labels.near_identical_groups(dataset.files, thumbnails),
-            problems)
+    return (dataset, labels.near_identical_groups(
+        dataset.files, np.stack(thumbnails)), problems)
 
 
 def build_head(classes: int):
@@ -203,9 +192,8 @@ def calibrate(logits: np.ndarray, targets: np.ndarray
     The temperature makes confidence and accuracy agree (Guo et al. 2017);
     above the threshold lies KEPT_KNOWN of the images.
     """
-    rows = np.arange(len(targets))
-    losses = [-np.log(np.maximum(softmax(logits / heat)[rows, targets],
-                                 1e-12)).mean() for heat in TEMPERATURES]
+    losses = [log_loss(targets, softmax(logits / heat))
+              for heat in TEMPERATURES]
     scores = energies(logits)
     threshold = np.quantile(scores, 1 - KEPT_KNOWN)
     if len(scores) < 1 / (1 - KEPT_KNOWN):
@@ -235,9 +223,7 @@ def augment(part: Dataset, root: Path, seed: int, jobs: int
     for result in write_plan(plan, part.root, root, seed, jobs):
         if isinstance(result, UserError):
             raise result
-    files = [file for copies in plan for file in copies.files()]
-    return files, np.array([copies.label for copies in plan
-                            for _ in copies.files()])
+    return plan_files(plan)
 
 
 def build_frozen(options: argparse.Namespace, images: list[Path],

@@ -92,19 +92,19 @@ def _from_keras_cache() -> Path:
     path = _keras_cache()
     if not path.is_file():
         raise UserError("not there")
-    _verify_hdf5(path.read_bytes())
+    _verify_hdf5(path)
     return path
 
 
-def _verify_hdf5(content: bytes) -> None:
-    """Raise UserError unless content is a whole HDF5 file.
+def _verify_hdf5(file: Path | io.BytesIO) -> None:
+    """Raise UserError unless file is a whole HDF5 file.
 
     Keras publishes no checksum; what happens is a download that was cut
     short, and a network's log-in page in the place of the file.
     """
     import h5py
     try:
-        h5py.File(io.BytesIO(content)).close()
+        h5py.File(file).close()
     except OSError:
         raise UserError("damaged, no HDF5 file") from None
 
@@ -125,7 +125,7 @@ def _from_keras_download() -> Path:
     print_note("weights: asking Keras's storage")
     with urlopen(KERAS_URL, timeout=PATIENCE) as answer:
         content = answer.read()
-    _verify_hdf5(content)
+    _verify_hdf5(io.BytesIO(content))
     with whole_file(_keras_cache()) as partial:
         partial.write_bytes(content)
     return _keras_cache()
@@ -163,8 +163,7 @@ def import_keras():
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with without_chatter():
-        import keras
-        import tensorflow  # noqa: F401  (its greeting comes now, unheard)
+        import keras  # imports TensorFlow, whose greeting goes unheard
     return keras
 
 

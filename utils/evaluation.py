@@ -74,16 +74,21 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray,
     correct = predicted == labels
     precision, recall, f1, _ = precision_recall_fscore_support(
         labels, predicted, labels=classes, zero_division=0)
-    own = probabilities[np.arange(len(labels)), labels]
     return Evaluation(
         class_names=class_names,
         confusion=confusion_matrix(labels, predicted, labels=classes),
         accuracy=float(correct.mean()),
         interval=wilson_interval(int(correct.sum()), len(labels)),
         precision=precision, recall=recall, f1=f1,
-        log_loss=float(-np.log(np.maximum(own, 1e-12)).mean()),
+        log_loss=log_loss(labels, probabilities),
         calibration_error=calibration_error(
             probabilities.max(axis=1), correct))
+
+
+def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean cross-entropy; labels (N,), probabilities (N, C)."""
+    own = probabilities[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(own, 1e-12)).mean())
 
 
 def wilson_interval(right: int, total: int) -> tuple[float, float]:
