@@ -25,20 +25,23 @@ from pathlib import Path
 
 import numpy as np
 
-from Augmentation import (plan_balance, plan_files, read_folder, read_leaf,
-                          write_plan)
 from utils import backbone as backbones
 from utils import cli, labels
+from utils.alterations import ALTERATIONS
+from utils.balancing import (LONGEST, class_targets, plan_balance, plan_files,
+                             write_plan)
 from utils.cli import UserError
 from utils.evaluation import Evaluation, evaluate, log_loss
 from utils.features import frozen_features, shuffled_batches, whole_batches
 from utils.images import preprocess, read_image
+from utils.inspection import Inspection, inspect_image, near_identical
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (Description, Learnings, energies, sign, softmax,
                              write_archive)
 from utils.litert import Network
 from utils.report import Clock, write_report, write_split
+from utils.workers import map_items
 
 OUTPUT = Path("learnings.zip")
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
@@ -57,26 +60,44 @@ PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
 TEMPERATURES = np.geomspace(0.5, 5, 100)
 
 
-def inspect(path: Path) -> np.ndarray:
-    """Return an image's thumbnail; UserError where it can't be read."""
-    return labels.thumbnail(read_leaf(path))
+def inspect_leaf(path: Path) -> Inspection:
+    """Inspect an image; UserError where it can't be read, or altered."""
+    inspection = inspect_image(path)
+    if max(inspection.size) > LONGEST:
+        raise UserError(f"{path}: a side of {max(inspection.size)} pixels is "
+                        f"more than {LONGEST}")
+    return inspection
 
 
 def read_leaves(folder: Path, groups: Path | None, jobs: int
                 ) -> tuple[Dataset, list[str], list[UserError]]:
     """Return the readable images, the leaf of each, and the problems.
 
-    Without a CSV of groups a leaf is a cluster of near-identical images.
+    Each problem is printed.  Without a CSV of groups a leaf is a cluster of
+    near-identical images.
     """
-    dataset, thumbnails, problems = read_folder(folder, inspect, jobs)
+    dataset = labels.read_dataset(folder)
+    found = list(cli.progress(map_items(inspect_leaf, dataset.paths(), jobs),
+                              len(dataset.files), "Reading"))
+    problems = [result for result in found if isinstance(result, UserError)]
+    for problem in problems:
+        cli.print_error(problem)
+    good = [index for index, result in enumerate(found)
+            if isinstance(result, Inspection)]
+    if not good:
+        raise UserError(f"{folder}: no readable image in it")
+    dataset = dataset.subset(good)
     if len(set(dataset.labels)) < 2:
         raise UserError(f"{folder}: has one class only "
                         f"({dataset.class_names[dataset.labels[0]]}); "
                         "learning takes at least two")
     if groups is not None:
         return dataset, labels.read_groups(groups, dataset), problems
-    return (dataset, labels.near_identical_groups(
-        dataset.files, np.stack(thumbnails)), problems)
+    clusters = near_identical(
+        np.stack([found[index].thumbnail for index in good]),
+        labels.linked_copies(dataset.files))
+    return (dataset, [dataset.files[first].as_posix() for first in clusters],
+            problems)
 
 
 def build_head(classes: int):
@@ -217,12 +238,15 @@ def augment(part: Dataset, root: Path, seed: int, jobs: int
             ) -> tuple[list[Path], np.ndarray]:
     """Write the balanced tree of the training part below root.
 
+    Altered in light as well as in shape: photographs from the field differ
+    from those of the laboratory by their light first.
     Returns its files, relative to root, and their labels.
     """
-    plan = plan_balance(part, None, seed)
-    for result in write_plan(plan, part.root, root, seed, jobs):
-        if isinstance(result, UserError):
-            raise result
+    plan = plan_balance(part, class_targets(part, None, False), seed,
+                        tuple(ALTERATIONS))
+    for made in write_plan(plan, part.root, root, seed, jobs):
+        if made.problem is not None:
+            raise made.problem
     return plan_files(plan)
 
 

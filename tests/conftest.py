@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # For the programs started as processes of their own as well.
@@ -13,6 +14,11 @@ os.environ.pop("DISPLAY", None)
 os.environ.pop("WAYLAND_DISPLAY", None)
 # Users have it buffered, and a full disk then shows at the very end.
 os.environ.pop("PYTHONUNBUFFERED", None)
+
+# The same examples each time, so that what CI says depends on the code.
+settings.register_profile("same", database=None, deadline=None,
+                          derandomize=True, max_examples=25)
+settings.load_profile("same")
 
 
 @pytest.fixture

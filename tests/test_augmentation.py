@@ -1,6 +1,7 @@
 """Augmentation.py: six alterations of a leaf, and the balanced tree."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -10,18 +11,17 @@ import numpy as np
 import pytest
 
 import Augmentation
-from Augmentation import alter, plan_balance
 from utils import cli, workers
 from utils.images import read_image, write_image
-from utils.labels import ALTERATIONS, altered_copies, read_dataset
+from utils.labels import altered_copies, read_dataset
 from utils.samples import draw_leaf
 
 PROGRAM = Path(Augmentation.__file__)
 # The names that the exercise gives them.
 SIX = ["Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion"]
 SIZE = 48
+MANY = {"Apple_scab": 24, "Apple_rust": 3, "Grape_Esca": 1}
 COUNTS = {"Apple_scab": 5, "Apple_rust": 2, "Grape_Esca": 1}
-alterations = pytest.mark.parametrize("alteration", ALTERATIONS)
 
 
 @pytest.fixture(autouse=True)
@@ -32,19 +32,19 @@ def workplace(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def leaves():
-    """Return ten drawn leaves, RGB uint8 (48, 48, 3)."""
+    """Return thirty drawn leaves, RGB uint8 (48, 48, 3)."""
     return [draw_leaf("Apple_scab", np.random.default_rng(number), SIZE)
-            for number in range(10)]
+            for number in range(30)]
 
 
 @pytest.fixture
 def images(leaves):
     """Return a function that writes {class folder: number of leaves}."""
     def make(counts, root=Path("images")):
-        for folder, count in counts.items():
+        for place, (folder, count) in enumerate(counts.items()):
             for number in range(1, count + 1):
                 write_image(root / folder / f"image ({number}).JPG",
-                            leaves[number % len(leaves)])
+                            leaves[(number + 10 * place) % len(leaves)])
         return root
     return make
 
@@ -65,68 +65,6 @@ def counts_of(root):
     """Return {class name: images} of a folder."""
     dataset = read_dataset(root)
     return dict(zip(dataset.class_names, dataset.counts().tolist()))
-
-
-# The six alterations.
-
-@alterations
-@pytest.mark.parametrize("shape", [
-    (1, 1), (1, 20), (20, 1), (2, 2), (3, 5), (300, 200)])
-def test_any_size_stays_as_it_is(alteration, shape):
-    image = np.random.default_rng(0).integers(256, size=(*shape, 3),
-                                              dtype=np.uint8)
-    kept = image.copy()
-    for key in "abc":
-        altered = alter(image, alteration, 42, key)
-        assert altered.shape == image.shape and altered.dtype == np.uint8
-        assert not np.shares_memory(altered, image)
-    assert np.array_equal(image, kept)
-
-
-@alterations
-def test_same_seed_and_key_same_pixels_others_other_pixels(
-        alteration, leaves):
-    def results(seeds, keys):
-        return {alter(leaves[0], alteration, seed, key).tobytes()
-                for seed in seeds for key in keys}
-
-    assert len(results([1, 1], "aa")) == 1
-    assert len(results([1], "abcdefgh")) > 1
-    assert len(results(range(8), "a")) > 1
-    assert leaves[0].tobytes() not in results(range(8), "abcdefgh")
-
-
-@pytest.fixture
-def square():
-    """Return a dark square of 10 x 10 pixels on bright ground."""
-    image = np.full((60, 80, 3), 200, np.uint8)
-    image[25:35, 35:45] = 20
-    return image
-
-
-@alterations
-def test_a_bright_ground_stays_bright_up_to_the_border(alteration, square):
-    for seed in range(20):
-        altered = alter(square, alteration, seed, "key")
-        border = np.ones((60, 80), bool)
-        border[3:-3, 3:-3] = False
-        assert altered[border].min() > 150
-        assert (altered < 100).any(), "the leaf is gone"
-
-
-@pytest.mark.parametrize("alteration", ["Skew", "Crop"])
-def test_skew_and_crop_come_nearer(alteration, square):
-    # So they need nothing from beyond the border.
-    sizes = [(alter(square, alteration, seed, "key") < 100).all(axis=2).sum()
-             for seed in range(20)]
-    assert min(sizes) > 100
-
-
-@alterations
-def test_grey_stays_grey(alteration, leaves):
-    grey = np.repeat(leaves[0][..., :1], 3, axis=2)
-    altered = alter(grey, alteration, 1, "key")
-    assert (altered == altered[..., :1]).all()
 
 
 # One image.
@@ -178,56 +116,6 @@ def test_the_six_files_go_where_they_are_wanted_and_are_the_same_again(
     assert content_of(Path("new/place")) == first
 
 
-# The plan of a balanced tree.
-
-@pytest.mark.parametrize("count, target", [
-    (1, 14), (2, 9), (3, 12), (4, 5), (5, 23), (7, 30), (12, 100)])
-def test_copies_are_spread_evenly_over_originals_and_alterations(
-        tree, count, target):
-    plan = plan_balance(read_dataset(tree({"A_b": count})), target, 42)
-    assert sum(len(copies.files()) for copies in plan) == target
-    uses = [len(copies.altered) for copies in plan]
-    assert len(uses) == count and max(uses) - min(uses) <= 1
-    kinds = Counter(dict.fromkeys(SIX, 0))
-    for copies in plan:
-        own = Counter(name for name, _ in copies.altered)
-        # None meets an alteration again before it has met all six.
-        assert max(own.values(), default=1) <= 1 + len(copies.altered) // 6
-        kinds.update(own)
-    assert max(kinds.values()) - min(kinds.values()) <= 1
-
-
-def test_no_two_files_of_a_plan_have_one_name(tree):
-    folder = tree({"A_b": 1, "A_c": 40})
-    for name in ("image (1)_Flip.JPG", "image (1)_flip_2.jpg",
-                 "image (1)_Flip_Flip.JPG", "IMAGE (1)_CROP.jpg"):
-        (folder / "A_b" / name).touch()
-    dataset = read_dataset(folder)
-    files = [file for copies in plan_balance(dataset, None, 42)
-             for file in copies.files()]
-    assert len({str(file).casefold() for file in files}) == len(files) == 80
-    assert set(dataset.files) <= set(files)
-
-
-def test_altered_copies_of_a_source_are_kept_but_not_altered_again(tree):
-    folder = tree({"A_b": 2, "A_c": 13})
-    copy = folder / "A_b" / "image (1)_Flip.JPG"
-    copy.touch()
-    plan = {copies.source.name: len(copies.altered) for copies in
-            plan_balance(read_dataset(folder), None, 42) if not copies.label}
-    assert plan == {copy.name: 0, "image (1).JPG": 5, "image (2).JPG": 5}
-
-
-def test_a_subset_is_drawn_by_the_seed(tree):
-    dataset = read_dataset(tree({"A_b": 30, "A_c": 2}))
-
-    def drawn(seed):
-        return [copies.source for copies in plan_balance(dataset, 5, seed)]
-
-    assert drawn(1) == drawn(1) != drawn(2)
-    assert len(set(drawn(1))) == 5 + 2
-
-
 # A balanced tree.
 
 def test_subject_9_every_class_ends_with_as_many_images_as_the_largest(
@@ -238,12 +126,13 @@ def test_subject_9_every_class_ends_with_as_many_images_as_the_largest(
     after = content_of(Path("augmented_directory"))
     assert after.items() >= before.items(), "originals are not copied"
     assert counts_of("augmented_directory") == dict.fromkeys(COUNTS, 5)
-    for file in after.keys() - before.keys():
+    for file in altered_copies(after):
         assert read_image("augmented_directory" / file).shape == (
             SIZE, SIZE, 3)
     assert capsys.readouterr().out.splitlines() == [
         "Apple_rust: 2 -> 5", "Apple_scab: 5 -> 5", "Grape_Esca: 1 -> 5",
-        "15 images in augmented_directory, 0 unreadable ones left out"]
+        "15 images in augmented_directory, 7 of them altered copies; "
+        "15 written now, 0 unreadable ones left out"]
     assert sorted(map(str, Path().iterdir())) == [
         "augmented_directory", "images"]
 
@@ -274,35 +163,201 @@ def test_a_smaller_target_draws_a_subset_and_says_so(images, capsys):
         "Grape_Esca: 1 -> 3"]
 
 
-def test_the_same_bytes_again_and_with_any_number_of_processes(
-        images, monkeypatch):
+def test_the_same_bytes_with_any_number_of_processes(images, monkeypatch):
     monkeypatch.setattr(workers, "ITEMS_WORTH_A_PROCESS", 4)
-    images(COUNTS)
-    assert run("images", "--jobs", 1) == 0
-    first = content_of(Path("augmented_directory"))
-    assert run("images", "--jobs", 1) == 0
-    assert content_of(Path("augmented_directory")) == first
-    assert run("images", "--jobs", 2, "--output-dir", "two") == 0
-    assert content_of(Path("two")) == first
+    images(MANY)
+    for jobs in (1, 4):
+        assert run("images", "--jobs", jobs, "--output-dir", jobs) == 0
+    assert content_of(Path("1")) == content_of(Path("4"))
     assert run("images", "--seed", 7, "--output-dir", "other") == 0
-    assert content_of(Path("other")) != first
+    assert content_of(Path("other")) != content_of(Path("1"))
 
 
-def test_an_unreadable_image_is_named_and_left_out(images, capsys):
+# Stops itself, as the kernel does it when there is no memory left, when
+# the first chunk of several is done.
+KILLED = """
+import os, signal, sys
+import Augmentation
+from utils import workers
+
+def write_some(*arguments, carry_out=Augmentation.write_plan):
+    for number, made in enumerate(carry_out(*arguments)):
+        yield made
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+workers.ITEMS_WORTH_A_PROCESS = 4
+workers.CHUNK = 2
+Augmentation.write_plan = write_some
+Augmentation.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("place", [
+    ["--output-dir", "balanced"], ["--in-place"]], ids=["tree", "in place"])
+def test_a_killed_run_is_completed_by_the_next_one(images, place, capsys):
+    images(MANY)
+    images(MANY, Path("copy/images"))
+    assert run("copy/images", "--output-dir", "whole") == 0
+    if place == ["--in-place"]:
+        assert run("copy/images", "--in-place") == 0
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, "images", "--jobs", "2", *place],
+        env=os.environ | {"PYTHONPATH": str(PROGRAM.parent)}, timeout=60,
+        # The workers hold it open: it ends when the last of them has.
+        stdout=subprocess.PIPE)
+    assert done.returncode == -9
+    where, wanted = (("images", "copy/images") if "--in-place" in place
+                     else ("balanced", "whole"))
+    before = {path: path.stat().st_mtime_ns
+              for path in Path(where).rglob("[!.]*.JPG")}
+    whole = content_of(Path(wanted))
+    assert 12 < len(before) < len(whole)
+    capsys.readouterr()
+    assert run("images", *place) == 0
+    assert content_of(Path(where)) == whole
+    for path, time in before.items():
+        assert path.stat().st_mtime_ns == time, "made again"
+    written = len(set(Path(where).rglob("[!.]*.JPG")) - before.keys())
+    assert f"; {written} written now" in capsys.readouterr().out
+    assert run("images", *place) == 0
+    assert "; 0 written now" in capsys.readouterr().out
+    assert content_of(Path(where)) == whole
+
+
+def test_in_place_adds_the_copies_to_the_source_and_only_once(
+        images, capsys):
+    before = content_of(images(COUNTS))
+    assert run("images", "--in-place") == 0
+    after = content_of(Path("images"))
+    assert after.items() > before.items()
+    assert counts_of("images") == dict.fromkeys(COUNTS, 5)
+    assert sorted(map(str, Path().iterdir())) == ["images"]
+    assert run("images", "--in-place") == 0
+    # Another seed draws otherwise, but there is nothing left to draw.
+    assert run("images", "--in-place", "--seed", 7) == 0
+    assert content_of(Path("images")) == after
+    assert run("images", "--in-place", "--target", 8) == 0
+    assert counts_of("images") == dict.fromkeys(COUNTS, 8)
+    assert content_of(Path("images")).items() > after.items()
+    assert run("images", "--in-place", "--target", 7) == 1
+    assert "at least 8" in capsys.readouterr().err
+
+
+def test_photometric_alterations_come_by_their_flags(images):
+    original = images({"A_b": 1, "A_c": 12}) / "A_b" / "image (1).JPG"
+    flags = ["--shadow", "--white-balance", "--blur", "--jpeg-noise",
+             "--brightness"]
+    assert run("images", *flags) == 0
+    made = {path.name for path in Path("augmented_directory/A_b").iterdir()}
+    names = [*SIX, "Brightness", "WhiteBalance", "Blur", "JpegNoise",
+             "Shadow"]
+    assert made == {"image (1).JPG", *(f"image (1)_{name}.JPG"
+                                       for name in names)}
+    assert run(original, "--shadow") == 0
+    assert {path.name for path in original.parent.iterdir()} == {
+        original.name, *(f"image (1)_{name}.JPG"
+                         for name in (*SIX, "Shadow"))}
+
+
+def test_per_plant_balances_each_plant_by_itself(images):
+    images({"Apple/a": 4, "Apple/b": 1, "Grape/a": 2, "Grape/b": 6})
+    assert run("images", "--per-plant") == 0
+    assert {path.name: len(list(path.iterdir())) for path in
+            Path("augmented_directory/Apple").iterdir()} == {"a": 4, "b": 4}
+    assert {path.name: len(list(path.iterdir())) for path in
+            Path("augmented_directory/Grape").iterdir()} == {"a": 6, "b": 6}
+
+
+def test_the_same_bytes_twice_count_once_and_are_named(images, capsys):
+    folder = images({"A_b": 3, "A_c": 2})
+    third = folder / "A_b" / "image (3).JPG"
+    shutil.copy(folder / "A_b" / "image (1).JPG", third)
+    shutil.copy(folder / "A_b" / "image (2).JPG", folder / "A_c" / "x.JPG")
+    (folder / "A_c" / "image (2).JPG").unlink()
+    assert run("images") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert counts_of("augmented_directory") == {"A_b": 2, "A_c": 2}
+    assert not Path("augmented_directory/A_b/image (3).JPG").exists()
+    assert out[-2:] == [
+        "the same bytes, counted once: A_b/image (1).JPG = "
+        "A_b/image (3).JPG",
+        "the same bytes in two classes: A_b/image (2).JPG = A_c/x.JPG"]
+    # In place nothing is taken away, so that all files count.
+    assert run("images", "--in-place") == 0
+    assert counts_of("images") == {"A_b": 3, "A_c": 3}
+    assert third.exists()
+
+
+@pytest.mark.parametrize("place", [[], ["--in-place"]])
+def test_an_unreadable_image_is_named_and_left_out(images, capsys, place):
     torn = images(COUNTS) / "Apple_scab" / "image (2).JPG"
     torn.write_bytes(torn.read_bytes()[:500])
     images({"Grape_spot": 1})
     (Path("images") / "Grape_spot" / "image (1).JPG").write_text("no image")
     before = content_of(Path("images"))
-    assert run("images") == 1
+    assert run("images", *place) == 1
     shown = capsys.readouterr()
     assert [line.split(": not")[0] for line in shown.err.splitlines()] == [
         f"error: {torn}", "error: images/Grape_spot/image (1).JPG"]
-    assert counts_of("augmented_directory") == {
-        "Apple_rust": 4, "Apple_scab": 4, "Grape_Esca": 4}
-    assert "Grape_spot: 0 -> 0" in shown.out
+    assert "Grape_spot: 1 -> 0" in shown.out
     assert "2 unreadable ones left out" in shown.out
-    assert content_of(Path("images")) == before
+    after = content_of(Path("images"))
+    assert after.items() >= before.items()
+    output = Path("images" if place else "augmented_directory")
+    bad = {output / path.relative_to("images") for path in (
+        torn, Path("images/Grape_spot/image (1).JPG"))}
+    good = Counter(path.parent.name for path in output.rglob("*.JPG")
+                   if path not in bad)
+    assert good == {"Apple_rust": 4, "Apple_scab": 4, "Grape_Esca": 4}
+    # As if it had never been there.
+    first = content_of(output)
+    assert run("images", *place) == 1
+    assert content_of(output) == first
+    if not place:
+        for path in (torn, Path("images/Grape_spot/image (1).JPG")):
+            path.unlink()
+        assert run("images", "--output-dir", "without") == 0
+        assert {file: content for file, content in
+                content_of(Path("without")).items()
+                if file.suffix == ".JPG"} == {
+            file: content for file, content in first.items()
+            if file.suffix == ".JPG"}
+
+
+def test_another_tree_is_replaced_only_by_force(images, capsys):
+    images(COUNTS)
+    assert run("images", "--target", 9) == 0
+    first = content_of(Path("augmented_directory"))
+    assert run("images") == 1
+    assert "--force" in capsys.readouterr().err
+    assert content_of(Path("augmented_directory")) == first
+    Path("augmented_directory/Apple_rust/mine.txt").write_text("mine")
+    (Path("augmented_directory") / ".DS_Store").write_text("the desktop's")
+    assert run("images", "--force") == 0
+    assert "1 other files stay" in capsys.readouterr().err
+    assert counts_of("augmented_directory") == dict.fromkeys(COUNTS, 5)
+    assert run("images", "--output-dir", "fresh") == 0
+    assert {str(file) for file in
+            content_of(Path("augmented_directory")).items()
+            ^ content_of(Path("fresh")).items()} == {
+        str((Path("Apple_rust/mine.txt"), b"mine")),
+        str((Path(".DS_Store"), b"the desktop's"))}
+
+
+def test_originals_changed_since_make_another_tree(images, leaves, capsys):
+    images(COUNTS)
+    assert run("images") == 0
+    write_image(Path("images/Apple_rust/image (1).JPG"), leaves[7])
+    assert run("images") == 1
+    assert "made of other images" in capsys.readouterr().err
+
+
+def test_a_source_below_the_output_is_safe(images, capsys):
+    before = content_of(images(COUNTS, Path("all/images")))
+    assert run("all/images", "--output-dir", "all", "--force") == 1
+    assert "holds all/images" in capsys.readouterr().err
+    assert content_of(Path("all/images")) == before
 
 
 # What is refused.
@@ -345,6 +400,10 @@ def test_what_cannot_be_done_is_refused(
 @pytest.mark.parametrize("arguments, status, reason", [
     ([], 2, "required: IMAGE|DIRECTORY"),
     (["leaf.png", "--target", "3"], 2, "for folders"),
+    (["leaf.png", "--in-place"], 2, "for folders"),
+    (["images", "--in-place", "--force"], 2, "goes with neither"),
+    (["images", "--per-plant", "--target", "3"], 2, "exclude each other"),
+    (["images", "--target", "1000000"], 2, "more than 100,000"),
     (["a\nb\x1b[31m\udcff"], 1, "no such file"),
     (["torn"], 1, "no readable image"),
     (["strip.png"], 1, "40000 pixels is more than"),

@@ -3,7 +3,6 @@
 from collections import Counter
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -108,63 +107,6 @@ def test_groups_that_cannot_be_used_are_refused(
         path.write_bytes(content)
     with pytest.raises(UserError, match=reason):
         labels.read_groups(path, dataset)
-
-
-def picture(seed, size=256):
-    """Return a smooth made-up picture with shapes, RGB uint8."""
-    rng = np.random.default_rng(seed)
-    image = cv2.resize(rng.integers(0, 256, (4, 4, 3), np.uint8),
-                       (size, size), interpolation=cv2.INTER_CUBIC)
-    for centre in rng.integers(0, size, (6, 2)).tolist():
-        cv2.circle(image, centre, size // 10, rng.integers(0, 256, 3).tolist(),
-                   -1)
-    return image
-
-
-def saved_again(image, quality):
-    return cv2.imdecode(cv2.imencode(
-        ".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1],
-        cv2.IMREAD_COLOR)
-
-
-def group(images, names=None):
-    """Return near_identical_groups as numbers, in the order of meeting."""
-    names = names or [f"c/{number}.jpg" for number in range(len(images))]
-    found = labels.near_identical_groups(
-        tuple(map(Path, names)), np.stack([labels.thumbnail(image)
-                                           for image in images]))
-    numbers = {}
-    return [numbers.setdefault(name, len(numbers)) for name in found]
-
-
-def test_the_same_photograph_is_one_group_and_others_are_not():
-    first, second = picture(1), picture(2)
-    assert group([first, second, first.copy(), saved_again(first, 60),
-                  cv2.resize(second, (180, 180)), picture(3)]) == [
-                      0, 1, 0, 0, 1, 2]
-
-
-def test_forty_different_pictures_are_forty_groups():
-    assert group([picture(seed, 64) for seed in range(40)]) == list(range(40))
-
-
-def test_altered_copies_join_their_original_by_name():
-    first, second = picture(1), picture(2)
-    assert group([first, second, cv2.flip(first, 1), cv2.flip(first, 0)],
-                 ["c/a.jpg", "c/b.jpg", "c/a_Flip.jpg", "d/a_Flip.jpg"]) == [
-                     0, 1, 0, 2]
-
-
-def test_groups_are_those_that_comparing_every_pair_gives():
-    rng = np.random.default_rng(0)
-    thumbnails = rng.integers(0, 24, (60, 5)).astype(np.int16)
-    near = np.abs(thumbnails[:, None] - thumbnails).mean(axis=2) <= labels.NEAR
-    while (wider := near @ near).sum() > near.sum():
-        near = wider
-    names = labels.near_identical_groups(
-        tuple(Path(str(number)) for number in range(60)), thumbnails)
-    assert 1 < len(set(names)) < 60
-    assert (np.equal.outer(names, names) == near).all()
 
 
 def make_leaves(seed, leaves=30, most=7):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from utils.cli import UserError, print_note, without_chatter
 from utils.images import whole_file
-from utils.labels import file_digest
+from utils.inspection import file_digest
 
 # Where Keras keeps its own downloads, and the name that it gives to this one.
 KERAS_NAME = ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"

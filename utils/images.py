@@ -24,6 +24,9 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff",
 # 100 megapixels: beyond any camera, 300 MB decoded.  More is refused from
 # the header, before anything is decoded.
 MAX_PIXELS = 100_000_000
+# A file that is being written: hidden, so that no program takes it for an
+# image of the user's.
+PARTIAL = re.compile(r"\.partial-[0-9a-f]{16}(\..*)?")
 # Quality at which a leaf saved again differs by less than its own noise.
 JPEG_QUALITY = 95
 
@@ -74,10 +77,21 @@ def find_images(folder: Path) -> list[Path]:
 def read_image(path: Path) -> np.ndarray:
     """Return an image file as RGB uint8 (H, W, 3), upright.
 
-    Pillow reads it rather than OpenCV: it notices truncated files, knows
-    the size before it decodes, and handles orientation, palettes and CMYK.
     Transparency is laid over white, 16 bits are scaled to 8.
     Raises UserError, with the path, for all that is no readable image.
+    """
+    with open_image(path) as image:
+        return to_rgb(image)
+
+
+@contextmanager
+def open_image(path: Path) -> Iterator[Image.Image]:
+    """Give an image file as Pillow has it, its pixels not yet read.
+
+    Pillow reads it rather than OpenCV: it notices truncated files, knows
+    the size before it decodes, and handles orientation, palettes and CMYK.
+    Raises UserError, with the path, for all that is no readable image; so
+    does whatever Pillow raises while the image is used.
     """
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
@@ -92,8 +106,7 @@ def read_image(path: Path) -> np.ndarray:
                     raise UserError(
                         f"{path}: {width}x{height} pixels are more than "
                         f"{MAX_PIXELS:,}")
-                image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
+                yield image
     except UserError:
         raise
     except FileNotFoundError:
@@ -116,8 +129,10 @@ def _reason(error: Exception, path: Path) -> str:
     return str(error).replace(str(path), "").strip() or type(error).__name__
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    """Return a loaded Pillow image of any mode as RGB uint8 (H, W, 3)."""
+def to_rgb(image: Image.Image) -> np.ndarray:
+    """Return a Pillow image of any mode as RGB uint8 (H, W, 3), upright."""
+    # Opened images alone can be turned in place (which saves a copy).
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode[0] in "IF":
         grey = np.asarray(image, np.float64)
         # The wide modes I and F may hold 8-bit values, which stay as they are.
@@ -129,8 +144,10 @@ def _to_rgb(image: Image.Image) -> np.ndarray:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(ground, image)
+    if image.mode != "RGB":
+        image = image.convert("RGB")
     # np.array, not asarray: Pillow's own memory is read-only.
-    return np.array(image.convert("RGB"))
+    return np.array(image)
 
 
 @contextmanager
@@ -140,7 +157,6 @@ def whole_file(path: Path) -> Iterator[Path]:
     So a file is there whole or not at all, whatever stops the program.
     Folders on the way are made.  Raises UserError where it can't write.
     """
-    # Hidden, so that no program takes it for an image of the user's.
     partial = path.parent / f".partial-{secrets.token_hex(8)}{path.suffix}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,22 +5,19 @@ for each plant (``images/Apple/apple_scab/*.JPG``), and any part of a tree.
 """
 
 import csv
-import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from utils.alterations import ALTERATIONS
 from utils.cli import UserError
 from utils.images import find_images, natural_key
 
-# The alterations of Augmentation.py.  Their names are part of the labels:
 # "a_Flip.JPG" and "a_Rotate_2.JPG" show the same leaf as "a.JPG" does.
-ALTERATIONS = ("Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion")
 ALTERED = re.compile(rf"(.+)_(?:{'|'.join(ALTERATIONS)})(?:_\d+)?")
 
 # Parts of a split, as written to split.csv.
@@ -28,10 +25,6 @@ TRAINING, STOPPING, VALIDATION, LEFT_OUT = (
     "training", "stopping", "validation", "left out")
 # Fewer leaves than parts would leave a part without the class.
 MIN_LEAVES = 3
-# Side of the thumbnail, in pixels, and mean difference, in grey levels, up
-# to which two photographs count as one (see near_identical_groups).
-THUMBNAIL = 16
-NEAR = 4.0
 
 
 @dataclass(frozen=True)
@@ -165,51 +158,11 @@ def read_groups(path: Path, dataset: Dataset) -> list[str]:
     return [leaves.get(source) or source.as_posix() for source in sources]
 
 
-def thumbnail(rgb_img: np.ndarray) -> np.ndarray:
-    """Return what near_identical_groups compares: int16 (3 * 16 * 16,)."""
-    small = cv2.resize(rgb_img, (THUMBNAIL, THUMBNAIL),
-                       interpolation=cv2.INTER_AREA)
-    return small.astype(np.int16).ravel()
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hex."""
-    with open(path, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def near_identical_groups(files: tuple[Path, ...], thumbnails: np.ndarray
-                          ) -> list[str]:
-    """Return a group name for each image; the same for the same photograph.
-
-    files: (N,) relative paths.  thumbnails: (N, D) from `thumbnail`.
-    Images belong together if their thumbnails differ by at most NEAR levels
-    on average (byte-identical, saved again, or resized), or if one is an
-    altered copy of the other by its name.
-    """
+def linked_copies(files: Sequence[Path]) -> np.ndarray:
+    """Return for each file the index of its original, or its own: (N,)."""
     copies = altered_copies(files)
     index_of = {file: index for index, file in enumerate(files)}
-    parent = list(range(len(files)))
-
-    def root_of(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    for copy, source in copies.items():
-        parent[root_of(index_of[copy])] = root_of(index_of[source])
-    # Sorted by brightness, only neighbours in brightness need comparing:
-    # two images can't differ by less than their means do.
-    means = thumbnails.mean(axis=1)
-    order = np.argsort(means, kind="stable")
-    ends = np.searchsorted(means[order], means[order] + NEAR, side="right")
-    for place, index in enumerate(order):
-        others = order[place + 1:ends[place]]
-        gaps = np.abs(thumbnails[others] - thumbnails[index]).mean(axis=1)
-        for other in others[gaps <= NEAR]:
-            parent[root_of(other)] = root_of(index)
-    return [files[root_of(index)].as_posix() for index in range(len(files))]
+    return np.array([index_of[copies.get(file, file)] for file in files], int)
 
 
 def split(labels: np.ndarray, groups: list[str], class_names: tuple[str, ...],

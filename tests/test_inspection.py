@@ -1,0 +1,125 @@
+"""What an image file is, and which files show one photograph."""
+
+import hashlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from utils import inspection
+from utils.cli import UserError
+from utils.inspection import inspect_image, make_thumbnail, near_identical
+from utils.labels import linked_copies
+
+
+def picture(seed, size=256):
+    """Return a smooth made-up picture with shapes, RGB uint8."""
+    rng = np.random.default_rng(seed)
+    image = cv2.resize(rng.integers(0, 256, (4, 4, 3), np.uint8),
+                       (size, size), interpolation=cv2.INTER_CUBIC)
+    for centre in rng.integers(0, size, (6, 2)).tolist():
+        cv2.circle(image, centre, size // 10, rng.integers(0, 256, 3).tolist(),
+                   -1)
+    return image
+
+
+def saved_again(image, quality):
+    return cv2.imdecode(cv2.imencode(
+        ".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1],
+        cv2.IMREAD_COLOR)
+
+
+def group(images, names=None):
+    """Return near_identical as numbers, in the order of meeting."""
+    linked = None if names is None else linked_copies(
+        [Path(name) for name in names])
+    found = near_identical(np.stack([make_thumbnail(image)
+                                     for image in images]), linked)
+    numbers = {}
+    return [numbers.setdefault(name, len(numbers)) for name in found]
+
+
+def test_the_same_photograph_is_one_group_and_others_are_not():
+    first, second = picture(1), picture(2)
+    assert group([first, second, first.copy(), saved_again(first, 60),
+                  cv2.resize(second, (180, 180)), picture(3)]) == [
+                      0, 1, 0, 0, 1, 2]
+
+
+def test_forty_different_pictures_are_forty_groups():
+    assert group([picture(seed, 64) for seed in range(40)]) == list(range(40))
+
+
+def test_one_image_is_a_group():
+    assert group([picture(1)]) == [0]
+
+
+def test_altered_copies_join_their_original_by_name():
+    first, second = picture(1), picture(2)
+    assert group([first, second, cv2.flip(first, 1), cv2.flip(first, 0)],
+                 ["c/a.jpg", "c/b.jpg", "c/a_Flip.jpg", "d/a_Flip.jpg"]) == [
+                     0, 1, 0, 2]
+
+
+@pytest.mark.parametrize("block", [7, 512])
+@pytest.mark.parametrize("spread", [1, 3, 8, 24])
+def test_groups_are_those_that_comparing_every_pair_gives(
+        block, spread, monkeypatch):
+    # Few values a thumbnail, so that many pairs are just near enough.
+    monkeypatch.setattr(inspection, "BLOCK", block)
+    rng = np.random.default_rng(spread)
+    thumbnails = rng.integers(0, 24, (60, 40)) // 8 * spread
+    thumbnails[::3] = thumbnails[1::3] + rng.integers(0, 3, (20, 40))
+    thumbnails = thumbnails.astype(np.uint8)
+    gaps = thumbnails[:, None].astype(float) - thumbnails
+    near = (gaps ** 2).mean(axis=2) <= inspection.NEAR ** 2
+    while (wider := near @ near).sum() > near.sum():
+        near = wider
+    groups = near_identical(thumbnails)
+    assert (np.equal.outer(groups, groups) == near).all()
+    assert set(groups) <= set(range(60)) and (groups[groups] == groups).all()
+
+
+def test_groups_of_thousands_are_found_at_once():
+    # Comparing them pair by pair would take hours.
+    blank = np.full((20000, 768), 200, np.uint8)
+    assert set(near_identical(blank)) == {near_identical(blank)[0]}
+
+
+@pytest.mark.parametrize("name, mode, size", [
+    ("a.jpg", "RGB", (300, 200)), ("a.jpg", "L", (3, 500)),
+    ("a.jpg", "CMYK", (90, 60)), ("a.png", "RGBA", (30, 20)),
+    ("a.png", "P", (1, 1)), ("a.tif", "I;16", (64, 48))])
+def test_size_mode_and_digest_are_the_file_s_own(name, mode, size, tmp_path):
+    if mode == "I;16":
+        image = Image.fromarray(np.full(size[::-1], 9000, np.uint16))
+    else:
+        image = Image.new("RGB", size, "olive").convert(mode)
+    image.save(tmp_path / name)
+    found = inspect_image(tmp_path / name)
+    assert (found.size, found.mode) == (size, mode)
+    assert found.digest == hashlib.sha256(
+        (tmp_path / name).read_bytes()).hexdigest()
+    assert found.thumbnail.shape == (768,)
+    assert found.thumbnail.dtype == np.uint8
+
+
+def test_a_large_jpeg_has_the_thumbnail_of_a_small_one(tmp_path):
+    small = picture(1, 256)
+    large = cv2.resize(small, (1500, 1100))
+    for name, image in (("a.jpg", small), ("b.jpg", large)):
+        Image.fromarray(image).save(tmp_path / name, quality=90)
+    first, second = (inspect_image(tmp_path / name).thumbnail.astype(float)
+                     for name in ("a.jpg", "b.jpg"))
+    assert np.sqrt(((first - second) ** 2).mean()) < inspection.NEAR / 2
+
+
+@pytest.mark.parametrize("share", [0, 0.02, 0.5, 0.9])
+def test_a_torn_file_is_not_readable(share, tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.fromarray(picture(1, 256)).save(path)
+    path.write_bytes(path.read_bytes()[:int(path.stat().st_size * share)])
+    with pytest.raises(UserError, match="not a readable image"):
+        inspect_image(path)

@@ -1,0 +1,219 @@
+"""A balanced tree: what it is made of, and the making of it."""
+
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from utils import cli
+from utils.alterations import GEOMETRIC, alter
+from utils.cli import UserError
+from utils.images import read_image, whole_file, write_image
+from utils.labels import Dataset, altered_copies
+from utils.workers import map_items
+
+LONGEST = 2**15 - 2      # pixels; OpenCV warps no longer side
+
+
+@dataclass(frozen=True)
+class Copies:
+    """All that is made of one source image; paths relative to the trees.
+
+    altered: (alteration, file) of each altered copy.
+    """
+
+    source: Path
+    label: int
+    altered: tuple[tuple[str, Path], ...]
+
+    def files(self) -> list[Path]:
+        """Return the files of the new tree: the original and its copies."""
+        return [self.source, *(file for _, file in self.altered)]
+
+
+def class_targets(dataset: Dataset, target: int | None, per_plant: bool
+                  ) -> list[int]:
+    """Return how many images each class is to have.
+
+    target, if given; else as many as the largest class has, of all or (per
+    plant) of the class's own plant.
+    """
+    counts = dataset.counts().tolist()
+    plants = [plant.casefold() if per_plant else ""
+              for plant in dataset.plants]
+    return [target or max(count for count, other in zip(counts, plants)
+                          if other == plant) for plant in plants]
+
+
+def plan_balance(dataset: Dataset, targets: Sequence[int], seed: int,
+                 alterations: Sequence[str] = tuple(GEOMETRIC),
+                 repeated: Mapping[Path, Path] = MappingProxyType({})
+                 ) -> list[Copies]:
+    """Return what a balanced tree is made of, image by image.
+
+    targets: the images of each class.  Originals come first, in a class
+    with more a drawn subset; then the altered copies that the source holds
+    already, which are not altered again; then new ones, spread evenly over
+    the originals and the alterations.  Which ones does not depend on those
+    that are there: so an interrupted run in place is completed.
+    repeated: files of the dataset that are no originals either, each with
+    the one that it repeats.
+    """
+    copies = {file: repeated.get(source, source) for file, source in
+              {**altered_copies(dataset.files), **repeated}.items()}
+    taken = {str(file).casefold() for file in dataset.files}
+    originals = {str(file).casefold() for file in dataset.files
+                 if file not in copies}
+    plan = []
+    for label, wanted in enumerate(targets):
+        rng = np.random.default_rng([seed, label])
+        # Drawn among the originals alone, whatever else is there.
+        sources, there = (
+            [dataset.files[index] for index in
+             np.flatnonzero(dataset.labels == label)
+             if (dataset.files[index] in copies) == are_copies]
+            for are_copies in (False, True))
+        sources = [sources[place]
+                   for place in rng.permutation(len(sources))][:wanted]
+        kept = set(sources)
+        there = [file for file in there if copies[file] in kept]
+        there = there[:wanted - len(sources)]
+        altered = {file: [] for file in sources + there}
+        missing = wanted - len(altered)
+        for source, alteration, file in _copies_of(
+                sources, alterations, originals):
+            if missing <= 0:
+                break
+            if str(file).casefold() not in taken:
+                altered[source].append((alteration, file))
+                missing -= 1
+        plan += [Copies(file, label, tuple(names))
+                 for file, names in altered.items()]
+    return plan
+
+
+def _copies_of(sources: list[Path], alterations: Sequence[str],
+               originals: set[str]) -> Iterator[tuple[Path, str, Path]]:
+    """Yield source, alteration and file of one copy after another.
+
+    Without end, in turn; the names are those of no original.
+    originals: in lower case, since some file systems tell "a.JPG" from
+    "a.jpg" and others do not.
+    """
+    kinds = len(alterations)
+    # One step further whenever both cycles end together: so an original
+    # meets all alterations before it meets one again.
+    together = math.lcm(len(sources), kinds)
+    used = set(originals)
+    number = 0
+    while sources:
+        turn, place = divmod(number, len(sources))
+        source = sources[place]
+        alteration = alterations[(number + number // together) % kinds]
+        again = turn // kinds + 1
+        while True:
+            ending = f"_{again}" if again > 1 else ""
+            file = source.with_stem(f"{source.stem}_{alteration}{ending}")
+            if str(file).casefold() not in used:
+                break
+            again += 1
+        used.add(str(file).casefold())
+        yield source, alteration, file
+        number += 1
+
+
+def plan_files(plan: list[Copies]) -> tuple[list[Path], np.ndarray]:
+    """Return all files of the new tree, and their labels, int (N,)."""
+    return ([file for copies in plan for file in copies.files()],
+            np.array([copies.label for copies in plan
+                      for _ in copies.files()], int))
+
+
+def read_leaf(path: Path) -> np.ndarray:
+    """Return an image, RGB uint8; UserError where it can't be altered."""
+    rgb_img = read_image(path)
+    if max(rgb_img.shape) > LONGEST:
+        raise UserError(f"{path}: a side of {max(rgb_img.shape)} pixels is "
+                        f"more than {LONGEST}")
+    return rgb_img
+
+
+@dataclass(frozen=True)
+class Made:
+    """What has become of one source image.
+
+    written: files that were not there before.  problem: why the image can't
+    be read, or None.
+    """
+
+    written: tuple[Path, ...] = ()
+    problem: UserError | None = None
+
+
+def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> Made:
+    """Write an original and its altered copies, where they are not there.
+
+    root is output where a folder is balanced in place.
+    Raises UserError where output can't be written.
+    """
+    missing = [(alteration, file) for alteration, file in copies.altered
+               if not _is_whole(output / file)]
+    in_place = root == output
+    is_there = not in_place and _is_whole(output / copies.source)
+    if is_there and not missing:
+        return Made()
+    try:
+        # Read even if there is nothing to alter: it may be torn.
+        rgb_img = read_leaf(root / copies.source)
+    except UserError as error:
+        return Made(problem=error)
+    for alteration, file in missing:
+        write_image(output / file, alter(rgb_img, alteration, seed,
+                                         file.as_posix()))
+    written = [file for _, file in missing]
+    if not in_place and not is_there:
+        link_or_copy(root / copies.source, output / copies.source)
+        written.append(copies.source)
+    return Made(tuple(written))
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a file is there; a power cut may leave an empty one."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name (a hard link), or copy its bytes.
+
+    A link takes neither time nor room; not every file system has it, and
+    none from one disk to another.
+    """
+    with whole_file(target) as new:
+        try:
+            # Of the file itself, should source be a symbolic link.
+            os.link(os.path.realpath(source), new)
+        except OSError:
+            shutil.copyfile(source, new)
+
+
+def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
+               jobs: int) -> Iterator[Made]:
+    """Carry a plan out; yield what has become of each source image.
+
+    Raises UserError where output can't be written.
+    """
+    make = partial(make_copies, root=root, output=output, seed=seed)
+    for made in cli.progress(map_items(make, plan, jobs), len(plan),
+                             "Altering"):
+        if isinstance(made, UserError):
+            raise made
+        yield made

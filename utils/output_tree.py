@@ -1,0 +1,131 @@
+"""A folder full of results that a run may find again, and complete.
+
+A hidden record in it says what it was made from and which files belong to
+it.  So a later run can tell its own files from the user's.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from utils import cli
+from utils.cli import UserError
+from utils.images import PARTIAL, whole_file
+
+RECORD = ".augmentation.json"
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield all files below a folder, relative to it; links are files."""
+    for place, folders, names in os.walk(folder):
+        links = [name for name in folders
+                 if os.path.islink(os.path.join(place, name))]
+        for name in (*names, *links):
+            yield Path(place, name).relative_to(folder)
+
+
+def read_record(folder: Path) -> tuple[str, set[Path]]:
+    """Return fingerprint and files of the tree in a folder, if any."""
+    try:
+        with open(folder / RECORD, encoding="utf-8") as content:
+            record = json.load(content)
+        return str(record["fingerprint"]), set(map(Path, record["files"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return "", set()
+
+
+def check_place(folder: Path, source: Path) -> None:
+    """Raise UserError unless a tree of its own can stand in folder."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: exists and is not a folder")
+    # Path.resolve would stop at a loop of links.
+    inner, outer = (Path(os.path.realpath(path)) for path in (folder, source))
+    if inner.is_relative_to(outer):
+        raise UserError(f"{folder}: lies inside {source}, whose classes it "
+                        "would join; choose another --output-dir, or "
+                        "--in-place")
+    if outer.is_relative_to(inner):
+        raise UserError(f"{folder}: holds {source}; choose another "
+                        "--output-dir")
+
+
+class OutputTree:
+    """The files of one run in a folder, whatever stops it.
+
+    fingerprint: what the files depend on; the same for a run that would
+    write the same.  own: files that may be there, relative to the folder.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, planned: set[Path],
+                 force: bool) -> None:
+        """Make a folder ready for the planned files (relative to it).
+
+        What a run with the same fingerprint has left is kept.  All else is
+        refused with a UserError, unless force: then the files of another
+        tree, and those in the way, are deleted, and other files of the
+        user's stay.  Hidden files (.DS_Store) are nobody's.
+        """
+        before, own = read_record(folder)
+        others = set() if before == fingerprint else own | planned
+        self.folder, self.fingerprint = folder, fingerprint
+        self.own = own if before == fingerprint else set()
+        found = set(files_below(folder))
+        foreign = {file for file in found - self.own
+                   if not file.name.startswith(".")}
+        if foreign and not force:
+            raise UserError(
+                f"{folder}: holds other files already, such as "
+                f"{min(foreign)}, or what was made of other images or with "
+                "other options; delete it, choose another --output-dir, or "
+                "--force")
+        # Said once here, not once for every image.
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            remove(folder, others & found)
+            remove_partial(folder, found)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be written "
+                            f"({error.strerror})") from None
+        if not os.access(folder, os.W_OK):
+            raise UserError(f"{folder}: cannot be written (permission "
+                            "denied)")
+        if foreign - others:
+            cli.print_note(f"{folder}: {len(foreign - others)} other files "
+                           f"stay in it, such as {min(foreign - others)}")
+
+    def begin(self, planned: set[Path]) -> None:
+        """Note that these files, too, will be written."""
+        self.own |= planned
+        self._write_record()
+
+    def finish(self, planned: set[Path]) -> None:
+        """Delete what is no longer planned; all the rest is there now."""
+        remove(self.folder, self.own - planned)
+        self.own = planned
+        self._write_record()
+        if not planned:
+            (self.folder / RECORD).unlink()
+            # Left, if it was there before and holds anything.
+            with suppress(OSError):
+                self.folder.rmdir()
+
+    def _write_record(self) -> None:
+        with whole_file(self.folder / RECORD) as new:
+            # Names that are no UTF-8 hold lone surrogates: ASCII has them.
+            new.write_text(json.dumps(
+                {"fingerprint": self.fingerprint,
+                 "files": sorted(map(str, self.own))}, indent=0),
+                encoding="ascii")
+
+
+def remove(folder: Path, files: Iterable[Path]) -> None:
+    """Delete files of a folder, as far as they are there."""
+    for file in files:
+        (folder / file).unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path, files: Iterable[Path]) -> None:
+    """Delete what a run that was killed was writing at that moment."""
+    remove(folder, (file for file in files if PARTIAL.fullmatch(file.name)))
