@@ -28,8 +28,8 @@ import numpy as np
 from utils import backbone as backbones
 from utils import cli, labels
 from utils.alterations import ALTERATIONS
-from utils.balancing import (LONGEST, class_targets, plan_balance, plan_files,
-                             write_plan)
+from utils.balancing import (check_sides, class_targets, plan_balance,
+                             plan_files, write_plan)
 from utils.cli import UserError
 from utils.evaluation import Evaluation, evaluate, log_loss
 from utils.features import frozen_features, shuffled_batches, whole_batches
@@ -63,9 +63,7 @@ TEMPERATURES = np.geomspace(0.5, 5, 100)
 def inspect_leaf(path: Path) -> Inspection:
     """Inspect an image; UserError where it can't be read, or altered."""
     inspection = inspect_image(path)
-    if max(inspection.size) > LONGEST:
-        raise UserError(f"{path}: a side of {max(inspection.size)} pixels is "
-                        f"more than {LONGEST}")
+    check_sides(path, inspection.size)
     return inspection
 
 

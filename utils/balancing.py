@@ -14,7 +14,7 @@ import numpy as np
 from utils import cli
 from utils.alterations import GEOMETRIC, alter
 from utils.cli import UserError
-from utils.images import read_image, whole_file, write_image
+from utils.images import check_image, read_image, whole_file, write_image
 from utils.labels import Dataset, altered_copies
 from utils.workers import map_items
 
@@ -138,10 +138,15 @@ def plan_files(plan: list[Copies]) -> tuple[list[Path], np.ndarray]:
 def read_leaf(path: Path) -> np.ndarray:
     """Return an image, RGB uint8; UserError where it can't be altered."""
     rgb_img = read_image(path)
-    if max(rgb_img.shape) > LONGEST:
-        raise UserError(f"{path}: a side of {max(rgb_img.shape)} pixels is "
-                        f"more than {LONGEST}")
+    check_sides(path, rgb_img.shape[:2])
     return rgb_img
+
+
+def check_sides(path: Path, sides: tuple[int, int]) -> None:
+    """Raise UserError for an image that OpenCV can't warp."""
+    if max(sides) > LONGEST:
+        raise UserError(f"{path}: a side of {max(sides)} pixels is more "
+                        f"than {LONGEST}")
 
 
 @dataclass(frozen=True)
@@ -169,8 +174,12 @@ def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> Made:
     if is_there and not missing:
         return Made()
     try:
-        # Read even if there is nothing to alter: it may be torn.
-        rgb_img = read_leaf(root / copies.source)
+        if missing:
+            rgb_img = read_leaf(root / copies.source)
+        else:
+            # There is nothing to alter, but it may be torn.
+            check_sides(root / copies.source,
+                        check_image(root / copies.source))
     except UserError as error:
         return Made(problem=error)
     for alteration, file in missing:
@@ -199,8 +208,8 @@ def link_or_copy(source: Path, target: Path) -> None:
     """
     with whole_file(target) as new:
         try:
-            # Of the file itself, should source be a symbolic link.
-            os.link(os.path.realpath(source), new)
+            # A second name of the file itself, not of a link to it.
+            os.link(source.resolve() if source.is_symlink() else source, new)
         except OSError:
             shutil.copyfile(source, new)
 

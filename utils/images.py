@@ -84,6 +84,19 @@ def read_image(path: Path) -> np.ndarray:
         return to_rgb(image)
 
 
+def check_image(path: Path) -> tuple[int, int]:
+    """Read all of an image, for its errors alone; return (width, height).
+
+    A JPEG is decoded at an eighth of its size, in half the time.
+    Raises UserError, with the path, for all that is no readable image.
+    """
+    with open_image(path) as image:
+        size = image.size
+        image.draft(None, (size[0] // 8, size[1] // 8))
+        image.load()
+        return size
+
+
 @contextmanager
 def open_image(path: Path) -> Iterator[Image.Image]:
     """Give an image file as Pillow has it, its pixels not yet read.
@@ -159,15 +172,17 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     partial = path.parent / f".partial-{secrets.token_hex(8)}{path.suffix}"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         os.replace(partial, path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written "
-                        f"({error.strerror or error})") from None
-    finally:
+    except BaseException as error:
         with suppress(OSError):
             partial.unlink()
+        if isinstance(error, OSError):
+            raise UserError(f"{path}: cannot be written "
+                            f"({error.strerror or error})") from None
+        raise
 
 
 def write_image(path: Path, rgb_img: np.ndarray) -> None:
