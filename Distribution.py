@@ -2,23 +2,29 @@
 
     python Distribution.py images
     python Distribution.py images/Apple --save apple.png --csv apple.csv
+    python Distribution.py images --quick
 
 A network learns mostly what it sees most, so the first question to a data
 set is whether its classes are of one size.  For every plant one figure shows
 a pie and a bar chart in the same colours, titled and labelled from the names
-of the folders; a table of the same numbers goes to stdout.
+of the folders.  A table goes to stdout: the same numbers, what cannot be
+read, sizes and kinds of pixels, and which images repeat.
 """
 
-import csv
+import math
 import re
 import sys
 import textwrap
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import cli
+from utils.tables import text_table, write_csv
 
 if TYPE_CHECKING:
+    from utils.analysis import ClassFacts, Repeat
     from utils.labels import Dataset
 
 # Okabe and Ito (2008): colours that colour-blind people tell apart; grey
@@ -37,8 +43,11 @@ WIDTH = 10.0
 WRAPPED, LONGEST = 20, 60
 # Points.
 FONT_SIZE, TITLE_SIZE = 9.0, 14.0
-# Share of a plant from which on a slice has room for its percentage.
+# Share of a plant from which on a slice has room for its numbers.
 ROOMY = 0.04
+# Sizes (and modes) of a class, groups of images that repeat, and files of
+# each of them, that are printed; --csv writes all.
+KINDS, LINES, MEMBERS = 2, 20, 6
 # Letters of a plant that go into a file's name, which ends at 255 bytes.
 FILE_NAME = 50
 
@@ -46,45 +55,88 @@ FILE_NAME = 50
 Counts = dict[str, dict[str, int]]
 
 
-def count_classes(dataset: "Dataset") -> Counts:
-    """Return {plant: {class name: number of images}} in natural order.
+def by_plant(dataset: "Dataset", counts: Sequence[int]) -> Counts:
+    """Return {plant: {class name: count}} in natural order.
 
-    "Apple" and "apple" are one plant, under the spelling met first.
+    counts: of each class.  "Apple" and "apple" are one plant, under the
+    spelling met first.
     """
     from utils.images import natural_key
     spellings: dict[str, str] = {}
-    counts: Counts = {}
-    for class_name, plant, count in zip(
-            dataset.class_names, dataset.plants, dataset.counts().tolist()):
+    plants: Counts = {}
+    for class_name, plant, count in zip(dataset.class_names, dataset.plants,
+                                        counts):
         plant = spellings.setdefault(plant.casefold(), plant)
-        counts.setdefault(plant, {})[class_name] = count
-    return {plant: counts[plant] for plant in sorted(counts, key=natural_key)}
+        plants.setdefault(plant, {})[class_name] = count
+    return {plant: plants[plant] for plant in sorted(plants, key=natural_key)}
 
 
 def shares(classes: dict[str, int]) -> list[float]:
     """Return each class's share (0..1) of the images of its plant."""
-    total = sum(classes.values())
+    total = sum(classes.values()) or 1
     return [count / total for count in classes.values()]
 
 
 def imbalance(classes: dict[str, int]) -> float:
     """Return how many times the largest class outnumbers the smallest."""
-    return max(classes.values()) / min(classes.values())
+    smallest = min(classes.values())
+    return max(classes.values()) / smallest if smallest else math.inf
 
 
-def table(counts: Counts) -> str:
-    """Return the counts as lines of text, and a line on each plant."""
-    rows = [("plant", "class", "images", "share")]
+def rows_of(counts: Counts, facts: "dict[str, ClassFacts] | None"
+            ) -> tuple[list[str], list[list]]:
+    """Return the columns' names, and the values of each class.
+
+    facts: by class name; None if the images were only counted.
+    """
+    names = ["plant", "class", "count", "share", "imbalance"]
+    if facts is not None:
+        names += ["unreadable", "identical", "near_identical",
+                  "other_classes", "sizes", "modes"]
+    rows = []
     for plant, classes in counts.items():
-        rows += [(cli.printable(plant), cli.printable(name), f"{count:,}",
-                  f"{share:.1%}")
-                 for (name, count), share in zip(classes.items(),
-                                                 shares(classes))]
-    first, second = (max(len(row[column]) for row in rows)
-                     for column in (0, 1))
-    lines = [f"{plant:{first}}  {name:{second}}  {count:>9}  {share:>6}"
-             for plant, name, count, share in rows]
-    for plant, classes in counts.items():
+        largest = max(classes.values())
+        for (name, count), share in zip(classes.items(), shares(classes)):
+            row = [plant, name, count, share,
+                   largest / count if count else math.inf]
+            if facts is not None:
+                own = facts[name]
+                row += [own.unreadable, own.identical, own.near_identical,
+                        own.elsewhere, own.sizes, own.modes]
+            rows.append(row)
+    return names, rows
+
+
+def table(names: list[str], rows: list[list]) -> str:
+    """Return rows as lines of text, numbers to the right."""
+    texts = [[name.replace("_", " ") for name in names]]
+    texts += [[_text(name, value) for name, value in zip(names, row)]
+              for row in rows]
+    return text_table(texts, [isinstance(value, (str, Counter))
+                              for value in rows[0]])
+
+
+def _text(name: str, value: object) -> str:
+    """Return a value as it stands in the table."""
+    if isinstance(value, Counter):
+        texts = [text if len(value) == 1 else f"{text} ({count:,})"
+                 for text, count in value.most_common(KINDS)]
+        if len(value) > KINDS:
+            texts.append(f"{len(value) - KINDS} more")
+        return ", ".join(texts) or "-"
+    if isinstance(value, float):
+        return f"{value:.1%}" if name == "share" else f"{value:.2f}"
+    return f"{value:,}" if isinstance(value, int) else cli.printable(value)
+
+
+def summary(counts: Counts) -> str:
+    """Return a line on each plant, and one on all of several."""
+    everything = {f"{plant}/{name}": count
+                  for plant, classes in counts.items()
+                  for name, count in classes.items()}
+    lines = []
+    for plant, classes in (*counts.items(), *(
+            [("all", everything)] if len(counts) > 1 else [])):
         number = len(classes)
         lines.append(
             f"{cli.printable(plant)}: {sum(classes.values()):,} images in "
@@ -93,19 +145,42 @@ def table(counts: Counts) -> str:
     return "\n".join(lines)
 
 
-def write_csv(path: Path, counts: Counts) -> None:
-    """Write plant,class,count,share; UserError where that is impossible."""
-    from utils.images import whole_file
-    # Bytes of a folder's name that are no UTF-8 are written as \udcXX.
-    with whole_file(path) as partial, open(
-            partial, "w", newline="", encoding="utf-8",
-            errors="backslashreplace") as lines:
-        rows = csv.writer(lines, lineterminator="\n")
-        rows.writerow(("plant", "class", "count", "share"))
-        for plant, classes in counts.items():
-            for (name, count), share in zip(classes.items(),
-                                            shares(classes)):
-                rows.writerow((plant, name, count, f"{share:.6f}"))
+def repeat_lines(repeats: "list[Repeat]") -> list[str]:
+    """Return a line on each repeat: "a = b" identical, "a ~ b" nearly."""
+    lines = []
+    for repeat in repeats[:LINES]:
+        files = [cli.printable(file) for file in repeat.files]
+        text = files[0]
+        for place, file in enumerate(files[1:MEMBERS], 1):
+            same = repeat.digests[place] == repeat.digests[place - 1]
+            text += f" {'=' if same else '~'} {file}"
+        if len(files) > MEMBERS:
+            text += f" and {len(files) - MEMBERS} more"
+        where = ("in several classes" if repeat.crosses_classes()
+                 else "in one class")
+        lines.append(f"{repeat.kind()}, {where}: {text}")
+    if len(repeats) > LINES:
+        lines.append(f"and {len(repeats) - LINES} more groups of images that "
+                     "repeat (--csv writes all)")
+    return lines
+
+
+def write_tables(path: Path, names: list[str], rows: list[list],
+                 repeats: "list[Repeat]") -> None:
+    """Write the table, and beside it what repeats, if anything does."""
+    write_csv(path, names, [[
+        f"{value:.6f}" if isinstance(value, float) else
+        ";".join(f"{text}:{count}" for text, count in value.most_common())
+        if isinstance(value, Counter) else value for value in row]
+        for row in rows])
+    print(f"written: {cli.printable(path)}")
+    if repeats:
+        path = path.with_stem(f"{path.stem}_repeats")
+        write_csv(path, ("group", "kind", "class", "file", "sha256"), (
+            (number, repeat.kind(), *member)
+            for number, repeat in enumerate(repeats, 1) for member in zip(
+                repeat.class_names, repeat.files, repeat.digests)))
+        print(f"written: {cli.printable(path)}")
 
 
 def style(place: int) -> dict[str, str]:
@@ -117,7 +192,7 @@ def style(place: int) -> dict[str, str]:
 
 def shortened(name: str) -> str:
     """Return a name for a figure, its middle left out if it is very long."""
-    name = cli.printable(name)
+    name = cli.legible(name)
     if len(name) > LONGEST:
         half = LONGEST // 2
         name = f"{name[:half]}…{name[1 - half:]}"
@@ -126,7 +201,7 @@ def shortened(name: str) -> str:
 
 def wrapped(name: str) -> str:
     """Return a name broken into lines, after its spaces and underscores."""
-    lines = textwrap.wrap(re.sub(r"(?<=_)(?!_)", " ", cli.printable(name)),
+    lines = textwrap.wrap(re.sub(r"(?<=_)(?!_)", " ", cli.legible(name)),
                           WRAPPED, max_lines=3, placeholder="…")
     return "\n".join(cli.drawable(line.replace("_ ", "_")) for line in lines)
 
@@ -139,8 +214,8 @@ def draw_plant(pyplot, plant: str, classes: dict[str, int]):
     """
     names = [shortened(name) for name in classes]
     beside = [wrapped(name) for name in classes]
-    inside = [f"{share:.1%}" if share >= ROOMY else ""
-              for share in shares(classes)]
+    inside = [f"{count:,}\n{share:.1%}" if share >= ROOMY else ""
+              for count, share in zip(classes.values(), shares(classes))]
     if len(classes) > len(PALETTE):
         beside = [str(place + 1) for place in range(len(classes))]
         inside = [""] * len(classes)
@@ -223,6 +298,9 @@ def draw(pyplot, counts: Counts) -> dict[str, object]:
     """Return a figure for each plant, by the name for its file."""
     figures: dict[str, object] = {}
     for plant, classes in counts.items():
+        classes = {name: count for name, count in classes.items() if count}
+        if not classes:
+            continue  # none of them could be read
         name = re.sub(r"[^\w-]", "_", f"distribution_{plant}"[:FILE_NAME])
         while name in figures:
             name += "_"
@@ -244,7 +322,12 @@ def build_parser() -> cli.Parser:
         help="save the figure here; for several plants, their names are added")
     parser.add_argument(
         "--csv", type=Path, metavar="FILE",
-        help="write plant,class,count,share here")
+        help="write the table here, and beside it, in ..._repeats.csv, the "
+             "images that repeat")
+    parser.add_argument(
+        "--quick", action="store_true",
+        help="count the files only; do not read them")
+    parser.add_jobs()
     parser.add_display()
     return parser
 
@@ -252,14 +335,46 @@ def build_parser() -> cli.Parser:
 def main(argv: list[str] | None = None) -> int:
     """Count, print, and show; return the exit status."""
     options = build_parser().parse_args(argv)
+    from utils.images import empty_folders
     from utils.labels import read_dataset
-    counts = count_classes(read_dataset(options.directory))
+    dataset = read_dataset(options.directory)
+    facts, repeats, numbers = None, [], dataset.counts().tolist()
+    if not options.quick:
+        facts, repeats = analyse(dataset, options.jobs)
+        numbers = [own.count for own in facts.values()]
+    counts = by_plant(dataset, numbers)
+    names, rows = rows_of(counts, facts)
+    print(table(names, rows))
+    print(summary(counts))
+    for folder in empty_folders(dataset.root, dataset.files):
+        print(f"no image in: {cli.printable(folder)}")
+    for line in repeat_lines(repeats):
+        print(line)
     if options.csv is not None:
-        write_csv(options.csv, counts)
-    print(table(counts), flush=True)
+        write_tables(options.csv, names, rows, repeats)
+    sys.stdout.flush()
     pyplot = cli.open_pyplot(options.no_display)
     cli.show_or_save(draw(pyplot, counts), options.save)
-    return cli.DONE
+    return cli.DONE if sum(numbers) == len(dataset.files) else cli.FAILED
+
+
+def analyse(dataset: "Dataset", jobs: int
+            ) -> "tuple[dict[str, ClassFacts], list[Repeat]]":
+    """Return the facts on each class, and the images that repeat.
+
+    What can't be read is printed; UserError if that is all of it.
+    """
+    from utils.analysis import class_facts, find_repeats
+    from utils.cli import UserError
+    from utils.inspection import Inspection, inspect_images
+    results = inspect_images(dataset.paths(), jobs)
+    good = [index for index, result in enumerate(results)
+            if isinstance(result, Inspection)]
+    if not good:
+        raise UserError(f"{dataset.root}: no readable image in it")
+    repeats = find_repeats(dataset.subset(good),
+                           [results[index] for index in good])
+    return class_facts(dataset, results, repeats), repeats
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ function says what it extracts and why that helps; `-h` prints it too.
 """
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from utils import cli, workers
 from utils.images import (SUFFIXES, find_images, read_image, whole_file,
                           write_image)
 from utils.leaf import leaf_mask
+from utils.tables import write_csv
 
 GREEN, BLUE, MAGENTA, ORANGE = (    # RGB
     (0, 200, 0), (0, 0, 255), (255, 0, 255), (255, 120, 0))
@@ -408,13 +408,9 @@ def transform_all(source: Path, target: Path, views: list[str],
         else:
             rows.append({"file": file.as_posix()} | result)
     if csv_file:
-        with (whole_file(csv_file) as part,
-              open(part, "w", newline="", encoding="utf-8",
-                   errors="surrogateescape") as lines):
-            table = csv.DictWriter(lines, ["file", *UNITS],
-                                   lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows)
+        names = ["file", *UNITS]
+        write_csv(csv_file, names, [[row[name] for name in names]
+                                    for row in rows])
     failures = len(files) - len(rows)
     print(f"{len(rows)} images: {len(rows) * len(views)} views written to "
           f"{cli.printable(target)}"

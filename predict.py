@@ -8,8 +8,6 @@ Shows the leaf as it is and as it was cut out from its ground, with the
 class under it.  All that is needed is learnings.zip; TensorFlow is not.
 """
 
-import csv
-import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,15 +16,17 @@ import numpy as np
 
 from utils import cli
 from utils.cli import UserError
-from utils.images import find_images, read_batches, read_image, whole_file
+from utils.images import find_images, read_batches, read_image
 from utils.labels import read_dataset
 from utils.leaf import leaf_mask, on_white
 from utils.learnings import Learnings, Prediction
+from utils.tables import csv_text, write_csv
 
 LEARNINGS = Path("learnings.zip")
 BATCH = 32     # images through the network at once
 SHOWN = 8      # leaves on a figure, at most: more would be too small to see
 COLUMNS = 2    # leaves beside each other on it
+CSV = ("file", "class", "confidence", "known", "error")
 UNKNOWN = "not like any leaf it has learned"
 
 
@@ -78,20 +78,6 @@ def csv_row(path: Path, result: Prediction | UserError) -> list[str]:
         return [str(path), "", "", "", str(result)]
     return [str(path), result.class_name, f"{result.confidence:.6f}",
             "yes" if result.known else "no", ""]
-
-
-def write_csv(target: str, rows: list[list[str]]) -> None:
-    """Write rows to a file, whole or not at all, or to stdout ("-")."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("file", "class", "confidence", "known", "error"))
-    writer.writerows(rows)
-    if target == "-":
-        print(text.getvalue(), end="")
-        return
-    with whole_file(Path(target)) as partial:
-        partial.write_text(text.getvalue(), encoding="utf-8",
-                           errors="surrogateescape", newline="")
 
 
 def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
@@ -163,7 +149,11 @@ def predict_images(learnings: Learnings, paths: list[Path], options) -> int:
         elif options.csv != "-":
             print(f"{cli.printable(path)}: {describe(result, options.top)}")
     if options.csv:
-        write_csv(options.csv, [csv_row(*result) for result in results])
+        rows = [csv_row(*result) for result in results]
+        if options.csv == "-":
+            print(csv_text(CSV, rows), end="")
+        else:
+            write_csv(Path(options.csv), CSV, rows)
     good = [(path, result) for path, result in results
             if isinstance(result, Prediction)]
     # A figure shows a few leaves; for a folder it must be asked for.

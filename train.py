@@ -34,14 +34,14 @@ from utils.cli import UserError
 from utils.evaluation import Evaluation, evaluate, log_loss
 from utils.features import frozen_features, shuffled_batches, whole_batches
 from utils.images import preprocess, read_image
-from utils.inspection import Inspection, inspect_image, near_identical
+from utils.inspection import (Inspection, inspect_image, inspect_images,
+                              near_identical)
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (Description, Learnings, energies, sign, softmax,
                              write_archive)
 from utils.litert import Network
 from utils.report import Clock, write_report, write_split
-from utils.workers import map_items
 
 OUTPUT = Path("learnings.zip")
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
@@ -75,11 +75,8 @@ def read_leaves(folder: Path, groups: Path | None, jobs: int
     near-identical images.
     """
     dataset = labels.read_dataset(folder)
-    found = list(cli.progress(map_items(inspect_leaf, dataset.paths(), jobs),
-                              len(dataset.files), "Reading"))
+    found = inspect_images(dataset.paths(), jobs, inspect_leaf)
     problems = [result for result in found if isinstance(result, UserError)]
-    for problem in problems:
-        cli.print_error(problem)
     good = [index for index, result in enumerate(found)
             if isinstance(result, Inspection)]
     if not good:

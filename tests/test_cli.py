@@ -92,6 +92,13 @@ def test_printable_keeps_letters_and_drawable_escapes_formulas():
     assert cli.drawable("$x$\n") == r"\$x\$\n"
 
 
+def test_what_no_font_has_is_named(monkeypatch):
+    monkeypatch.setattr(cli, "FONTS", ())
+    cli.open_pyplot(True)
+    cli.has_glyph.cache_clear()
+    assert cli.drawable("A_\N{RED APPLE}é漢") == "A_<red apple>é<6f22>"
+
+
 @pytest.fixture
 def parser():
     parser = cli.Parser("For the test.")

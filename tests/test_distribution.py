@@ -1,18 +1,23 @@
 """Distribution.py: counts, charts, and no traceback whatever it is given."""
 
 import csv
+import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_hex
+from PIL import Image
 
 import Distribution
-from utils import cli
+from utils import cli, workers
+from utils.images import read_image, write_image
 from utils.labels import read_dataset
 
 PROGRAM = Path(Distribution.__file__)
@@ -44,7 +49,31 @@ def workplace(tmp_path, monkeypatch):
 
 
 def count(folder):
-    return Distribution.count_classes(read_dataset(folder))
+    dataset = read_dataset(folder)
+    return Distribution.by_plant(dataset, dataset.counts().tolist())
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Return a function that writes {class folder: number of images}.
+
+    All are different, of 20 x 16 pixels.
+    """
+    def make(counts, root=tmp_path / "images"):
+        rng = np.random.default_rng(42)
+        for folder, number in counts.items():
+            for place in range(1, number + 1):
+                colours = rng.integers(256, size=(4, 5, 3), dtype=np.uint8)
+                write_image(root / folder / f"image ({place}).png",
+                            colours.repeat(4, axis=0).repeat(4, axis=1))
+        return root
+    return make
+
+
+def run(*arguments):
+    """Return main's exit status, as the shell would see it."""
+    return cli.run(lambda: Distribution.main(
+        [*map(str, arguments), "--no-display"]))
 
 
 def draw(classes, plant="Apple"):
@@ -113,6 +142,9 @@ def test_subject_5_pie_and_bars_share_colours_and_titles(classes):
               for patch in patches] for patches in (slices, bars)]
     assert looks[0] == looks[1]
     assert len(set(looks[0])) == len(classes), "two classes look the same"
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    if len(classes) == 2:
+        assert texts.count("3\n75.0%") == texts.count("3  (75.0%)") == 1
     assert [bar.get_width() for bar in bars] == list(classes.values())
     labels = [label.get_text() for label in figure.axes[1].get_yticklabels()]
     assert all(label.startswith(name)
@@ -153,7 +185,7 @@ def test_no_label_overlaps_another_or_is_cut(classes):
 @pytest.mark.parametrize("plant", [".", ODD_PLANT], ids=["flat", "nested"])
 def test_any_folder_name_can_be_drawn(plant, names, tree, workplace, capsys):
     folder = tree({f"{plant}/{name}": 2 for name in names})
-    assert Distribution.main([str(folder), "--no-display"]) == 0
+    assert run(folder, "--quick") == 0
     output = capsys.readouterr().out
     assert re.search(r"^figure: figures/distribution_[\w-]+\.png$", output,
                      re.MULTILINE)
@@ -177,39 +209,157 @@ def test_plants_that_need_the_same_file_name_get_two():
 
 
 def test_the_table_tells_counts_shares_and_imbalance(tree, workplace, capsys):
-    folder = tree(FLAT)
-    assert Distribution.main([str(folder), "--no-display"]) == 0
+    assert run(tree(FLAT), "--quick") == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[:4] == [["plant", "class", "images", "share"],
-                         ["Apple", "Apple_healthy", "4", "80.0%"],
-                         ["Apple", "Apple_scab", "1", "20.0%"],
-                         ["Grape", "Grape_Esca", "2", "100.0%"]]
-    assert " ".join(lines[4]) == ("Apple: 5 images in 2 classes, imbalance "
-                                  "4.00 (largest / smallest)")
-    assert [line[1] for line in lines[6:]] == [
+    assert lines[:4] == [["plant", "class", "count", "share", "imbalance"],
+                         ["Apple", "Apple_healthy", "4", "80.0%", "1.00"],
+                         ["Apple", "Apple_scab", "1", "20.0%", "4.00"],
+                         ["Grape", "Grape_Esca", "2", "100.0%", "1.00"]]
+    assert [" ".join(line) for line in lines[4:7]] == [
+        "Apple: 5 images in 2 classes, imbalance 4.00 (largest / smallest)",
+        "Grape: 2 images in 1 class, imbalance 1.00 (largest / smallest)",
+        "all: 7 images in 3 classes, imbalance 4.00 (largest / smallest)"]
+    assert [line[1] for line in lines[7:]] == [
         "figures/distribution_Apple.png", "figures/distribution_Grape.png"]
 
 
 def test_the_csv_holds_the_folder_names_as_they_are(tree, workplace):
     names = ["A_,\"x", "A_a\nb", "A_é"]
     folder = tree(dict.fromkeys(names, 1))
-    assert Distribution.main([str(folder), "--csv", "new/counts.csv"]) == 0
+    assert run(folder, "--csv", "new/counts.csv", "--quick") == 0
     with open("new/counts.csv", newline="", encoding="utf-8") as lines:
         header, *rows = csv.reader(lines)
-    assert header == ["plant", "class", "count", "share"]
-    assert rows == [["A", name, "1", "0.333333"] for name in sorted(names)]
+    assert header == ["plant", "class", "count", "share", "imbalance"]
+    assert rows == [["A", name, "1", "0.333333", "1.000000"]
+                    for name in sorted(names)]
 
 
 def test_names_that_are_no_utf_8_do_not_stop_it(tree, workplace):
     folder = tree({"A_" + os.fsdecode(b"\xff"): 1})
-    assert Distribution.main([str(folder), "--csv", "counts.csv"]) == 0
-    assert r"A_\udcff,1," in Path("counts.csv").read_text("utf-8")
+    assert run(folder, "--csv", "counts.csv", "--quick") == 0
+    assert b"A_\xff,1," in Path("counts.csv").read_bytes()
+
+
+def rows_of(path):
+    """Return a CSV's rows as dictionaries."""
+    with open(path, newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_repeats_is_named_with_all_paths(
+        images, workplace, capsys, jobs, monkeypatch):
+    monkeypatch.setattr(workers, "ITEMS_WORTH_A_PROCESS", 4)
+    folder = images({"A_b": 3, "A_c": 3, "A_d": 2})
+    first = folder / "A_b" / "image (1).png"
+    shutil.copy(first, folder / "A_b" / "same.png")
+    again = read_image(first)
+    again[0, 0] ^= 1
+    write_image(folder / "A_c" / "near.png", again)
+    shutil.copy(folder / "A_c" / "image (2).png", folder / "A_d" / "x.png")
+    shutil.copy(folder / "A_d" / "image (1).png",
+                folder / "A_d" / "image (3).png")
+    # An altered copy that looks like its original is no repeat.
+    shutil.copy(first, folder / "A_b" / "image (1)_Blur.png")
+    assert run(folder, "--csv", "a.csv", "--jobs", jobs) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert [line for line in out if "identical, " in line] == [
+        "identical, in several classes: A_c/image (2).png = A_d/x.png",
+        "near-identical, in several classes: A_b/image (1).png = "
+        "A_b/same.png ~ A_c/near.png",
+        "identical, in one class: A_d/image (1).png = A_d/image (3).png"]
+    assert [[row[name] for name in ("count", "identical", "near_identical",
+                                    "other_classes")]
+            for row in rows_of("a.csv")] == [
+        ["5", "2", "0", "2"], ["4", "0", "0", "2"], ["4", "2", "0", "1"]]
+    repeats = rows_of("a_repeats.csv")
+    assert [(row["group"], row["kind"], row["class"], row["file"])
+            for row in repeats] == [
+        ("1", "identical", "A_c", "A_c/image (2).png"),
+        ("1", "identical", "A_d", "A_d/x.png"),
+        ("2", "near-identical", "A_b", "A_b/image (1).png"),
+        ("2", "near-identical", "A_b", "A_b/same.png"),
+        ("2", "near-identical", "A_c", "A_c/near.png"),
+        ("3", "identical", "A_d", "A_d/image (1).png"),
+        ("3", "identical", "A_d", "A_d/image (3).png")]
+    assert repeats[0]["sha256"] == repeats[1]["sha256"] == hashlib.sha256(
+        (folder / "A_d" / "x.png").read_bytes()).hexdigest()
+
+
+def test_sizes_modes_and_unreadable_files_are_told(
+        images, workplace, capsys):
+    folder = images({"A_b": 3, "A_c": 1})
+    Image.new("L", (7, 5)).save(folder / "A_b" / "grey.png")
+    torn = folder / "A_c" / "torn.png"
+    torn.write_bytes((folder / "A_b" / "image (1).png").read_bytes()[:60])
+    assert run(folder, "--csv", "a.csv") == 1
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"error: {torn}: not a readable image")
+    assert shown.err.count("\n") == 1
+    lines = shown.out.splitlines()
+    assert "20x16 (3), 7x5 (1)  RGB (3), L (1)" in lines[1]
+    assert lines[2].split()[2:] == [
+        "1", "20.0%", "4.00", "1", "0", "0", "0", "20x16", "RGB"]
+    first, second = rows_of("a.csv")
+    assert (first["count"], first["unreadable"]) == ("4", "0")
+    assert (second["count"], second["unreadable"]) == ("1", "1")
+    assert first["sizes"] == "20x16:3;7x5:1" and first["modes"] == "RGB:3;L:1"
+    # Counting alone reads nothing, and so finds no fault.
+    assert run(folder, "--quick") == 0
+
+
+def test_a_class_without_a_readable_image_is_in_the_table_only(
+        images, workplace, capsys):
+    folder = images({"A_b": 2})
+    (folder / "A_c").mkdir()
+    (folder / "A_c" / "x.jpg").write_text("no image")
+    (folder / "B_d").mkdir()
+    (folder / "B_d" / "x.jpg").write_text("no image")
+    assert run(folder) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].split()[:6] == ["A", "A_c", "0", "0.0%", "inf", "1"]
+    assert [line for line in lines if line.startswith("figure")] == [
+        "figure: figures/distribution_A.png"]
+
+
+def test_long_lists_are_cut_on_the_screen_only(images, workplace, capsys):
+    folder = images({"A_b": 30})
+    for number in range(1, 31):
+        for place in range(9 if number == 1 else 1):
+            shutil.copy(folder / "A_b" / f"image ({number}).png",
+                        folder / "A_b" / f"again {number} {place}.png")
+    assert run(folder, "--csv", "a.csv") == 0
+    out = capsys.readouterr().out.splitlines()
+    lines = [line for line in out if line.startswith("identical")]
+    assert len(lines) == 20 and sum("and 4 more" in line
+                                    for line in lines) == 1
+    assert any(line.startswith("and 10 more groups") for line in out)
+    assert len(rows_of("a_repeats.csv")) == 30 + 29 + 9
+
+
+def test_a_mixed_folder_is_shown_right(images, workplace, capsys):
+    odd = {"A scab": 1, "A_été": 2, "A_\N{RED APPLE}": 1, "A_empty": 0}
+    folder = images({"A/rust": 2, "A/deep/er": 1, "A": 2, **odd})
+    for name in ("A_empty", "A/also empty/below", ".git"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "A" / ".hidden.png").write_text("hidden")
+    (folder / "A" / "loop").symlink_to(folder)
+    (folder / "nothing").symlink_to("nothing")
+    assert run(folder) == 0
+    out = capsys.readouterr().out
+    lines = out.splitlines()
+    counts = {row[1]: int(row[2]) for row in (
+        re.split("  +", line) for line in lines[1:7])}
+    assert counts == {"A": 2, "rust": 2, "er": 1, "A scab": 1, "A_été": 2,
+                      "A_\N{RED APPLE}": 1}
+    assert [line for line in lines if line.startswith("no image")] == [
+        "no image in: A_empty", "no image in: A/also empty"]
 
 
 def test_save_names_the_figure_or_begins_the_names(tree, workplace):
     folder = tree(FLAT)
-    Distribution.main([str(folder / "Grape_Esca"), "--save", "one.svg"])
-    Distribution.main([str(folder), "--save", "new/all.png"])
+    run(folder / "Grape_Esca", "--save", "one.svg", "--quick")
+    run(folder, "--save", "new/all.png", "--quick")
     assert sorted(map(str, workplace.rglob("*.*"))) == [
         str(workplace / name) for name in (
             "new/all_distribution_Apple.png",
@@ -236,6 +386,7 @@ BAD_INPUT = {
     "missing folder": (["a\nb\x1b[31m\udcff"], 1),
     "endless name": (["a" * 5000], 1),
     "empty folder": (["empty"], 1),
+    "repeats have no place": (["images", "--csv", "figures/x.csv"], 1),
     "file for a folder": (["file.png"], 1),
     "csv is a folder": (["images", "--csv", "empty"], 1),
     "csv below a file": (["images", "--csv", "file.png/x.csv"], 1),
@@ -256,7 +407,7 @@ def test_subject_1_no_traceback_whatever_is_given(
     (tmp_path / "file.png").write_text("text")
     (tmp_path / "figures").write_text("in the way")
     before = sorted(tmp_path.rglob("*"))
-    done = start(*arguments, cwd=tmp_path)
+    done = start("--quick", *arguments, cwd=tmp_path)
     assert done.returncode == status
     complaint = done.stderr.splitlines()
     assert complaint[-1].startswith("error: ")
@@ -272,7 +423,7 @@ def test_subject_1_no_traceback_whatever_is_given(
 def test_subject_1_no_traceback_on_a_full_disk(tree):
     folder = tree({"A_b": 1})
     with open("/dev/full", "w") as full:
-        done = start(folder, "--no-display", stdout=full)
+        done = start(folder, "--quick", stdout=full)
     assert done.returncode == 1
     assert done.stderr == "error: No space left on device\n"
 

@@ -10,9 +10,10 @@ import os
 import sys
 import time
 import traceback
-import warnings
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -21,6 +22,10 @@ FIGURES = Path("figures")
 # The backends of matplotlib that draw into files; all others open windows.
 FILE_BACKENDS = frozenset(("agg", "cairo", "pdf", "pgf", "ps", "svg",
                            "template"))
+# Tried in this order for what matplotlib's own font lacks.
+FONTS = ("Noto Sans CJK JP", "WenQuanYi Zen Hei", "Hiragino Sans",
+         "Microsoft YaHei", "Noto Emoji", "Segoe UI Emoji", "Symbola",
+         "Arial Unicode MS")
 # A bar for something that is over at once only flickers.
 SECONDS_WITHOUT_BAR = 1.0
 
@@ -122,8 +127,34 @@ def printable(text: object) -> str:
 
 
 def drawable(text: object) -> str:
-    """Return printable text for a figure, where $...$ is no formula."""
-    return printable(text).replace("$", r"\$")
+    """Return legible text, in which $...$ is no formula to matplotlib."""
+    return legible(text).replace("$", r"\$")
+
+
+def legible(text: object) -> str:
+    """Return printable text that the fonts of figures have.
+
+    What none of them can draw is named: "<red apple>".
+    """
+    return "".join(character if has_glyph(character) else
+                   f"<{_name(character)}>" for character in printable(text))
+
+
+def _name(character: str) -> str:
+    """Return the name of a character, or its number if it has no other."""
+    name = unicodedata.name(character, f"{ord(character):x}").lower()
+    return name.removeprefix("cjk unified ideograph-")
+
+
+@cache
+def has_glyph(character: str) -> bool:
+    """Tell whether one of the fonts that figures use has a character."""
+    if character.isascii():
+        return True
+    from matplotlib import font_manager, rcParams
+    return any(
+        font_manager.get_font(font_manager.findfont(family)).get_char_index(
+            ord(character)) for family in rcParams["font.family"])
 
 
 def print_error(message: object) -> None:
@@ -247,11 +278,13 @@ def open_pyplot(no_display: bool):
         raise UserError(f"matplotlib cannot start ({error})") from None
     if no_display:
         matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import font_manager, pyplot
     # A figure for each of many plants is meant so.
     pyplot.rcParams["figure.max_open_warning"] = 0
-    # Names of folders may hold emoji, which matplotlib's font draws as boxes.
-    warnings.filterwarnings("ignore", "Glyph .* missing from font")
+    # Names of folders may hold any script, and emoji.
+    installed = set(font_manager.get_font_names())
+    pyplot.rcParams["font.family"] = [
+        "DejaVu Sans", *(font for font in FONTS if font in installed)]
     return pyplot
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -82,6 +82,25 @@ def read_image(path: Path) -> np.ndarray:
     """
     with open_image(path) as image:
         return to_rgb(image)
+
+
+def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
+    """Return the folders in and below which there is no image.
+
+    files: those of find_images.  Paths are relative to folder; of empty
+    folders inside each other the outermost.
+    """
+    full = {parent for file in files for parent in file.parents}
+    empty = []
+    for place, folders, _ in os.walk(folder):
+        below = Path(place).relative_to(folder)
+        # Links that find_images did not follow lead to what it had found.
+        folders[:] = sorted(name for name in folders
+                            if not name.startswith(".")
+                            and not os.path.islink(os.path.join(place, name)))
+        empty += [below / name for name in folders if below / name not in full]
+        folders[:] = [name for name in folders if below / name in full]
+    return empty
 
 
 def check_image(path: Path) -> tuple[int, int]:

@@ -1,13 +1,17 @@
 """What an image file is: size, mode, digest, and which are one photograph."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from utils import cli
+from utils.cli import UserError
 from utils.images import open_image, to_rgb
+from utils.workers import map_items
 
 # Side of the thumbnail, in pixels, and root mean square difference, in grey
 # levels, up to which two photographs count as one.  On 5,775 photographs of
@@ -45,6 +49,18 @@ def inspect_image(path: Path) -> Inspection:
         image.load()
         thumbnail = make_thumbnail(to_rgb(image))
         return Inspection(size, mode, file_digest(path), thumbnail)
+
+
+def inspect_images(paths: Sequence[Path], jobs: int,
+                   inspect: Callable = inspect_image
+                   ) -> list[Inspection | UserError]:
+    """Return what each file is, or why it can't be read, printing that."""
+    results = list(cli.progress(map_items(inspect, paths, jobs), len(paths),
+                                "Reading"))
+    for result in results:
+        if isinstance(result, UserError):
+            cli.print_error(result)
+    return results
 
 
 def file_digest(path: Path) -> str:

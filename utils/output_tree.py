@@ -68,10 +68,11 @@ class OutputTree:
         user's stay.  Hidden files (.DS_Store) are nobody's.
         """
         before, own = read_record(folder)
+        found = set(files_below(folder))
         others = set() if before == fingerprint else own | planned
         self.folder, self.fingerprint = folder, fingerprint
-        self.own = own if before == fingerprint else set()
-        found = set(files_below(folder))
+        # What lies elsewhere is not ours, whatever the record says.
+        self.own = own & found if before == fingerprint else set()
         foreign = {file for file in found - self.own
                    if not file.name.startswith(".")}
         if foreign and not force:

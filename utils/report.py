@@ -1,6 +1,5 @@
 """What training leaves beside the archive, to prove what was learned."""
 
-import csv
 import json
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from utils.cli import drawable, open_pyplot, print_note, save_figure
 from utils.evaluation import Evaluation
 from utils.images import whole_file
 from utils.labels import Dataset
+from utils.tables import write_csv
 
 
 class Clock:
@@ -33,14 +33,10 @@ class Clock:
 def write_split(path: Path, dataset: Dataset, groups: list[str],
                 parts: np.ndarray) -> None:
     """Write which image and leaf is in which part, one row an image."""
-    with whole_file(path) as partial:
-        with open(partial, "w", newline="", encoding="utf-8") as lines:
-            writer = csv.writer(lines, lineterminator="\n")
-            writer.writerow(("file", "class", "leaf", "part"))
-            for file, label, leaf, part in zip(
-                    dataset.files, dataset.labels, groups, parts):
-                writer.writerow((file.as_posix(), dataset.class_names[label],
-                                 leaf, part))
+    write_csv(path, ("file", "class", "leaf", "part"), (
+        (file.as_posix(), dataset.class_names[label], leaf, part)
+        for file, label, leaf, part in zip(
+            dataset.files, dataset.labels, groups, parts)))
 
 
 def curves_figure(pyplot, head: dict, fine: dict):

@@ -1,0 +1,113 @@
+"""What a data set holds: sizes, modes, torn files, images that repeat.
+
+An image that is there twice counts double in learning, one in two classes
+contradicts itself, and one on both sides of a split proves nothing.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from utils.cli import UserError
+from utils.inspection import Inspection, near_identical
+from utils.labels import Dataset, altered_copies
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Files that show one photograph, byte-identical ones together.
+
+    files, class_names, digests: (N,), N > 1.
+    """
+
+    files: tuple[Path, ...]
+    class_names: tuple[str, ...]
+    digests: tuple[str, ...]
+
+    def kind(self) -> str:
+        """Return "identical" (all the same bytes) or "near-identical"."""
+        return "near-" * (len(set(self.digests)) > 1) + "identical"
+
+    def crosses_classes(self) -> bool:
+        """Tell whether they lie in several classes."""
+        return len(set(self.class_names)) > 1
+
+
+@dataclass
+class ClassFacts:
+    """What the files of one class are.
+
+    count: readable images.  unreadable: the other files.
+    sizes, modes: how many images are "256x256" and "RGB".
+    identical, near_identical: images with such a twin in the class;
+    elsewhere: with either in another class.
+    """
+
+    count: int = 0
+    unreadable: int = 0
+    sizes: Counter = field(default_factory=Counter)
+    modes: Counter = field(default_factory=Counter)
+    identical: int = 0
+    near_identical: int = 0
+    elsewhere: int = 0
+
+
+def find_repeats(dataset: Dataset, inspections: Sequence[Inspection]
+                 ) -> list[Repeat]:
+    """Return what repeats among readable images, the most serious first.
+
+    Altered copies are left out: that they repeat their original is meant.
+    """
+    copies = altered_copies(dataset.files)
+    originals = [index for index, file in enumerate(dataset.files)
+                 if file not in copies]
+    if not originals:
+        return []
+    groups = near_identical(np.stack(
+        [inspections[index].thumbnail for index in originals]))
+    members = defaultdict(list)
+    for index, group in zip(originals, groups.tolist()):
+        members[group].append(index)
+    repeats = []
+    for indices in members.values():
+        if len(indices) > 1:
+            digests = [inspections[index].digest for index in indices]
+            # In the order of the data set, each with those like it.
+            indices.sort(key=lambda index: (
+                digests.index(inspections[index].digest), index))
+            repeats.append(Repeat(
+                tuple(dataset.files[index] for index in indices),
+                tuple(dataset.class_names[dataset.labels[index]]
+                      for index in indices),
+                tuple(inspections[index].digest for index in indices)))
+    return sorted(repeats, key=lambda repeat: (
+        not repeat.crosses_classes(), repeat.kind()))
+
+
+def class_facts(dataset: Dataset,
+                results: Sequence[Inspection | UserError],
+                repeats: list[Repeat]) -> dict[str, ClassFacts]:
+    """Return {class name: facts} for all classes of a data set.
+
+    results: of inspecting each file, (N,).
+    """
+    facts = {name: ClassFacts() for name in dataset.class_names}
+    for label, result in zip(dataset.labels.tolist(), results):
+        own = facts[dataset.class_names[label]]
+        if isinstance(result, UserError):
+            own.unreadable += 1
+        else:
+            own.count += 1
+            own.sizes["{}x{}".format(*result.size)] += 1
+            own.modes[result.mode] += 1
+    for repeat in repeats:
+        names = Counter(repeat.class_names)
+        twins = Counter(zip(repeat.class_names, repeat.digests))
+        for name, digest in zip(repeat.class_names, repeat.digests):
+            facts[name].identical += twins[name, digest] > 1
+            facts[name].near_identical += names[name] > twins[name, digest]
+            facts[name].elsewhere += len(names) > 1
+    return facts

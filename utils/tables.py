@@ -1,0 +1,40 @@
+"""Tables: lines of text for people, CSV for programs."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+
+def text_table(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> str:
+    """Return rows of texts as lines, in columns.
+
+    left: for each column, whether its texts stand to the left.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return "\n".join("  ".join(
+        f"{text:{width}}" if is_left else f"{text:>{width}}"
+        for text, width, is_left in zip(row, widths, left)).rstrip()
+        for row in rows)
+
+
+def csv_text(names: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """Return a header and rows as CSV."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence]
+              ) -> None:
+    """Write a CSV file; UserError where that is impossible.
+
+    File names that are no UTF-8 keep their bytes, so that they lead to the
+    file again.
+    """
+    from utils.images import whole_file
+    with whole_file(path) as partial:
+        partial.write_text(csv_text(names, rows), encoding="utf-8",
+                           errors="surrogateescape", newline="")
