@@ -27,8 +27,10 @@ def inspect(level, digest, size=(4, 3), mode="RGB"):
 
 def test_repeats_are_grouped_and_the_most_serious_come_first():
     files = {"a/1.jpg": (10, "x"), "a/2.jpg": (90, "y"), "a/3.jpg": (92, "z"),
-             "a/4.jpg": (90, "y"), "b/1.jpg": (50, "w"), "b/2.jpg": (11, "x"),
+             "a/4.jpg": (90, "y"), "a/5.jpg": (210, "t"),
+             "b/1.jpg": (50, "w"), "b/2.jpg": (11, "x"),
              "b/3.jpg": (150, "v"), "b/4.jpg": (150, "v"),
+             "b/5.jpg": (211, "u"),
              # Altered copies repeat their original, as they should.
              "b/1_Flip.jpg": (50, "w")}
     repeats = find_repeats(dataset_of(files), [
@@ -36,27 +38,29 @@ def test_repeats_are_grouped_and_the_most_serious_come_first():
     assert [(repeat.kind(), repeat.crosses_classes(),
              [str(file) for file in repeat.files]) for repeat in repeats] == [
         ("identical", True, ["a/1.jpg", "b/2.jpg"]),
+        ("near-identical", True, ["a/5.jpg", "b/5.jpg"]),
         ("identical", False, ["b/3.jpg", "b/4.jpg"]),
         ("near-identical", False, ["a/2.jpg", "a/4.jpg", "a/3.jpg"])]
 
 
 def test_facts_count_twins_and_what_cannot_be_read():
-    files = ["a/1.jpg", "a/2.jpg", "a/3.jpg", "a/4.jpg", "b/1.jpg", "b/2.jpg"]
+    files = ["a/1.jpg", "a/2.jpg", "a/3.jpg", "a/4.jpg", "b/1.jpg", "b/2.jpg",
+             "b/3.jpg"]
     results = [inspect(10, "x"), inspect(10, "x"), inspect(12, "y"),
                UserError("torn"), inspect(11, "x", (8, 8), "L"),
-               inspect(200, "z")]
+               inspect(200, "z"), inspect(200, "z")]
     dataset = dataset_of(files)
-    repeats = find_repeats(dataset.subset([0, 1, 2, 4, 5]), [
+    repeats = find_repeats(dataset.subset([0, 1, 2, 4, 5, 6]), [
         result for result in results if isinstance(result, Inspection)])
     facts = class_facts(dataset, results, repeats)
     assert (facts["a"].count, facts["a"].unreadable) == (3, 1)
     assert facts["a"].sizes == Counter({"4x3": 3})
-    assert facts["b"].modes == Counter({"RGB": 1, "L": 1})
-    assert facts["b"].sizes == Counter({"8x8": 1, "4x3": 1})
+    assert facts["b"].modes == Counter({"RGB": 2, "L": 1})
+    assert facts["b"].sizes == Counter({"8x8": 1, "4x3": 2})
     assert (facts["a"].identical, facts["a"].near_identical,
             facts["a"].elsewhere) == (2, 3, 3)
     assert (facts["b"].identical, facts["b"].near_identical,
-            facts["b"].elsewhere) == (0, 0, 1)
+            facts["b"].elsewhere) == (2, 0, 1)
 
 
 @pytest.mark.parametrize("files", [["a/1.jpg"], ["a/1.jpg", "a/1_Flip.jpg"]])

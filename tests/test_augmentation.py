@@ -213,6 +213,8 @@ def test_a_killed_run_is_completed_by_the_next_one(images, place, capsys):
               for path in Path(where).rglob("[!.]*.JPG")}
     whole = content_of(Path(wanted))
     assert 12 < len(before) < len(whole)
+    # What was being written at that moment.
+    (Path(where) / "Apple_rust" / f".partial-{'0f' * 8}.JPG").write_text("x")
     capsys.readouterr()
     assert run("images", *place) == 0
     assert content_of(Path(where)) == whole
@@ -331,6 +333,8 @@ def test_another_tree_is_replaced_only_by_force(images, capsys):
     first = content_of(Path("augmented_directory"))
     assert run("images") == 1
     assert "--force" in capsys.readouterr().err
+    assert run("images", "--target", 9, "--seed", 7) == 1
+    assert run("images", "--target", 9, "--shadow") == 1
     assert content_of(Path("augmented_directory")) == first
     Path("augmented_directory/Apple_rust/mine.txt").write_text("mine")
     (Path("augmented_directory") / ".DS_Store").write_text("the desktop's")

@@ -63,6 +63,14 @@ def test_altered_copies_join_their_original_by_name():
                      0, 1, 0, 2]
 
 
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_who_joins_a_copy_joins_its_original(seed):
+    copy = picture(seed)
+    assert group([picture(1), copy, saved_again(copy, 60), picture(9)],
+                 ["c/a.jpg", "c/a_Flip.jpg", "c/b.jpg", "c/d.jpg"]) == [
+                     0, 0, 0, 1]
+
+
 @pytest.mark.parametrize("block", [7, 512])
 @pytest.mark.parametrize("spread", [1, 3, 8, 24])
 def test_groups_are_those_that_comparing_every_pair_gives(
@@ -80,6 +88,14 @@ def test_groups_are_those_that_comparing_every_pair_gives(
     groups = near_identical(thumbnails)
     assert (np.equal.outer(groups, groups) == near).all()
     assert set(groups) <= set(range(60)) and (groups[groups] == groups).all()
+
+
+@pytest.mark.parametrize("noise, groups", [(2, 1), (5, 100)])
+def test_what_the_first_components_do_not_see_counts_as_well(noise, groups):
+    # The difference of two has a mean square of twice that of the noise.
+    values = np.random.default_rng(0).normal(120, noise, (100, 768))
+    found = near_identical(np.rint(values).astype(np.uint8))
+    assert len(set(found)) == groups
 
 
 def test_groups_of_thousands_are_found_at_once():
@@ -106,14 +122,15 @@ def test_size_mode_and_digest_are_the_file_s_own(name, mode, size, tmp_path):
     assert found.thumbnail.dtype == np.uint8
 
 
-def test_a_large_jpeg_has_the_thumbnail_of_a_small_one(tmp_path):
-    small = picture(1, 256)
-    large = cv2.resize(small, (1500, 1100))
-    for name, image in (("a.jpg", small), ("b.jpg", large)):
-        Image.fromarray(image).save(tmp_path / name, quality=90)
-    first, second = (inspect_image(tmp_path / name).thumbnail.astype(float)
-                     for name in ("a.jpg", "b.jpg"))
-    assert np.sqrt(((first - second) ** 2).mean()) < inspection.NEAR / 2
+@pytest.mark.parametrize("size", [(64, 64), (90, 70), (1500, 1100)])
+def test_a_jpeg_of_any_size_has_the_thumbnail_of_its_picture(size, tmp_path):
+    image = picture(1, 256)
+    Image.fromarray(cv2.resize(
+        image, size, interpolation=cv2.INTER_AREA)).save(
+        tmp_path / "a.jpg", quality=95, subsampling=0)
+    gap = (inspect_image(tmp_path / "a.jpg").thumbnail.astype(float)
+           - make_thumbnail(image))
+    assert np.sqrt((gap ** 2).mean()) < inspection.NEAR / 2
 
 
 @pytest.mark.parametrize("share", [0, 0.02, 0.5, 0.9])

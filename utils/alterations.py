@@ -156,7 +156,7 @@ def draw_brightness(rng: np.random.Generator) -> tuple[float, float]:
 
 
 def brighten(rgb_img: np.ndarray, light: tuple[float, float]) -> np.ndarray:
-    """Expose the leaf otherwise: contrast round the middle, brightness."""
+    """Expose the leaf otherwise: more or less contrast and brightness."""
     contrast, shift = light
     levels = (np.arange(256) - 127.5) * contrast + 127.5 + shift
     return cv2.LUT(rgb_img, _levels(levels))
@@ -170,9 +170,9 @@ def draw_white_balance(rng: np.random.Generator) -> tuple[float, ...]:
 
 def balance_white(rgb_img: np.ndarray, gains: tuple[float, ...]
                   ) -> np.ndarray:
-    """Light the leaf by a warmer or colder sky (von Kries 1902).
+    """Light the leaf by a warmer or colder sky.
 
-    Gains are of light, and a level stands for its 2.2nd root.
+    Gains are of light (von Kries 1902); a level stands for its 2.2nd root.
     """
     levels = np.arange(256)[:, np.newaxis] * np.power(gains, 1 / 2.2)
     return cv2.LUT(rgb_img, _levels(levels)[np.newaxis])

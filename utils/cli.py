@@ -34,13 +34,22 @@ class UserError(Exception):
     """A problem that the user can solve; its text is the error line."""
 
 
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Names the defaults, but not that a flag is off by default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if action.default in (None, False):
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
     """ArgumentParser whose complaints look like all other errors."""
 
     def __init__(self, description: str) -> None:
         super().__init__(
             description=description, allow_abbrev=False,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+            formatter_class=_HelpFormatter)
 
     def error(self, message: str) -> None:
         """Print usage and one ``error:`` line, and exit with status 2."""
