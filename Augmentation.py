@@ -106,6 +106,7 @@ def repeated_images(dataset: Dataset, digests: Sequence[str]
                     ) -> tuple[dict[Path, Path], list[list[Path]]]:
     """Return what of the originals is there twice, by their bytes.
 
+    digests: "" for those that can't be read.
     First {file: the first file with the same bytes in its class}, then the
     lists of identical files that lie in several classes.
     """
@@ -114,7 +115,7 @@ def repeated_images(dataset: Dataset, digests: Sequence[str]
     repeated = {}
     for file, label, digest in zip(dataset.files, dataset.labels.tolist(),
                                    digests):
-        if file not in copies:
+        if digest and file not in copies:
             first = places[digest].setdefault(label, file)
             if first != file:
                 repeated[file] = first
@@ -147,9 +148,10 @@ def read_digests(folder: Path, jobs: int) -> tuple[Dataset, list[str]]:
 
 
 def digest(path: Path) -> str:
-    """Return a file's digest, or nothing where it can't be read."""
+    """Return a file's digest, or "" where it can't be read."""
     try:
-        return file_digest(path)
+        # Opening a pipe would wait for its writer for ever.
+        return file_digest(path) if path.is_file() else ""
     except OSError:
         return ""
 

@@ -327,6 +327,19 @@ def test_an_unreadable_image_is_named_and_left_out(images, capsys, place):
             if file.suffix == ".JPG"}
 
 
+def test_what_cannot_even_be_opened_is_named_as_well(images, capsys):
+    folder = images(COUNTS) / "Apple_scab"
+    for name in ("gone 1.jpg", "gone 2.jpg"):
+        (folder / name).symlink_to("nowhere")
+    os.mkfifo(folder / "pipe.jpg")
+    assert run("images") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: {folder}/gone 1.jpg: no such file",
+        f"error: {folder}/gone 2.jpg: no such file",
+        f"error: {folder}/pipe.jpg: not a regular file"]
+    assert counts_of("augmented_directory") == dict.fromkeys(COUNTS, 5)
+
+
 def test_another_tree_is_replaced_only_by_force(images, capsys):
     images(COUNTS)
     assert run("images", "--target", 9) == 0
