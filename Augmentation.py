@@ -60,11 +60,12 @@ class Balance:
 
 
 def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
-            repeated: dict[Path, Path], fingerprint: str) -> Balance:
+            copies: dict[Path, Path], fingerprint: str) -> Balance:
     """Write a balanced tree, leaving out what can't be read.
 
     Each image is decoded once, for all its copies.  Where that fails, the
     plan is made again without it, and what is missing by then is added.
+    copies: {file: original} of what is not altered.
     fingerprint: of the new tree; none where a folder is balanced in place.
     """
     written: set[Path] = set()
@@ -74,20 +75,20 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
         plan = plan_balance(
             dataset,
             class_targets(dataset, options.target, options.per_plant),
-            options.seed, options.alterations, repeated)
+            options.seed, options.alterations, copies)
         planned = set(plan_files(plan)[0])
         if fingerprint:
             tree = tree or OutputTree(output, fingerprint, planned,
                                       options.force)
             tree.begin(planned)
         unreadable = set()
-        for copies, made in zip(plan, write_plan(
+        for part, made in zip(plan, write_plan(
                 plan, dataset.root, output, options.seed, options.jobs)):
             written.update(made.written)
             if made.problem is not None:
                 cli.print_error(made.problem)
                 problems.append(made.problem)
-                unreadable.add(copies.source)
+                unreadable.add(part.source)
         if not unreadable:
             break
         dataset = dataset.subset([
@@ -162,6 +163,7 @@ def balance_folder(options: argparse.Namespace) -> int:
     output = folder if options.in_place else options.output_dir
     dataset, digests = read_digests(folder, options.jobs)
     repeated, ambiguous = repeated_images(dataset, digests)
+    copies = altered_copies(dataset.files) | repeated
     found = dataset.counts()
     if options.in_place:
         largest = int(found.max())
@@ -176,7 +178,7 @@ def balance_folder(options: argparse.Namespace) -> int:
         dataset = dataset.subset([
             index for index, file in enumerate(dataset.files)
             if file not in repeated])
-    balanced = balance(dataset, output, options, repeated, fingerprint)
+    balanced = balance(dataset, output, options, copies, fingerprint)
     print_summary(balanced, output, found)
     print_files("the same bytes, counted once" if not options.in_place else
                 "the same bytes", [[first, file] for file, first

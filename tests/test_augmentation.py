@@ -271,15 +271,21 @@ def test_per_plant_balances_each_plant_by_itself(images):
             Path("augmented_directory/Grape").iterdir()} == {"a": 6, "b": 6}
 
 
-def test_the_same_bytes_twice_count_once_and_are_named(images, capsys):
+def test_the_same_bytes_twice_count_once_and_are_named(
+        images, leaves, capsys):
     folder = images({"A_b": 3, "A_c": 2})
     third = folder / "A_b" / "image (3).JPG"
     shutil.copy(folder / "A_b" / "image (1).JPG", third)
     shutil.copy(folder / "A_b" / "image (2).JPG", folder / "A_c" / "x.JPG")
     (folder / "A_c" / "image (2).JPG").unlink()
+    # A copy of the third is no original, though the third is left out.
+    flipped = third.with_stem("image (3)_Flip")
+    write_image(flipped, leaves[29])
     assert run("images") == 0
     out = capsys.readouterr().out.splitlines()
-    assert counts_of("augmented_directory") == {"A_b": 2, "A_c": 2}
+    assert counts_of("augmented_directory") == {"A_b": 3, "A_c": 3}
+    assert Path("augmented_directory/A_b", flipped.name).exists()
+    assert len(list(Path("augmented_directory").rglob("*_Flip_*"))) == 0
     assert not Path("augmented_directory/A_b/image (3).JPG").exists()
     assert out[-2:] == [
         "the same bytes, counted once: A_b/image (1).JPG = "
@@ -287,7 +293,7 @@ def test_the_same_bytes_twice_count_once_and_are_named(images, capsys):
         "the same bytes in two classes: A_b/image (2).JPG = A_c/x.JPG"]
     # In place nothing is taken away, so that all files count.
     assert run("images", "--in-place") == 0
-    assert counts_of("images") == {"A_b": 3, "A_c": 3}
+    assert counts_of("images") == {"A_b": 4, "A_c": 4}
     assert third.exists()
 
 

@@ -106,13 +106,13 @@ def test_a_subset_takes_originals_before_their_copies(tree):
     assert list(map(len, files)) == [3, 5, 7]
 
 
-def test_repeated_images_are_there_but_not_altered(tree):
+def test_what_is_called_a_copy_is_there_but_not_altered(tree):
     folder = tree({"A_b": 3, "A_c": 20})
-    (folder / "A_b" / "image (2)_Flip.JPG").touch()
-    first, second = (Path(f"A_b/image ({number}).JPG") for number in (1, 2))
+    second, other = (Path(f"A_b/image ({number}).JPG") for number in (2, 3))
     plan = {copies.source: copies.altered for copies in plan_of(
-        folder, repeated={second: first}) if not copies.label}
-    assert plan[second] == plan[Path("A_b/image (2)_Flip.JPG")] == ()
+        folder, copies={second: Path("gone.JPG"), other: second})
+        if not copies.label}
+    assert plan[second] == plan[other] == ()
     assert sum(map(len, plan.values())) + len(plan) == 20
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -53,7 +52,7 @@ def class_targets(dataset: Dataset, target: int | None, per_plant: bool
 
 def plan_balance(dataset: Dataset, targets: Sequence[int], seed: int,
                  alterations: Sequence[str] = tuple(GEOMETRIC),
-                 repeated: Mapping[Path, Path] = MappingProxyType({})
+                 copies: Mapping[Path, Path] | None = None
                  ) -> list[Copies]:
     """Return what a balanced tree is made of, image by image.
 
@@ -62,11 +61,11 @@ def plan_balance(dataset: Dataset, targets: Sequence[int], seed: int,
     already, which are not altered again; then new ones, spread evenly over
     the originals and the alterations.  Which ones does not depend on those
     that are there: so an interrupted run in place is completed.
-    repeated: files of the dataset that are no originals either, each with
-    the one that it repeats.
+    copies: {file: original} of the files that are not altered (None: the
+    altered copies among the dataset's).
     """
-    copies = {file: repeated.get(source, source) for file, source in
-              {**altered_copies(dataset.files), **repeated}.items()}
+    if copies is None:
+        copies = altered_copies(dataset.files)
     taken = {str(file).casefold() for file in dataset.files}
     originals = {str(file).casefold() for file in dataset.files
                  if file not in copies}
@@ -82,7 +81,7 @@ def plan_balance(dataset: Dataset, targets: Sequence[int], seed: int,
         sources = [sources[place]
                    for place in rng.permutation(len(sources))][:wanted]
         kept = set(sources)
-        there = [file for file in there if copies[file] in kept]
+        there.sort(key=lambda file: copies[file] not in kept)
         there = there[:wanted - len(sources)]
         altered = {file: [] for file in sources + there}
         missing = wanted - len(altered)
@@ -206,6 +205,8 @@ def link_or_copy(source: Path, target: Path) -> None:
     A link takes neither time nor room; not every file system has it, and
     none from one disk to another.
     """
+    if target.exists() and target.samefile(source):
+        return  # To rename one name of a file to another does nothing.
     with whole_file(target) as new:
         try:
             # A second name of the file itself, not of a link to it.
