@@ -302,7 +302,7 @@ def draw_page(pyplot, rgb_img: np.ndarray, mask: np.ndarray,
     rows = -(-len(views) // columns)
     figure = pyplot.figure(figsize=(CELL[0] * columns, CELL[1] * rows),
                            layout="constrained")
-    figure.suptitle(title, parse_math=False)
+    figure.suptitle(cli.drawable(title))
     grid = figure.add_gridspec(rows, columns)
     for place, name in enumerate(views):
         row, column = divmod(place, columns)
@@ -337,7 +337,7 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
     size = (f"leaf of {values['area']:,.0f} square pixels" if mask.any()
             else "no leaf found")
     figure = draw_page(pyplot, rgb_img, mask, views,
-                       f"{cli.printable(image.name)}: {size}")
+                       f"{image.name}: {size}")
     cli.show_or_save({f"transformation_{image.stem}": figure}, save)
 
 
