@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from utils.images import read_image
-from utils.leaf import LARGEST_SIDE, leaf_mask, on_white
+from utils.leaf import LARGEST_SIDE, find_leaf, leaf_mask, on_white
 from utils.samples import CLASS_COUNTS, draw_leaf_and_mask
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -51,13 +51,47 @@ def test_shadow_is_no_leaf():
     assert iou(leaf_mask(image), truth) > 0.99
 
 
-def test_holes_are_filled_and_crumbs_left_out():
+def test_lesions_are_filled_bites_and_crumbs_left_out():
     image, truth = ellipse()
-    cv2.circle(image, (128, 128), 12, (150, 150, 150), -1)
+    cv2.circle(image, (128, 128), 12, (90, 60, 50), -1)
+    cv2.circle(image, (160, 140), 9, (150, 150, 150), -1)
     cv2.circle(image, (20, 20), 8, (60, 130, 50), -1)
     mask = leaf_mask(image)
-    assert mask[128, 128] and not mask[20, 20]
-    assert iou(mask, truth) > 0.99
+    assert mask[128, 128] and not mask[140, 160] and not mask[20, 20]
+    bite = np.zeros((256, 256), np.uint8)
+    cv2.circle(bite, (160, 140), 9, 1, -1)
+    assert iou(mask, truth & (bite == 0)) > 0.98
+
+
+@pytest.mark.parametrize("ground", [
+    (255, 255, 255), (0, 0, 0), (150, 150, 150), (120, 110, 150),
+    (140, 120, 90), (60, 80, 140), (150, 50, 40)])
+def test_the_ground_may_have_any_colour_but_the_leaf_s(ground):
+    image, truth = ellipse()
+    image[~truth] = ground
+    assert iou(leaf_mask(image), truth) > 0.97
+
+
+def test_both_halves_of_a_leaf_that_is_cut_in_two():
+    image, truth = ellipse()
+    image[:, 120:130] = 150
+    mask = leaf_mask(image)
+    assert mask[:, :120].any() and mask[:, 130:].any()
+    assert not mask[:, 122:128].any()
+
+
+def test_the_quality_tells_why_a_mask_may_be_wrong():
+    image, _ = ellipse()
+    whole = find_leaf(image)[1]
+    assert whole > 0.9
+    cut = find_leaf(image[60:130, 70:190])[1]
+    assert 0.2 < cut < 0.8
+    several = np.concatenate([image] * 3, axis=1)
+    assert 0.25 < find_leaf(several)[1] < 0.4
+    # Nearly the colour of the ground.
+    image[(image == (60, 130, 50)).all(axis=2)] = (140, 156, 140)
+    assert 0 < find_leaf(image)[1] < whole - 0.1
+    assert find_leaf(np.full((64, 64, 3), 90, np.uint8))[1] == 0
 
 
 def test_large_image_is_reduced_first(monkeypatch):
@@ -109,9 +143,9 @@ def test_on_white():
 
 @pytest.mark.skipif(not (DATA / "masks").is_dir(), reason="no real leaves")
 def test_mask_of_real_leaves():
-    # All 480: mean 0.959.  Every twelfth, so five of each class.
+    # All 480: mean 0.974.  Every twelfth, so five of each class.
     truths = sorted((DATA / "masks").rglob("*.png"))[::12]
     found = [iou(leaf_mask(read_image(
         DATA / "leaves" / path.parent.name / f"{path.stem}.JPG")),
         read_image(path)[..., 0] > 127) for path in truths]
-    assert len(found) == 40 and np.mean(found) >= 0.95
+    assert len(found) == 40 and np.mean(found) >= 0.965
