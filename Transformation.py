@@ -6,9 +6,10 @@
     python Transformation.py -src images -dst views -mask --csv leaves.csv
 
 Seven views of a leaf, made with PlantCV (Gehan et al. 2017,
-doi:10.7717/peerj.4088).  For one image they are shown on a page; for a
-folder they are saved as DST/class/name_View.ext.  The text in each view's
-function says what it extracts and why that helps; `-h` prints it too.
+doi:10.7717/peerj.4088), and an eighth, its lesions.  For one image they are
+shown on a page; for a folder they are saved as DST/class/name_View.ext.  The
+text in each view's function says what it extracts and why that helps; `-h`
+prints it too.
 """
 
 import argparse
@@ -24,7 +25,8 @@ import numpy as np
 from utils import cli, workers
 from utils.images import (SUFFIXES, find_images, read_image, whole_file,
                           write_image)
-from utils.leaf import leaf_mask
+from utils.leaf import find_leaf
+from utils.lesions import count_spots, find_lesions
 from utils.tables import write_csv
 
 GREEN, BLUE, MAGENTA, ORANGE = (    # RGB
@@ -33,8 +35,8 @@ GREEN, BLUE, MAGENTA, ORANGE = (    # RGB
 # and over the blur's kernel: 5 pixels of 256, grain goes and veins stay.
 LINES_ACROSS, BLURS_ACROSS = 128, 51
 # PlantCV cuts a leaf in 20 slices of int(height / 21) pixels.  Of a height
-# of 12 x 21 they cover 95 %, of 41 pixels they would cover half.
-LANDMARK_SIDE = 12 * 21
+# of 6 x 21 they cover 95 %, of 41 pixels they would cover half.
+LANDMARK_SIDE = 6 * 21
 # The nine channels: RGB and width of the line, conversion from RGB, index in
 # its result.  Value equals green on a green leaf: it is drawn wide, below.
 LAB, HSV = cv2.COLOR_RGB2LAB, cv2.COLOR_RGB2HSV
@@ -58,12 +60,14 @@ UNITS = {
     "ellipse_major_axis": "pixels", "ellipse_minor_axis": "pixels",
     "ellipse_angle": "degrees", "ellipse_eccentricity": "ratio",
     "in_bounds": "true if the leaf touches no edge of the image",
+    "mask_quality": "0-1; below 0.25 there is no leaf",
+    "lesion_share": "% of the area", "spot_count": "spots",
     **{f"{name}_mean": "0-255" for name in CHANNELS if name != "hue"},
     "hue_circular_mean": "degrees"}
 # Inches of a view on the page, views in a row, and pixels of a view at most;
 # inches and dots per inch of the histogram, and where its scale may end (%).
-CELL, COLUMNS, PAGE_SIDE = (3.6, 3.9), 4, 1024
-CHART, CHART_DPI, CHART_TOPS = (7.2, 3.6), 140, (1, 2, 5, 10, 20, 50, 100)
+CELL, COLUMNS, PAGE_SIDE = (3.2, 3.5), 5, 1024
+CHART, CHART_DPI, CHART_TOPS = (7.2, 3.6), 100, (1, 2, 5, 10, 20, 50, 100)
 
 
 def through_plantcv(call: Callable, line_px: int = 1) -> tuple:
@@ -140,7 +144,8 @@ def roi_objects(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
         x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
         roi, _ = through_plantcv(lambda pcv: pcv.roi.rectangle(
             img=rgb_img, x=x, y=y, h=height, w=width))
-        view[mask] = GREEN
+        view = cv2.copyTo(np.full_like(view, GREEN), mask.astype(np.uint8),
+                          view)
         cv2.drawContours(view, roi.contours[0], -1, BLUE, line_width(view))
     return view
 
@@ -218,7 +223,11 @@ def color_histogram(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
         next(top for top in CHART_TOPS if top >= highest or top == 100))
     view = chart.copy()
     for name, (colour, width, _, _) in reversed(CHANNELS.items()):
-        points = np.column_stack([np.arange(256), shares[name]])
+        # Along the bottom a line needs no points but its ends.
+        near = cv2.dilate(shares[name], np.ones(3)).ravel() > 0
+        near[[0, -1]] = True
+        levels = np.flatnonzero(near)
+        points = np.column_stack([levels, shares[name][levels]])
         points = np.rint((origin + points * scale) * 16).astype(np.int32)
         cv2.polylines(view, [points], False, colour, width, cv2.LINE_AA, 4)
     return view
@@ -264,6 +273,26 @@ def proportions(rgb_img: np.ndarray, mask: np.ndarray) -> dict:
         for name, (_, _, space, index) in CHANNELS.items()}
 
 
+def lesions(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Diseased tissue (magenta), by its colour, over the original.
+
+    What is further from green than the leaf's own healthy tissue, in the
+    same light.  Its share of the leaf and the number of spots (see --json
+    and --csv) say how ill the leaf is, and whether it has many small spots
+    or a few large ones.
+    """
+    view = rgb_img.copy()
+    found = find_lesions(rgb_img, mask)
+    if found.any():
+        # Half of the original shines through.
+        view[found] = view[found] // 2 + np.array(MAGENTA, np.uint8) // 2
+        outlines, _ = cv2.findContours(
+            found.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(view, outlines, -1, MAGENTA,
+                         max(1, line_width(view) // 2))
+    return view
+
+
 # By the part of a file's name, which in small letters is the flag as well.
 HISTOGRAM = "Histogram"
 VIEWS = {"Original": ("Original", original),
@@ -272,17 +301,22 @@ VIEWS = {"Original": ("Original", original),
          "ROI": ("ROI objects", roi_objects),
          "Analyze": ("Analyze object", analyze_object),
          "Landmarks": ("Pseudolandmarks", pseudolandmarks),
+         "Lesions": ("Lesions", lesions),
          HISTOGRAM: ("Color histogram", color_histogram)}
 
 
-def measure(rgb_img: np.ndarray, mask: np.ndarray) -> dict:
+def measure(rgb_img: np.ndarray, mask: np.ndarray, quality: float) -> dict:
     """Return the leaf's measurements, a value for each name in UNITS.
 
-    Without a leaf the area is 0, and all else None.
+    Without a leaf area and quality are 0, and all else None.
     """
     _, values = analyze(rgb_img, mask)
     if not values:
-        return dict.fromkeys(UNITS) | {"area": 0}
+        return dict.fromkeys(UNITS) | {"area": 0, "mask_quality": 0.0}
+    diseased = find_lesions(rgb_img, mask)
+    values["mask_quality"] = quality
+    values["lesion_share"] = float(100 * diseased.sum() / mask.sum())
+    values["spot_count"] = count_spots(diseased)
     for axis, value in zip("xy", values["center_of_mass"]):
         values[f"center_of_mass_{axis}"] = value
     levels = np.arange(256)
@@ -327,17 +361,19 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
                             f"images in it give -src {image} -dst DIR")
     pyplot = cli.open_pyplot(no_display)
     rgb_img = read_image(image)
-    mask = leaf_mask(rgb_img)
-    values = measure(rgb_img, mask)
+    mask, quality = find_leaf(rgb_img)
+    values = measure(rgb_img, mask, quality)
     if json_file:
         with whole_file(json_file) as part:
             part.write_text(json.dumps({
                 "file": str(image), "measurements": values, "units": UNITS},
                 indent=2) + "\n")
-    size = (f"leaf of {values['area']:,.0f} square pixels" if mask.any()
-            else "no leaf found")
+    found = (f"leaf of {values['area']:,.0f} square pixels, lesions on "
+             f"{values['lesion_share']:.1f} % of it in "
+             f"{values['spot_count']} spots" if mask.any()
+             else "no leaf found")
     figure = draw_page(pyplot, rgb_img, mask, views,
-                       f"{image.name}: {size}")
+                       f"{image.name}: {found}")
     cli.show_or_save({f"transformation_{image.stem}": figure}, save)
 
 
@@ -362,26 +398,42 @@ def output_names(files: list[Path]) -> list[Path]:
 
 
 def transform_file(paths: tuple[Path, Path], views: list[str],
-                   measured: bool) -> dict:
+                   measured: bool, force: bool) -> dict:
     """Write the views of one image; return its measurements, if wanted.
 
     paths: the image, and the views' path without `_View.ext`.
+    force: write views that are there already, and newer than the image, too.
     Raises UserError where the image can't be read or a view not be written.
     """
     source, target = paths
-    rgb_img = read_image(source)
-    mask = leaf_mask(rgb_img)
+    missing = {}
     for name in views:
         # A chart's thin lines and letters are nothing for JPEG.
         suffix = (source.suffix if source.suffix.lower() in SUFFIXES
                   and name != HISTOGRAM else ".png")
-        write_image(target.with_name(f"{target.name}_{name}{suffix}"),
-                    VIEWS[name][1](rgb_img, mask))
-    return measure(rgb_img, mask) if measured else {}
+        file = target.with_name(f"{target.name}_{name}{suffix}")
+        if force or not is_newer(file, source):
+            missing[name] = file
+    if not missing and not measured:
+        return {}
+    rgb_img = read_image(source)
+    mask, quality = find_leaf(rgb_img)
+    for name, file in missing.items():
+        write_image(file, VIEWS[name][1](rgb_img, mask))
+    return measure(rgb_img, mask, quality) if measured else {}
+
+
+def is_newer(file: Path, source: Path) -> bool:
+    """Tell whether a file was written whole, and after its source."""
+    try:
+        found = file.stat()
+        return found.st_size > 0 and found.st_mtime >= source.stat().st_mtime
+    except OSError:
+        return False
 
 
 def transform_all(source: Path, target: Path, views: list[str],
-                  csv_file: Path | None, jobs: int) -> int:
+                  csv_file: Path | None, jobs: int, force: bool) -> int:
     """Write the views of all images below source; return the exit status."""
     if source.is_file():
         source, files = source.parent, [Path(source.name)]
@@ -398,8 +450,8 @@ def transform_all(source: Path, target: Path, views: list[str],
     pairs = [(source / file, target / name)
              for file, name in zip(files, output_names(files))]
     results = workers.map_items(
-        partial(transform_file, views=views, measured=csv_file is not None),
-        pairs, jobs)
+        partial(transform_file, views=views, measured=csv_file is not None,
+                force=force), pairs, jobs)
     rows = []
     for file, result in zip(files, cli.progress(results, len(files),
                                                 "Transforming")):
@@ -426,6 +478,7 @@ def build_parser() -> cli.Parser:
     option = partial(parser.add_argument, default=argparse.SUPPRESS)
     option("image", nargs="?", metavar="IMAGE",
            help="show the views of this image")
+    force = partial(option, action="store_true")
     option = partial(option, type=Path)
     option("--save", metavar="FIGURE", help="with IMAGE: save the page of "
            "views as this file (.png, .pdf, .svg, ...)")
@@ -435,6 +488,8 @@ def build_parser() -> cli.Parser:
            "folder (or this one image)")
     option("-dst", metavar="DIR", help="with -src: write the views below "
            "this folder, as DIR/class/name_View.ext")
+    force("--force", help="with -src: write views "
+          "again that are there already")
     option("--csv", metavar="FILE", help="with -src: write the measurements "
            "to this file, a row for each image, in the units of --json")
     views = parser.add_argument_group(
@@ -454,14 +509,15 @@ def main(argv: list[str] | None = None) -> int:
     parser = build_parser()
     given = vars(parser.parse_args(argv)).get
     one = [name for name in ("image", "save", "json") if given(name)]
-    many = [name for name in ("src", "dst", "csv") if given(name)]
+    many = [name for name in ("src", "dst", "csv", "force") if given(name)]
     if one and many or not (given("image")
                             or given("src") and given("dst")):
-        parser.error("give IMAGE [--save, --json], or -src and -dst [--csv]")
+        parser.error("give IMAGE [--save, --json], or -src and -dst [--csv, "
+                     "--force]")
     views = [name for name in VIEWS if name in given("views", VIEWS)]
     if many:
         return transform_all(given("src"), given("dst"), views, given("csv"),
-                             given("jobs"))
+                             given("jobs"), bool(given("force")))
     show_leaf(Path(given("image")), views, given("save"), given("json"),
               given("no_display"))
     return cli.DONE

@@ -20,7 +20,7 @@ from Transformation import (CHANNELS, UNITS, VIEWS, landmarks, measure,
                             output_names, proportions)
 from utils import cli
 from utils.images import read_image, write_image
-from utils.leaf import leaf_mask, on_white
+from utils.leaf import find_leaf, leaf_mask, on_white
 from utils.samples import draw_leaf, draw_leaf_and_mask
 
 PROGRAM = Path(Transformation.__file__)
@@ -195,7 +195,7 @@ def test_histogram_lines_lie_where_the_axes_say(leaf):
 
 def test_measurements_of_an_ellipse():
     a, b = 90, 50
-    values = measure(*ellipse(a, b))
+    values = measure(*ellipse(a, b), 1.0)
     assert list(values) == list(UNITS)
     # Pixels are counted whole: half a pixel more on each side.
     assert values["area"] == pytest.approx(
@@ -218,27 +218,28 @@ def test_measurements_of_an_ellipse():
 
 def test_mean_colours():
     image, mask = ellipse()
-    values = measure(image, mask)
+    values = measure(image, mask, 1.0)
     assert values["red_mean"] == pytest.approx(60)
     assert values["green_mean"] == pytest.approx(130)
     assert values["blue_mean"] == pytest.approx(50)
     # Half of the leaf at 350 degrees, half at 10: on average red, not cyan.
     image[:, :150] = (255, 0, 43)
     image[:, 150:] = (255, 43, 0)
-    hue = measure(image, mask)["hue_circular_mean"]
+    hue = measure(image, mask, 1.0)["hue_circular_mean"]
     assert min(hue, 360 - hue) < 3
 
 
 def test_measurements_without_a_leaf():
-    values = measure(np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), bool))
-    assert values.pop("area") == 0
+    values = measure(np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), bool),
+                     0.0)
+    assert values.pop("area") == values.pop("mask_quality") == 0
     assert set(values.values()) == {None}
 
 
 def test_plantcv_forgets_one_image_before_the_next(leaf):
-    before = measure(*ellipse())
-    measure(*leaf)
-    assert measure(*ellipse()) == before
+    before = measure(*ellipse(), 1.0)
+    measure(*leaf, 1.0)
+    assert measure(*ellipse(), 1.0) == before
     from plantcv import plantcv
     assert not plantcv.outputs.observations
     assert plantcv.params.debug is None
@@ -246,8 +247,8 @@ def test_plantcv_forgets_one_image_before_the_next(leaf):
 
 # One image.
 
-def test_subject_10_seven_views_on_a_page(folder, tmp_path, capsys,
-                                          monkeypatch):
+def test_subject_10_all_views_on_a_page(
+        folder, tmp_path, capsys, monkeypatch):
     from matplotlib.figure import Figure
     titles = []
     save = Figure.savefig
@@ -261,7 +262,8 @@ def test_subject_10_seven_views_on_a_page(folder, tmp_path, capsys,
     image = folder / "Apple_scab" / "image (1).JPG"
     assert run(image, "--save", page, "--no-display") == 0
     assert titles == ["Original", "Gaussian blur", "Mask", "ROI objects",
-                      "Analyze object", "Pseudolandmarks", "Color histogram"]
+                      "Analyze object", "Pseudolandmarks", "Lesions",
+                      "Color histogram"]
     assert capsys.readouterr().out == f"figure: {page}\n"
     assert min(read_image(page).shape[:2]) > 600
     assert written(folder.parent / "images") == [
@@ -284,7 +286,7 @@ def test_json_has_values_and_units(folder, tmp_path):
     assert content["file"] == str(image)
     assert content["units"] == UNITS
     rgb_img = read_image(image)
-    assert content["measurements"] == measure(rgb_img, leaf_mask(rgb_img))
+    assert content["measurements"] == measure(rgb_img, *find_leaf(rgb_img))
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "1", "P", "I;16"])
@@ -317,7 +319,8 @@ def test_folder_instead_of_an_image(folder, capsys):
 @pytest.mark.parametrize("arguments", [
     [], ["-src", "a"], ["-dst", "b"], ["leaf.jpg", "-src", "a", "-dst", "b"],
     ["leaf.jpg", "--csv", "c"], ["-src", "a", "-dst", "b", "--json", "c"],
-    ["--save", "page.png"], ["-mask"], ["leaf.jpg", "-lesion"],
+    ["--save", "page.png"], ["-mask"], ["leaf.jpg", "-spots"],
+    ["leaf.jpg", "--force"],
     ["-src", "a", "-dst", "b", "--jobs", "0"]])
 def test_wrong_usage(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
@@ -338,7 +341,7 @@ def test_subject_11_all_views_of_every_image(folder, tmp_path, capsys):
         for name in VIEWS)
     assert written(tmp_path / "views") == expected
     assert capsys.readouterr().out == (
-        f"3 images: 21 views written to {tmp_path / 'views'}\n")
+        f"3 images: 24 views written to {tmp_path / 'views'}\n")
     image = folder / "Grape_Esca" / "image (1).png"
     view = read_image(tmp_path / "views/Grape_Esca/image (1)_Mask.png")
     assert (view == on_white(read_image(image),
@@ -354,6 +357,26 @@ def test_subject_11_one_flag_writes_one_view(name, folder, tmp_path):
     assert all(Path(file).stem.endswith(f"_{name}") for file in files)
 
 
+def test_finished_views_are_not_made_again(folder, tmp_path, capsys):
+    views = tmp_path / "views"
+    assert run("-src", folder, "-dst", views, "-mask", "-roi") == 0
+    files = [views / file for file in written(views)]
+    content = {file: file.read_bytes() for file in files}
+    gone, empty, old = files[:3]
+    gone.unlink()
+    os.truncate(empty, 0)
+    os.utime(old, (1, 1))     # older than its image
+    times = {file: file.stat().st_mtime_ns for file in files[3:]}
+    assert run("-src", folder, "-dst", views, "-mask", "-roi") == 0
+    assert {file: file.read_bytes() for file in files} == content
+    assert old.stat().st_mtime > 1
+    assert all(file.stat().st_mtime_ns == times[file] for file in files[3:])
+    files[4].write_bytes(b"spoilt")
+    assert run("-src", folder, "-dst", views, "-mask", "-roi",
+               "--force") == 0
+    assert files[4].read_bytes() == content[files[4]]
+
+
 def test_csv_has_a_row_for_each_image(folder, tmp_path):
     write_image(folder / "Apple_scab/blank.png",
                 np.zeros((20, 20, 3), np.uint8))
@@ -366,7 +389,7 @@ def test_csv_has_a_row_for_each_image(folder, tmp_path):
         "Apple_scab/image (2).JPG", "Grape_Esca/image (1).png"]
     assert rows[0]["area"] == "0" and rows[0]["solidity"] == ""
     rgb_img = read_image(folder / rows[3]["file"])
-    values = measure(rgb_img, leaf_mask(rgb_img))
+    values = measure(rgb_img, *find_leaf(rgb_img))
     assert list(rows[3]) == ["file", *UNITS]
     assert float(rows[3]["area"]) == values["area"]
     assert float(rows[3]["hue_circular_mean"]) == pytest.approx(
