@@ -229,7 +229,11 @@ def color_histogram(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
         levels = np.flatnonzero(near)
         points = np.column_stack([levels, shares[name][levels]])
         points = np.rint((origin + points * scale) * 16).astype(np.int32)
-        cv2.polylines(view, [points], False, colour, width, cv2.LINE_AA, 4)
+        # Two fine lines side by side take a third of a thick one's time.
+        for shift, thick in ((0, 1), (10, 1)) if width == 2 else (
+                (0, width),):
+            cv2.polylines(view, [points + shift], False, colour, thick,
+                          cv2.LINE_AA, 4)
     return view
 
 
