@@ -26,7 +26,7 @@ from utils.images import find_images, write_image
 from utils.samples import draw_leaf
 from utils.workers import map_items
 
-IMAGES, PLAIN = 200, 6
+IMAGES, PLAIN = 600, 6
 SEVEN = [name for name in VIEWS if name != "Lesions"]
 
 

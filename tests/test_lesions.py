@@ -65,9 +65,17 @@ def test_stem_and_edge_are_left_out():
     stem = np.zeros(mask.shape, np.uint8)
     cv2.line(stem, (128, 221), (128, 250), 1, 5)
     image[stem > 0] = BROWN
-    rim = mask & ~(cv2.erode(mask.astype(np.uint8), np.ones((3, 3))) > 0)
-    image[rim] = (130, 125, 120)
+    rim = mask & ~(cv2.erode(mask.astype(np.uint8), np.ones((5, 5))) > 0)
+    image[rim] = (150, 110, 100)
     assert not find_lesions(image, mask | (stem > 0)).any()
+
+
+def test_a_speck_is_no_spot():
+    image, mask, _ = leaf(spots=())
+    image[100:103, 100:103] = BROWN
+    assert not find_lesions(image, mask).any()
+    image[140:145, 100:105] = BROWN
+    assert count_spots(find_lesions(image, mask)) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 3), (2000, 1)])

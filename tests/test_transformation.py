@@ -229,6 +229,34 @@ def test_mean_colours():
     assert min(hue, 360 - hue) < 3
 
 
+def spotted():
+    """Return a green ellipse with two brown spots, and its mask."""
+    image, mask = ellipse()
+    for x in (100, 150):
+        cv2.circle(image, (x, 128), 9, (110, 70, 40), -1)
+    return image, mask
+
+
+def test_lesions_are_coloured_over_the_original():
+    image, mask = spotted()
+    view = VIEWS["Lesions"][1](image, mask).astype(int)
+    for x in (100, 150):
+        red, green, blue = view[128, x]
+        assert red > green + 60 and blue > green + 60
+    changed = (view != image).any(axis=2)
+    assert not changed[~mask].any()
+    assert changed.sum() == pytest.approx(2 * np.pi * 10 ** 2, rel=0.2)
+    assert (VIEWS["Lesions"][1](*ellipse()) == ellipse()[0]).all()
+
+
+def test_lesions_and_quality_are_measured():
+    image, mask = spotted()
+    values = measure(image, mask, 0.75)
+    share = 100 * 2 * np.pi * 9 ** 2 / mask.sum()
+    assert values["lesion_share"] == pytest.approx(share, rel=0.2)
+    assert values["spot_count"] == 2 and values["mask_quality"] == 0.75
+
+
 def test_measurements_without_a_leaf():
     values = measure(np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), bool),
                      0.0)
