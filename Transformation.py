@@ -67,7 +67,7 @@ UNITS = {
 # Inches of a view on the page, views in a row, and pixels of a view at most;
 # inches and dots per inch of the histogram, and where its scale may end (%).
 CELL, COLUMNS, PAGE_SIDE = (3.2, 3.5), 5, 1024
-CHART, CHART_DPI, CHART_TOPS = (7.2, 3.6), 100, (1, 2, 5, 10, 20, 50, 100)
+CHART, CHART_DPI, CHART_TOPS = (7.2, 3.6), 90, (1, 2, 5, 10, 20, 50, 100)
 
 
 def through_plantcv(call: Callable, line_px: int = 1) -> tuple:
@@ -85,6 +85,11 @@ def through_plantcv(call: Callable, line_px: int = 1) -> tuple:
     found = pcv.outputs.observations.get("default_1", {})
     pcv.outputs.clear()
     return result, {name: entry["value"] for name, entry in found.items()}
+
+
+def swapped(image: np.ndarray) -> np.ndarray:
+    """Return an RGB image as BGR, in which PlantCV works, or the reverse."""
+    return cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
 
 
 def line_width(rgb_img: np.ndarray) -> int:
@@ -113,7 +118,7 @@ def gaussian_blur(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
     only structure remains.
     """
     def blur(pcv):
-        magenta = pcv.rgb2gray_lab(rgb_img[..., ::-1].copy(), "a")
+        magenta = pcv.rgb2gray_lab(swapped(rgb_img), "a")
         level, _ = cv2.threshold(magenta[mask], 0, 255, cv2.THRESH_OTSU)
         green = (mask & (magenta <= level)).astype(np.uint8) * 255
         side = min(mask.shape) // BLURS_ACROSS | 1
@@ -166,9 +171,9 @@ def analyze(rgb_img: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, dict]:
         return rgb_img.copy(), {}
     # PlantCV draws in BGR.
     view, observed = through_plantcv(lambda pcv: pcv.analyze.size(
-        rgb_img[..., ::-1].copy(), mask.astype(np.uint8)),
+        swapped(rgb_img), mask.astype(np.uint8)),
         line_width(rgb_img))
-    view = view[..., ::-1].copy()
+    view = swapped(view)
     # PlantCV's circle of 10 pixels can't be seen in a large image.
     centre = tuple(map(int, observed["center_of_mass"]))
     cv2.circle(view, centre, 3 * line_width(view), MAGENTA, cv2.FILLED)

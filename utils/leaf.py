@@ -89,10 +89,10 @@ def find_leaf(rgb_img: np.ndarray) -> tuple[np.ndarray, float]:
             if area >= LEAST_PART * max(areas)]
     mask = np.zeros_like(found)
     cv2.drawContours(mask, leaf, -1, 1, cv2.FILLED)
-    # Pixels of which the discriminant is in doubt, by how much; lesions
-    # inside the leaf are certain by their place.
-    doubt = 2 / (1 + np.exp(np.abs(score)))
-    doubtful = float(doubt[(mask == 0) | (found == 1)].sum())
+    # How much the discriminant is in doubt, of every other pixel in every
+    # other row; lesions inside the leaf are certain by their place.
+    doubt = 2 / (1 + np.exp(np.abs(score[::2, ::2])))
+    doubtful = 4 * float(doubt[mask[::2, ::2] == found[::2, ::2]].sum())
     area = np.count_nonzero(mask)
     certain = area / (area + doubtful)
     x, y = np.concatenate(leaf)[:, 0].T
@@ -149,10 +149,11 @@ def open_holes(mask: np.ndarray, found: np.ndarray, lab_img: np.ndarray,
 
     mask, found: uint8 (H, W), with and without its holes filled.
     """
-    count, holes, facts, _ = cv2.connectedComponentsWithStats(
-        mask & ~found & 1, connectivity=4)
-    if count == 1:
+    unfilled = mask & ~found & 1
+    if np.count_nonzero(unfilled) < LEAST_HOLE * mask.size:
         return
+    count, holes, facts, _ = cv2.connectedComponentsWithStats(
+        unfilled, connectivity=4)
     areas = facts[:, cv2.CC_STAT_AREA]
     inside = holes > 0
     numbers, colours = holes[inside], lab_img[inside]
