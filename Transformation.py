@@ -228,8 +228,10 @@ def color_histogram(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
         next(top for top in CHART_TOPS if top >= highest or top == 100))
     view = chart.copy()
     for name, (colour, width, _, _) in reversed(CHANNELS.items()):
-        # Along the bottom there is the axis: no line is needed.
-        levels = np.flatnonzero(cv2.dilate(shares[name], np.ones(3)))
+        # Along the bottom a line needs no points but its ends.
+        near = cv2.dilate(shares[name], np.ones(3)).ravel() > 0
+        near[[0, -1]] = True
+        levels = np.flatnonzero(near)
         points = np.column_stack([levels, shares[name][levels]])
         points = np.rint((origin + points * scale) * 16).astype(np.int32)
         # Two fine lines side by side take a third of a thick one's time.

@@ -229,6 +229,17 @@ def test_mean_colours():
     assert min(hue, 360 - hue) < 3
 
 
+def test_lines_of_the_histogram_reach_from_end_to_end(leaf):
+    view = VIEWS["Histogram"][1](*leaf)
+    chart, origin, scale = Transformation.blank_chart(
+        next(top for top in Transformation.CHART_TOPS
+             if top >= max(map(np.max, proportions(*leaf).values()))))
+    for level in (0, 128, 255):
+        x, y = np.rint(origin + (level, 0) * scale).astype(int)
+        changed = (view != chart)[y - 3:y + 4, x - 3:x + 4]
+        assert changed.any(), level
+
+
 def spotted():
     """Return a green ellipse with two brown spots, and its mask."""
     image, mask = ellipse()
