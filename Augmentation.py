@@ -143,12 +143,12 @@ def read_digests(folder: Path, jobs: int) -> tuple[Dataset, list[str]]:
     Files that can't be opened are named later, when they are decoded.
     """
     dataset = read_dataset(folder)
-    digests = cli.progress(map_items(digest, dataset.paths(), jobs),
+    digests = cli.progress(map_items(digest_of, dataset.paths(), jobs),
                            len(dataset.files), "Reading")
     return dataset, list(digests)
 
 
-def digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
     """Return a file's digest, or "" where it can't be read."""
     try:
         # Opening a pipe would wait for its writer for ever.

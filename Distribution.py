@@ -79,8 +79,12 @@ def shares(classes: dict[str, int]) -> list[float]:
 
 def imbalance(classes: dict[str, int]) -> float:
     """Return how many times the largest class outnumbers the smallest."""
-    smallest = min(classes.values())
-    return max(classes.values()) / smallest if smallest else math.inf
+    return ratio(max(classes.values()), min(classes.values()))
+
+
+def ratio(largest: int, count: int) -> float:
+    """Return how many times the largest class outnumbers this one."""
+    return largest / count if count else math.inf
 
 
 def rows_of(counts: Counts, facts: "dict[str, ClassFacts] | None"
@@ -97,8 +101,7 @@ def rows_of(counts: Counts, facts: "dict[str, ClassFacts] | None"
     for plant, classes in counts.items():
         largest = max(classes.values())
         for (name, count), share in zip(classes.items(), shares(classes)):
-            row = [plant, name, count, share,
-                   largest / count if count else math.inf]
+            row = [plant, name, count, share, ratio(largest, count)]
             if facts is not None:
                 own = facts[name]
                 row += [own.unreadable, own.identical, own.near_identical,
@@ -365,13 +368,8 @@ def analyse(dataset: "Dataset", jobs: int
     What can't be read is printed; UserError if that is all of it.
     """
     from utils.analysis import class_facts, find_repeats
-    from utils.cli import UserError
-    from utils.inspection import Inspection, inspect_images
-    results = inspect_images(dataset.paths(), jobs)
-    good = [index for index, result in enumerate(results)
-            if isinstance(result, Inspection)]
-    if not good:
-        raise UserError(f"{dataset.root}: no readable image in it")
+    from utils.inspection import inspect_dataset
+    results, good = inspect_dataset(dataset, jobs)
     repeats = find_repeats(dataset.subset(good),
                            [results[index] for index in good])
     return class_facts(dataset, results, repeats), repeats

@@ -24,9 +24,9 @@ import numpy as np
 
 from utils import cli, workers
 from utils.histogram import CHANNELS, draw_histogram, proportions
-from utils.images import (SUFFIXES, find_images, read_image, whole_file,
-                          write_image)
-from utils.leaf import find_leaf
+from utils.images import (SUFFIXES, find_images, is_whole, read_image,
+                          whole_file, write_image)
+from utils.leaf import LEAST_QUALITY, find_leaf
 from utils.lesions import count_spots, find_lesions
 from utils.tables import write_csv
 
@@ -48,7 +48,7 @@ UNITS = {
     "ellipse_major_axis": "pixels", "ellipse_minor_axis": "pixels",
     "ellipse_angle": "degrees", "ellipse_eccentricity": "ratio",
     "in_bounds": "true if the leaf touches no edge of the image",
-    "mask_quality": "0-1; below 0.25 there is no leaf",
+    "mask_quality": f"0-1; below {LEAST_QUALITY} there is no leaf",
     "lesion_share": "% of the area", "spot_count": "spots",
     **{f"{name}_mean": "0-255" for name in CHANNELS if name != "hue"},
     "hue_circular_mean": "degrees"}
@@ -363,11 +363,8 @@ def transform_file(paths: tuple[Path, Path], views: list[str],
 
 def is_newer(file: Path, source: Path) -> bool:
     """Tell whether a file was written whole, and after its source."""
-    try:
-        found = file.stat()
-        return found.st_size > 0 and found.st_mtime >= source.stat().st_mtime
-    except OSError:
-        return False
+    return (is_whole(file) and source.exists()
+            and file.stat().st_mtime >= source.stat().st_mtime)
 
 
 def transform_all(source: Path, target: Path, views: list[str],

@@ -34,7 +34,7 @@ from utils.cli import UserError
 from utils.evaluation import Evaluation, evaluate, log_loss
 from utils.features import frozen_features, shuffled_batches, whole_batches
 from utils.images import preprocess, read_image
-from utils.inspection import (Inspection, inspect_image, inspect_images,
+from utils.inspection import (Inspection, inspect_dataset, inspect_image,
                               near_identical)
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
@@ -75,12 +75,8 @@ def read_leaves(folder: Path, groups: Path | None, jobs: int
     near-identical images.
     """
     dataset = labels.read_dataset(folder)
-    found = inspect_images(dataset.paths(), jobs, inspect_leaf)
+    found, good = inspect_dataset(dataset, jobs, inspect_leaf)
     problems = [result for result in found if isinstance(result, UserError)]
-    good = [index for index, result in enumerate(found)
-            if isinstance(result, Inspection)]
-    if not good:
-        raise UserError(f"{folder}: no readable image in it")
     dataset = dataset.subset(good)
     if len(set(dataset.labels)) < 2:
         raise UserError(f"{folder}: has one class only "

@@ -1,8 +1,8 @@
 """utils/histogram.py: a leaf's colours in nine channels."""
 
-import cv2
 import numpy as np
 import pytest
+from shapes import ellipse
 
 from utils.histogram import (CHANNELS, CHART_TOPS, blank_chart,
                              draw_histogram, proportions)
@@ -13,15 +13,6 @@ from utils.samples import draw_leaf_and_mask
 def leaf():
     """Return a drawn leaf, RGB uint8 (128, 128, 3), and its mask."""
     return draw_leaf_and_mask("Apple_rust", np.random.default_rng(3), 128)
-
-
-def ellipse(a=90, b=50, size=(240, 320)):
-    """Return a lying green ellipse on grey, RGB uint8, and its bool mask."""
-    mask = np.zeros(size, np.uint8)
-    cv2.ellipse(mask, (150, 110), (a, b), 0, 0, 360, 1, -1)
-    image = np.full((*size, 3), 150, np.uint8)
-    image[mask > 0] = (60, 130, 50)
-    return image, mask > 0
 
 
 def test_proportions_count_the_leaf_alone():

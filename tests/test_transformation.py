@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from shapes import ellipse
 
 import Transformation
 from Transformation import UNITS, VIEWS, landmarks, measure, output_names
@@ -28,15 +29,6 @@ PROGRAM = Path(Transformation.__file__)
 def run(*arguments):
     """Return main's exit status, as the shell would see it."""
     return cli.run(lambda: Transformation.main(list(map(str, arguments))))
-
-
-def ellipse(a=90, b=50, size=(240, 320)):
-    """Return a lying green ellipse on grey, RGB uint8, and its bool mask."""
-    mask = np.zeros(size, np.uint8)
-    cv2.ellipse(mask, (150, 110), (a, b), 0, 0, 360, 1, -1)
-    image = np.full((*size, 3), 150, np.uint8)
-    image[mask > 0] = (60, 130, 50)
-    return image, mask > 0
 
 
 @pytest.fixture

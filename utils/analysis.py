@@ -74,10 +74,12 @@ def find_repeats(dataset: Dataset, inspections: Sequence[Inspection]
     repeats = []
     for indices in members.values():
         if len(indices) > 1:
-            digests = [inspections[index].digest for index in indices]
+            first = {}
+            for index in indices:
+                first.setdefault(inspections[index].digest, index)
             # In the order of the data set, each with those like it.
             indices.sort(key=lambda index: (
-                digests.index(inspections[index].digest), index))
+                first[inspections[index].digest], index))
             repeats.append(Repeat(
                 tuple(dataset.files[index] for index in indices),
                 tuple(dataset.class_names[dataset.labels[index]]

@@ -13,7 +13,8 @@ import numpy as np
 from utils import cli
 from utils.alterations import GEOMETRIC, alter
 from utils.cli import UserError
-from utils.images import check_image, read_image, whole_file, write_image
+from utils.images import (check_image, is_whole, read_image, whole_file,
+                          write_image)
 from utils.labels import Dataset, altered_copies
 from utils.workers import map_items
 
@@ -72,16 +73,15 @@ def plan_balance(dataset: Dataset, targets: Sequence[int], seed: int,
     plan = []
     for label, wanted in enumerate(targets):
         rng = np.random.default_rng([seed, label])
+        files = [dataset.files[index] for index in
+                 np.flatnonzero(dataset.labels == label)]
         # Drawn among the originals alone, whatever else is there.
-        sources, there = (
-            [dataset.files[index] for index in
-             np.flatnonzero(dataset.labels == label)
-             if (dataset.files[index] in copies) == are_copies]
-            for are_copies in (False, True))
+        sources = [file for file in files if file not in copies]
         sources = [sources[place]
                    for place in rng.permutation(len(sources))][:wanted]
         kept = set(sources)
-        there.sort(key=lambda file: copies[file] not in kept)
+        there = sorted((file for file in files if file in copies),
+                       key=lambda file: copies[file] not in kept)
         there = there[:wanted - len(sources)]
         altered = {file: [] for file in sources + there}
         missing = wanted - len(altered)
@@ -167,9 +167,9 @@ def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> Made:
     Raises UserError where output can't be written.
     """
     missing = [(alteration, file) for alteration, file in copies.altered
-               if not _is_whole(output / file)]
+               if not is_whole(output / file)]
     in_place = root == output
-    is_there = not in_place and _is_whole(output / copies.source)
+    is_there = not in_place and is_whole(output / copies.source)
     if is_there and not missing:
         return Made()
     try:
@@ -189,14 +189,6 @@ def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> Made:
         link_or_copy(root / copies.source, output / copies.source)
         written.append(copies.source)
     return Made(tuple(written))
-
-
-def _is_whole(path: Path) -> bool:
-    """Tell whether a file is there; a power cut may leave an empty one."""
-    try:
-        return path.stat().st_size > 0
-    except OSError:
-        return False
 
 
 def link_or_copy(source: Path, target: Path) -> None:

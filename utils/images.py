@@ -204,6 +204,14 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
 
 
+def is_whole(path: Path) -> bool:
+    """Tell whether a file is there; a power cut may leave an empty one."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
+
+
 def write_image(path: Path, rgb_img: np.ndarray) -> None:
     """Write RGB uint8 (H, W, 3), in the format that the ending names.
 

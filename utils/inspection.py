@@ -1,7 +1,7 @@
 """What an image file is: size, mode, digest, and which are one photograph."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 from utils import cli
 from utils.cli import UserError
 from utils.images import open_image, to_rgb
+from utils.labels import Dataset
 from utils.workers import map_items
 
 # Side of the thumbnail, in pixels, and root mean square difference, in grey
@@ -51,16 +52,24 @@ def inspect_image(path: Path) -> Inspection:
         return Inspection(size, mode, file_digest(path), thumbnail)
 
 
-def inspect_images(paths: Sequence[Path], jobs: int,
-                   inspect: Callable = inspect_image
-                   ) -> list[Inspection | UserError]:
-    """Return what each file is, or why it can't be read, printing that."""
-    results = list(cli.progress(map_items(inspect, paths, jobs), len(paths),
-                                "Reading"))
+def inspect_dataset(dataset: Dataset, jobs: int,
+                    inspect: Callable = inspect_image
+                    ) -> tuple[list[Inspection | UserError], list[int]]:
+    """Return what each file is, (N,), and the indices of the readable ones.
+
+    Why the others can't be read stands in their place, and is printed.
+    Raises UserError if that is all of them.
+    """
+    results = list(cli.progress(map_items(inspect, dataset.paths(), jobs),
+                                len(dataset.files), "Reading"))
     for result in results:
         if isinstance(result, UserError):
             cli.print_error(result)
-    return results
+    good = [index for index, result in enumerate(results)
+            if isinstance(result, Inspection)]
+    if not good:
+        raise UserError(f"{dataset.root}: no readable image in it")
+    return results, good
 
 
 def file_digest(path: Path) -> str:

@@ -62,12 +62,10 @@ def find_leaf(rgb_img: np.ndarray) -> tuple[np.ndarray, float]:
     a leaf, 0.9 for most leaves on a table, and low in a crown of leaves.
     """
     height, width = rgb_img.shape[:2]
-    scale = LARGEST_SIDE / max(height, width)
-    if scale < 1:
-        small = cv2.resize(rgb_img, (max(1, round(width * scale)),
-                                     max(1, round(height * scale))),
-                           interpolation=cv2.INTER_AREA)
-        mask, quality = find_leaf(small)
+    if max(height, width) > LARGEST_SIDE:
+        mask, quality = find_leaf(cv2.resize(
+            rgb_img, reduced_size(height, width, LARGEST_SIDE),
+            interpolation=cv2.INTER_AREA))
         return cv2.resize(mask.astype(np.uint8) * 255,
                           (width, height)) > 127, quality
     lab_img = cv2.cvtColor(rgb_img, cv2.COLOR_RGB2LAB).astype(np.float32)
@@ -103,6 +101,12 @@ def find_leaf(rgb_img: np.ndarray) -> tuple[np.ndarray, float]:
         return np.zeros((height, width), bool), 0.0
     open_holes(mask, found, lab_img, ground)
     return mask.astype(bool), quality
+
+
+def reduced_size(height: int, width: int, longest: int) -> tuple[int, int]:
+    """Return (width, height) of an image whose longer side is `longest`."""
+    scale = longest / max(height, width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def ground_colour(lab_img: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from utils.leaf import reduced_size
+
 # Levels of a (CIE Lab, green to magenta) by which diseased tissue is further
 # from green than the leaf's own healthy tissue; less are veins and light.
 REDDER = 10
@@ -33,9 +35,8 @@ def find_lesions(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
     diseased.  So a leaf that is brown all over has no lesions to this.
     """
     height, width = mask.shape
-    scale = LARGEST_SIDE / max(height, width)
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
+    if max(height, width) > LARGEST_SIDE:
+        size = reduced_size(height, width, LARGEST_SIDE)
         small = find_lesions(
             cv2.resize(rgb_img, size, interpolation=cv2.INTER_AREA),
             cv2.resize(mask.astype(np.uint8), size,

@@ -105,8 +105,9 @@ class OutputTree:
         """Delete what is no longer planned; all the rest is there now."""
         remove(self.folder, self.own - planned)
         self.own = planned
-        self._write_record()
-        if not planned:
+        if planned:
+            self._write_record()
+        else:
             (self.folder / RECORD).unlink()
             # Left, if it was there before and holds anything.
             with suppress(OSError):
