@@ -200,7 +200,7 @@ def print_summary(balanced: Balance, output: Path, found: np.ndarray
             dataset.class_names, found, dataset.counts(), after):
         drawn = "  (a drawn subset)" if now < used else ""
         print(f"{cli.printable(class_name)}: {before} -> {now}{drawn}")
-    copies = sum(len(part.altered) for part in balanced.plan)
+    copies = len(altered_copies(files))
     print(f"{len(files)} images in {cli.printable(output)}, {copies} of them "
           f"altered copies; {len(balanced.written)} written now, "
           f"{len(balanced.problems)} unreadable ones left out")

@@ -235,7 +235,10 @@ def test_in_place_adds_the_copies_to_the_source_and_only_once(
     assert after.items() > before.items()
     assert counts_of("images") == dict.fromkeys(COUNTS, 5)
     assert sorted(map(str, Path().iterdir())) == ["images"]
+    capsys.readouterr()
     assert run("images", "--in-place") == 0
+    assert ("15 images in images, 7 of them altered copies; 0 written now"
+            in capsys.readouterr().out)
     # Another seed draws otherwise, but there is nothing left to draw.
     assert run("images", "--in-place", "--seed", 7) == 0
     assert content_of(Path("images")) == after
