@@ -17,47 +17,48 @@ The split is by leaf, and the validation part is looked at once, at the end.
 """
 
 import argparse
+import hashlib
 import platform
 import sys
 import tempfile
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from utils import backbone as backbones
-from utils import cli, labels
+from utils import cli, labels, recipe
 from utils.alterations import ALTERATIONS
+from utils.audit import audit
 from utils.balancing import (check_sides, class_targets, plan_balance,
                              plan_files, write_plan)
+from utils.calibration import calibrate
 from utils.cli import UserError
-from utils.evaluation import Evaluation, evaluate, log_loss
-from utils.features import frozen_features, shuffled_batches, whole_batches
+from utils.evaluation import Evaluation, calibration_error, evaluate
+from utils.features import frozen_features, image_answers
 from utils.images import preprocess, read_image
-from utils.inspection import (Inspection, inspect_dataset, inspect_image,
-                              near_identical)
+from utils.inspection import (Inspection, file_digest, inspect_dataset,
+                              inspect_image, near_identical)
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
-from utils.learnings import (Description, Learnings, energies, sign, softmax,
-                             write_archive)
-from utils.litert import Network
+from utils.learnings import Description, sign, softmax, write_archive
+from utils.recipe import Examples
 from utils.report import Clock, write_report, write_split
+from utils.weights import find_weights
+from utils.workers import keep_memory
 
 OUTPUT = Path("learnings.zip")
+SIZE = 224               # pixels: with which the backbone learned ImageNet
+EPOCHS = 4
+BATCH_SIZE = 32          # images
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
-HEAD_RATE = 1e-3         # Adam's own default: the head starts from nothing
-HEAD_BATCH = 64          # images
-HEAD_EPOCHS = 30         # more than it ever needs; EarlyStopping ends it
-FINE_RATE = 2e-4         # at 1e-3 the unfrozen blocks collapse to one class
-WARMUP = 0.1             # share of the steps in which that rate is reached
-WEIGHT_DECAY = 1e-4
-DROPOUT = 0.2            # of the pooled features, against overfitting
+FINE_RATE = 4e-4         # at 1e-2 the unfrozen blocks collapse to one class
 UNFREEZE = 38            # layers: blocks 13 to 16 and the last convolution
 STATISTICS_IMAGES = 128  # from which random weights take BatchNorm's means
-KEPT_KNOWN = 0.99        # share of the stopping part that counts as known
+GAP_IMAGES = 500         # learned from, to see how much better they are known
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
-            "ai-edge-litert")
-TEMPERATURES = np.geomspace(0.5, 5, 100)
+            "ai-edge-litert", "scikit-learn")
 
 
 def inspect_leaf(path: Path) -> Inspection:
@@ -91,140 +92,6 @@ def read_leaves(folder: Path, groups: Path | None, jobs: int
             problems)
 
 
-def build_head(classes: int):
-    """Return the new head: pooled features (N, 1280) to logits."""
-    keras = backbones.import_keras()
-    return keras.Sequential([
-        keras.layers.Input((1280,)),
-        keras.layers.Dropout(DROPOUT),
-        keras.layers.Dense(classes)], name="head")
-
-
-def train_head(head, learned: tuple, stopping: tuple, patience: int
-               ) -> dict:
-    """Phase 1: learn the head at a high rate; return its history.
-
-    learned, stopping: (pooled features, labels) to learn from and to stop
-    by.
-    """
-    keras = backbones.import_keras()
-    compile_model(head, keras.optimizers.Adam(HEAD_RATE))
-    fitted = head.fit(*learned, validation_data=stopping, verbose=0,
-                      batch_size=HEAD_BATCH, epochs=HEAD_EPOCHS,
-                      callbacks=[early_stopping(patience),
-                                 progress_callback("Head", HEAD_EPOCHS)])
-    return fitted.history
-
-
-def build_top(backbone, cut: str, head):
-    """Return the part that is fine-tuned: features at the cut to logits.
-
-    Its blocks are unfrozen, all but BatchNorm: its statistics come from
-    millions of photographs, those of one small batch would upset all that
-    lies above.
-    """
-    keras = backbones.import_keras()
-    names = [layer.name for layer in backbone.layers]
-    above = backbone.layers[names.index(cut) + 1:]
-    for layer in above:
-        layer.trainable = not isinstance(
-            layer, keras.layers.BatchNormalization)
-    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
-    return keras.Model(backbone.get_layer(cut).output, head(pooled))
-
-
-def fine_tune(top, learned: tuple, stopping: tuple, rate: float, epochs: int,
-              batch_size: int, patience: int, rng: np.random.Generator
-              ) -> dict:
-    """Phase 2: learn top and head at a low rate; return its history.
-
-    learned, stopping: (features at the cut, labels).  The rate rises first,
-    as Adam's first steps know little of the slope, and then falls along a
-    cosine to 0 (Loshchilov and Hutter 2017).
-    """
-    keras = backbones.import_keras()
-    features, targets = learned
-    steps = -(-len(targets) // batch_size)
-    warmup = round(WARMUP * epochs * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, epochs * steps - warmup, warmup_target=rate, warmup_steps=warmup)
-    compile_model(top, keras.optimizers.AdamW(
-        schedule, weight_decay=WEIGHT_DECAY))
-    fitted = top.fit(
-        shuffled_batches(features, targets, batch_size, rng),
-        steps_per_epoch=steps, epochs=epochs, verbose=0, shuffle=False,
-        validation_data=stopping,
-        callbacks=[early_stopping(patience),
-                   progress_callback("Fine-tuning", epochs * steps, True)])
-    if not np.isfinite(fitted.history["loss"]).all():
-        raise UserError("the loss is no longer a number; try a lower "
-                        "--learning-rate")
-    return fitted.history
-
-
-def compile_model(model, optimizer) -> None:
-    """Set optimiser and loss: cross-entropy of the logits."""
-    keras = backbones.import_keras()
-    model.compile(optimizer, metrics=["accuracy"],
-                  loss=keras.losses.SparseCategoricalCrossentropy(
-                      from_logits=True))
-
-
-def early_stopping(patience: int):
-    """Return the callback that stops when the stopping part's loss rises.
-
-    From there on the network would only learn its images by heart; the
-    weights of the best epoch are put back.
-    """
-    keras = backbones.import_keras()
-    return keras.callbacks.EarlyStopping(
-        "val_loss", patience=patience, restore_best_weights=True)
-
-
-def progress_callback(title: str, total: int, by_batch: bool = False):
-    """Return a callback with a progress bar of epochs, or of batches."""
-    keras = backbones.import_keras()
-    bar = cli.progress_bar()
-    task = bar.add_task(title, total=total)
-
-    def advance(number: int, logs: dict | None = None) -> None:
-        bar.advance(task)
-
-    return keras.callbacks.LambdaCallback(
-        on_train_begin=lambda logs=None: bar.start(),
-        on_train_batch_end=advance if by_batch else None,
-        on_epoch_end=None if by_batch else advance,
-        on_train_end=lambda logs=None: bar.stop())
-
-
-def calibrate(logits: np.ndarray, targets: np.ndarray
-              ) -> tuple[float, float]:
-    """Return temperature and energy threshold, from the stopping part.
-
-    The temperature makes confidence and accuracy agree (Guo et al. 2017);
-    above the threshold lies KEPT_KNOWN of the images.
-    """
-    losses = [log_loss(targets, softmax(logits / heat))
-              for heat in TEMPERATURES]
-    scores = energies(logits)
-    threshold = np.quantile(scores, 1 - KEPT_KNOWN)
-    if len(scores) < 1 / (1 - KEPT_KNOWN):
-        # So few have no hundredth part: take that of a normal distribution.
-        threshold = min(threshold, scores.mean() - 2.326 * scores.std())
-    return float(TEMPERATURES[int(np.argmin(losses))]), float(threshold)
-
-
-def validate(learnings: Learnings, part: Dataset) -> Evaluation:
-    """Evaluate the archive's own network, as predict.py would use it."""
-    probabilities = [
-        prediction.probabilities
-        for images in whole_batches(part.paths(), learnings.description.size,
-                                    "Validation")
-        for prediction in learnings.predict(images)]
-    return evaluate(part.labels, np.array(probabilities),
-                    learnings.class_names)
-
-
 def augment(part: Dataset, root: Path, seed: int, jobs: int
             ) -> tuple[list[Path], np.ndarray]:
     """Write the balanced tree of the training part below root.
@@ -241,80 +108,152 @@ def augment(part: Dataset, root: Path, seed: int, jobs: int
     return plan_files(plan)
 
 
-def build_frozen(options: argparse.Namespace, images: list[Path],
-                 rng: np.random.Generator):
+@dataclass(frozen=True)
+class Learned:
+    """What fit has learned: a network, and how it came about.
+
+    description: of the network, without figures.  model: images to logits,
+    as LiteRT.  histories: Keras's, of the head and of fine-tuning.
+    interrupted: by Ctrl-C, so that these are the best weights until then.
+    """
+
+    description: Description
+    model: bytes
+    histories: tuple[dict, dict]
+    interrupted: bool
+
+
+def build_frozen(options: argparse.Namespace, images: list[Path]):
     """Return backbone, name of the last frozen layer, and settings.
 
     images: the training part, from which random weights take statistics.
     """
-    weights, source = backbones.find_weights(options.weights)
+    weights, source = find_weights(options.weights)
     backbones.import_keras().utils.set_random_seed(options.seed)
     backbone = backbones.build_backbone(options.size, weights)
     if weights is None:
-        chosen = rng.permutation(len(images))[:STATISTICS_IMAGES]
+        chosen = np.random.default_rng(options.seed).permutation(len(images))
         backbones.measure_statistics(backbone, np.stack(
             [preprocess(read_image(images[index]), options.size)
-             for index in chosen]))
+             for index in chosen[:STATISTICS_IMAGES]]))
     cut, unfrozen = backbones.cut_layer(backbone, options.unfreeze)
-    cli.print_note(f"weights: {source}; fine-tuning unfreezes the top "
-                   f"{unfrozen} layers, above {cut}")
-    return backbone, cut, {"weights": source, "cut": cut,
-                           "unfrozen_layers": unfrozen}
+    cli.print_note(
+        f"weights: {source}; fine-tuning unfreezes the top {unfrozen} "
+        f"layers, above {cut}" + (
+            "" if options.unfreeze in (unfrozen, *backbones.BLOCKS) else
+            f" ({options.unfreeze} rounded to the edge of a block)"))
+    return backbone, cut, {
+        "weights": source, "cut": cut, "unfrozen_layers": unfrozen,
+        "weights_sha256": weights and file_digest(weights)}
 
 
 def fit(options: argparse.Namespace, class_names: tuple[str, ...],
-        images: list[Path], targets: np.ndarray, stopping: Dataset,
-        folder: Path, clock: Clock
-        ) -> tuple[Description, bytes, tuple[dict, dict]]:
+        frozen: tuple, images: list[Path], targets: np.ndarray,
+        stopping: Dataset, folder: Path, clock: Clock) -> Learned:
     """Learn to tell the classes apart, in two phases.
 
-    images, targets (N,): to learn from.  stopping: to stop by and calibrate
-    with.  folder: for the frozen features, until this returns.
-    Returns the description and content of the network, and both histories.
+    frozen: what build_frozen returned.  images, targets (N,): to learn
+    from.  stopping: to stop by and calibrate with.  folder: for the frozen
+    features, until this returns.
     """
     keras = backbones.import_keras()
-    rng = np.random.default_rng(options.seed)
+    backbone, cut, settings = frozen
     with clock.phase("frozen features"):
-        backbone, cut, settings = build_frozen(options, images, rng)
-        at_top = keras.layers.GlobalAveragePooling2D()(backbone.output)
-        frozen = Network(backbones.to_litert(keras.Model(
-            backbone.input, [backbone.get_layer(cut).output, at_top])))
-        features, pooled = frozen_features(
-            frozen, images, options.size, folder / "training.npy",
-            "Training part")
-        stop_features, stop_pooled = frozen_features(
-            frozen, stopping.paths(), options.size, folder / "stopping.npy",
-            "Stopping part")
-        stop_features = stop_features.astype(np.float32)
+        model = backbones.to_litert(keras.Model(
+            backbone.input, backbone.get_layer(cut).output))
+        learned, stop_by = (
+            Examples(frozen_features(model, paths, options.size, options.jobs,
+                                     folder / f"{name}.npy", f"{name} part"),
+                     labels) for name, paths, labels in (
+                ("Training", images, targets),
+                ("Stopping", stopping.paths(), stopping.labels)))
+    precision = backbones.fast_precision()
     with clock.phase("head"):
-        head = build_head(len(class_names))
-        first = train_head(head, (pooled, targets),
-                           (stop_pooled, stopping.labels), options.patience)
+        top = backbones.copy_top(backbone, cut, precision)
+        head = recipe.build_head(len(class_names))
+        first = recipe.train_head(
+            head, recipe.pooled_examples(top, learned),
+            recipe.pooled_examples(top, stop_by), options.patience)
     with clock.phase("fine-tuning"):
-        top = build_top(backbone, cut, head)
-        before = top.get_weights()
-        second = fine_tune(
-            top, (features, targets), (stop_features, stopping.labels),
-            options.learning_rate, options.epochs, options.batch_size,
-            options.patience, rng)
-        if min(second["val_loss"]) > min(first["val_loss"]):
+        classifier = recipe.build_classifier(top, head)
+        before = classifier.get_weights()
+        second, interrupted = recipe.fine_tune(
+            classifier, learned, stop_by, options.learning_rate,
+            options.epochs, options.batch_size, options.patience,
+            np.random.default_rng(options.seed), options.keep_partial)
+        losses = second.get("val_loss")
+        if losses and min(losses) > min(first["val_loss"]):
             cli.print_note("fine-tuning made it worse: what the head alone "
                            "had reached is kept; try a lower --learning-rate")
-            top.set_weights(before)
+            classifier.set_weights(before)
     with clock.phase("export"):
-        logits = top.predict(stop_features, verbose=0)
+        exact = backbones.copy_top(backbone, cut)
+        exact.set_weights(top.get_weights())
         model = backbones.to_litert(keras.Model(
-            backbone.input, top(backbone.get_layer(cut).output)))
+            backbone.input, recipe.build_classifier(exact, head)(
+                backbone.get_layer(cut).output)))
+        logits = all_logits(model, stopping, options, "Calibration")
     settings |= {name: getattr(options, name) for name in (
         "validation", "size", "batch_size", "epochs", "learning_rate",
         "patience", "seed")}
-    settings |= {"head_rate": HEAD_RATE, "dropout": DROPOUT,
-                 "weight_decay": WEIGHT_DECAY,
+    settings |= {"head_rate": recipe.HEAD_RATE, "dropout": recipe.DROPOUT,
+                 "weight_decay": recipe.WEIGHT_DECAY, "precision": precision,
                  "stopping_share": STOPPING_SHARE}
     description = Description(
         class_names, options.size, *calibrate(logits, stopping.labels),
-        {"settings": settings})
-    return description, model, (first, second)
+        {"settings": settings, "interrupted": interrupted})
+    return Learned(description, model, (first, second), interrupted)
+
+
+def all_logits(model: bytes, part: Dataset, options: argparse.Namespace,
+               title: str) -> np.ndarray:
+    """Return what the archive's own network says of a part, (N, classes)."""
+    return np.concatenate([logits for logits, in image_answers(
+        model, part.paths(), options.size, options.jobs, title)])
+
+
+def check_answers(logits: np.ndarray, class_names: tuple[str, ...],
+                  rate: float) -> None:
+    """Raise UserError where a network says the same of all it has learned.
+
+    logits: of images that it has learned from, (N, classes).
+    """
+    given = set(logits.argmax(axis=1).tolist())
+    if len(given) < 2:
+        raise UserError(
+            f"the network collapsed: it says {class_names[given.pop()]} of "
+            f"everything; try a lower --learning-rate than {rate:g}, more "
+            "images, or --weights imagenet")
+
+
+def prove(options: argparse.Namespace, learned: Learned, training: Dataset,
+          validation: Dataset) -> tuple[Evaluation, dict, np.ndarray]:
+    """Look at the validation part, for the first and only time.
+
+    Returns the evaluation, the figures beyond it, and the probabilities,
+    (N, classes).
+    """
+    description = learned.description
+    drawn = np.random.default_rng(options.seed).permutation(
+        len(training.files))[:GAP_IMAGES]
+    sample = training.subset(np.sort(drawn))
+    known = all_logits(learned.model, sample, options, "Training part")
+    check_answers(known, description.class_names, options.learning_rate)
+    logits = all_logits(learned.model, validation, options, "Validation")
+    probabilities = softmax(logits / description.temperature)
+    evaluation = evaluate(validation.labels, probabilities,
+                          description.class_names)
+    training_accuracy = float((known.argmax(axis=1) == sample.labels).mean())
+    return evaluation, {
+        "calibration_error_uncalibrated": calibration_error(
+            softmax(logits).max(axis=1),
+            logits.argmax(axis=1) == validation.labels),
+        "training_accuracy": training_accuracy,
+        "training_accuracy_images": len(sample.files),
+        "gap": training_accuracy - evaluation.accuracy,
+        "above_90_percent_on_at_least_100_images": (
+            evaluation.accuracy > 0.9 and len(validation.files) >= 100)
+    }, probabilities
 
 
 def learn(options: argparse.Namespace, folder: Path) -> int:
@@ -323,6 +262,7 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
     folder: for what is only needed until the archive is written.
     """
     clock = Clock()
+    keep_memory()
     with clock.phase("reading and splitting"):
         dataset, groups, problems = read_leaves(
             options.directory, options.groups, options.jobs)
@@ -331,39 +271,73 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
         training, stopping, validation = (
             dataset.subset(np.flatnonzero(parts == name))
             for name in (TRAINING, STOPPING, VALIDATION))
+    with clock.phase("backbone"):
+        frozen = build_frozen(options, training.paths())
     augmented = folder / "augmented_directory"
     with clock.phase("augmentation"):
         files, targets = augment(training, augmented, options.seed,
                                  options.jobs)
+    counts = {"images": part_counts(parts),
+              "leaves": part_counts(parts, groups),
+              "augmented_images": len(files)}
     print(f"{len(dataset.files)} images of {len(set(groups))} leaves: "
           + ", ".join(f"{count} {name}" for name, count in
-                      part_counts(parts).items())
+                      counts["images"].items())
           + f"; learning from {len(files)} balanced images", flush=True)
-    description, model, histories = fit(
-        options, dataset.class_names, [augmented / file for file in files],
-        targets, stopping, folder, clock)
+    learned = fit(options, dataset.class_names, frozen,
+                  [augmented / file for file in files], targets, stopping,
+                  folder, clock)
     with clock.phase("validation"):
-        evaluation = validate(Learnings(description, model), validation)
+        evaluation, figures, probabilities = prove(
+            options, learned, training, validation)
     print(evaluation.table())
-    proven = evaluation.accuracy > 0.9 and len(validation.files) >= 100
-    print("above 90 % on at least 100 validation images: "
-          + ("yes" if proven else "no"), flush=True)
-    description.details.update(
-        validation=evaluation.as_dict(), images=part_counts(parts),
-        leaves=len(set(groups)), augmented_images=len(files),
-        epochs=[len(history["loss"]) for history in histories],
-        versions={"python": platform.python_version()} | {
-            name: version(name) for name in PACKAGES})
+    print(f"calibration error {figures['calibration_error_uncalibrated']:.4f}"
+          " before temperature scaling\n"
+          f"accuracy {figures['training_accuracy']:.2%} on "
+          f"{figures['training_accuracy_images']} images learned from (gap "
+          f"{figures['gap']:+.2%})\n"
+          "above 90 % on at least 100 validation images: " + (
+              "yes" if figures["above_90_percent_on_at_least_100_images"]
+              else "no"), flush=True)
+    details = learned.description.details
+    details.update(counts, validation=evaluation.as_dict() | figures,
+                   epochs=[len(history.get("loss", []))
+                           for history in learned.histories],
+                   versions={"python": platform.python_version()} | {
+                       name: version(name) for name in PACKAGES})
     place = options.output.parent
     with clock.phase("archive"):
-        write_archive(options.output, description, model, augmented, files)
-        sign(options.output, place / "signature.txt")
+        write_archive(options.output, learned.description, learned.model,
+                      augmented, files)
+        signature = sign(options.output, place / "signature.txt")
+    with clock.phase("audit"):
+        shortcuts = audit(learned.model, options.size, training, validation,
+                          options.seed, options.jobs)
+    print(shortcuts.table())
     write_split(place / "report" / "split.csv", dataset, groups, parts)
-    write_report(place / "report", description.details | {
-        "seconds": clock.seconds}, evaluation, histories)
+    write_report(place / "report", details | {
+        "audit": shortcuts.as_dict(), "seconds": clock.seconds,
+        "model_sha256": hashlib.sha256(learned.model).hexdigest(),
+        "signature_sha1": signature.split()[0]}, evaluation,
+        learned.histories, validation, probabilities)
     for path in (options.output, place / "signature.txt", place / "report"):
         print(f"written: {cli.printable(path)}")
+    if learned.interrupted:
+        cli.print_error("interrupted; kept are the best weights until then")
+        return cli.INTERRUPTED
     return cli.FAILED if problems else cli.DONE
+
+
+def layers_or_block(text: str) -> int | str:
+    """Return text as a number of layers or the name of a block."""
+    if text in backbones.BLOCKS:
+        return text
+    try:
+        return cli.natural_int(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a whole number of at least 0 nor a block "
+            f"({', '.join(backbones.BLOCKS)})") from None
 
 
 def build_parser() -> cli.Parser:
@@ -381,21 +355,26 @@ def build_parser() -> cli.Parser:
              "of the split (without it, near-identical ones do)")
     add("--validation", type=cli.fraction, default=0.2, metavar="SHARE",
         help="share of the images that is held out and never learned from")
-    add("--size", type=cli.image_size, default=224, metavar="PIXELS",
+    add("--size", type=cli.image_size, default=SIZE, metavar="PIXELS",
         help="side to which images are scaled")
-    add("--batch-size", type=cli.positive_int, default=32, metavar="N",
+    add("--batch-size", type=cli.positive_int, default=BATCH_SIZE,
+        metavar="N",
         help="images between two steps of fine-tuning")
-    add("--epochs", type=cli.positive_int, default=4, metavar="N",
+    add("--epochs", type=cli.positive_int, default=EPOCHS, metavar="N",
         help="most times that fine-tuning sees every image")
-    add("--unfreeze", type=cli.natural_int, default=UNFREEZE,
-        metavar="LAYERS", help="topmost layers of the backbone to fine-tune, "
-                               "rounded to the edge of a block")
+    add("--unfreeze", type=layers_or_block, default=UNFREEZE,
+        metavar="LAYERS|BLOCK",
+        help="topmost layers of the backbone to fine-tune, rounded to the "
+             "edge of a block, or the lowest block (block_13)")
     add("--learning-rate", type=cli.fraction, default=FINE_RATE, metavar="R",
         help="rate at which fine-tuning starts")
     add("--patience", type=cli.positive_int, default=3, metavar="N",
         help="epochs without progress after which a phase stops")
     add("--weights", default="imagenet", metavar="imagenet|none|FILE",
         help="what the backbone starts from")
+    add("--keep-partial", action="store_true",
+        help="where Ctrl-C stops fine-tuning, go on with the best weights "
+             "until then, to a whole archive")
     parser.add_seed()
     parser.add_jobs()
     parser.add_display()

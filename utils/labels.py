@@ -228,7 +228,12 @@ def split_dataset(dataset: Dataset, groups: list[str], validation: float,
     return parts
 
 
-def part_counts(parts: np.ndarray) -> dict[str, int]:
-    """Return the number of images in each part that has any."""
-    return {name: int((parts == name).sum()) for name in
+def part_counts(parts: np.ndarray, leaves: Sequence[str] | None = None
+                ) -> dict[str, int]:
+    """Return the number of images, or leaves, in each part that has any.
+
+    leaves: that of each image.
+    """
+    counted = np.arange(len(parts)) if leaves is None else np.array(leaves)
+    return {name: len(set(counted[parts == name])) for name in
             (TRAINING, STOPPING, VALIDATION, LEFT_OUT) if name in parts}

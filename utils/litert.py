@@ -14,16 +14,18 @@ class Network:
     between setting and reading them.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, threads: int | None = None) -> None:
         """Prepare a model, given as the content of a .tflite file.
 
+        threads: among which one call is divided; None: one a core.
         Raises UserError where it is none.
         """
         with without_chatter():
             from ai_edge_litert.interpreter import Interpreter
             try:
                 self._interpreter = Interpreter(
-                    model_content=content, num_threads=os.cpu_count() or 1)
+                    model_content=content,
+                    num_threads=threads or os.cpu_count() or 1)
             except (ValueError, RuntimeError) as error:
                 raise UserError(f"no LiteRT model ({error})") from None
         self._input = self._interpreter.get_input_details()[0]["index"]

@@ -10,9 +10,13 @@ import numpy as np
 
 from utils.cli import drawable, open_pyplot, print_note, save_figure
 from utils.evaluation import Evaluation
-from utils.images import whole_file
+from utils.images import read_image, whole_file
 from utils.labels import Dataset
 from utils.tables import write_csv
+
+MOST_ERRORS = 24         # on the figure of errors
+ERRORS_A_ROW = 6
+LONGEST_NAME = 24        # characters of a name under a small picture
 
 
 class Clock:
@@ -42,21 +46,24 @@ def write_split(path: Path, dataset: Dataset, groups: list[str],
 def curves_figure(pyplot, head: dict, fine: dict):
     """Return a figure of loss and accuracy over the epochs of both phases.
 
-    head, fine: Keras's histories.
+    head, fine: Keras's histories; that of fine-tuning is empty where it was
+    stopped in its first epoch.
     """
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2),
                                    layout="constrained")
     start = len(head["loss"])
+    losses = head["val_loss"] + fine.get("val_loss", [])
     for ax, name in zip(axes, ("loss", "accuracy")):
-        epochs = range(1, start + len(fine["loss"]) + 1)
+        epochs = range(1, len(losses) + 1)
         for key, label in ((name, "learned from"),
                            (f"val_{name}", "stopping part")):
-            ax.plot(epochs, head[key] + fine[key], ".-", label=label)
+            ax.plot(epochs, head[key] + fine.get(key, []), ".-", label=label)
         ax.axvline(start + 0.5, color="grey", linestyle="--",
                    label="fine-tuning starts")
-        losses = head["val_loss"] + fine["val_loss"]
-        best = 1 + int(np.argmin(losses))
-        ax.axvline(best, color="green", linestyle=":", label="weights kept")
+        ax.axvline(1 + int(np.argmin(losses)), color="green", linestyle=":",
+                   label="weights kept")
+        ax.axvline(len(losses) + 0.1, color="black", linestyle="-.",
+                   label="stopped")
         ax.set_xlabel("epoch")
         ax.set_ylabel(name)
         ax.xaxis.get_major_locator().set_params(integer=True)
@@ -91,13 +98,57 @@ def confusion_figure(pyplot, evaluation: Evaluation):
     return figure
 
 
+def errors_figure(pyplot, validation: Dataset, probabilities: np.ndarray):
+    """Return a figure of the wrong validation images, with both names.
+
+    probabilities: (N, classes).  The surest errors come first.
+    """
+    predicted = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predicted != validation.labels)
+    wrong = wrong[np.argsort(-probabilities[wrong].max(axis=1),
+                             kind="stable")]
+    shown = wrong[:MOST_ERRORS]
+    columns = min(max(len(shown), 2), ERRORS_A_ROW)
+    rows = max(1, -(-len(shown) // columns))
+    figure, axes = pyplot.subplots(
+        rows, columns, figsize=(2.9 * columns, 3.4 * rows + 0.5),
+        layout="constrained", squeeze=False)
+    for ax in axes.flat:
+        ax.axis("off")
+    names = [drawable(name) for name in validation.class_names]
+    for ax, index in zip(axes.flat, shown):
+        ax.imshow(read_image(validation.root / validation.files[index]))
+        ax.set_title(
+            f"{shortened(drawable(validation.files[index].name))}\n"
+            f"is {shortened(names[validation.labels[index]])}\n"
+            f"said {shortened(names[predicted[index]])} "
+            f"({probabilities[index].max():.0%})", fontsize=9)
+    figure.suptitle(
+        f"{len(wrong)} of {len(predicted)} validation images are wrong"
+        + (f", the {len(shown)} surest of them" if len(shown) < len(wrong)
+           else ""))
+    return figure
+
+
+def shortened(name: str) -> str:
+    """Return a name of at most LONGEST_NAME characters."""
+    return (name if len(name) <= LONGEST_NAME
+            else name[:LONGEST_NAME - 1] + "…")
+
+
 def write_report(folder: Path, details: dict, evaluation: Evaluation,
-                 histories: tuple[dict, dict]) -> None:
-    """Write report.json, confusion.png and curves.png into folder."""
+                 histories: tuple[dict, dict], validation: Dataset,
+                 probabilities: np.ndarray) -> None:
+    """Write report.json and the three figures into folder.
+
+    validation, probabilities (N, classes): what was evaluated.
+    """
     with whole_file(folder / "report.json") as partial:
         partial.write_text(json.dumps(details, indent=1) + "\n")
     pyplot = open_pyplot(no_display=True)
-    save_figure(confusion_figure(pyplot, evaluation),
-                folder / "confusion.png")
-    save_figure(curves_figure(pyplot, *histories), folder / "curves.png")
+    for name, figure in (
+            ("confusion", confusion_figure(pyplot, evaluation)),
+            ("curves", curves_figure(pyplot, *histories)),
+            ("errors", errors_figure(pyplot, validation, probabilities))):
+        save_figure(figure, folder / f"{name}.png")
     pyplot.close("all")

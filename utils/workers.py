@@ -1,12 +1,13 @@
-"""One function over many images, in several local processes."""
+"""One function over many images, in several local processes or threads."""
 
 import ctypes
 import multiprocessing
 import os
 import signal
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 
@@ -90,5 +91,26 @@ def map_items(function: Callable, items: Sequence, jobs: int) -> Iterator:
     except BrokenProcessPool:
         raise UserError("a worker process was stopped from outside "
                         "(out of memory?)") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def map_threads(function: Callable, items: Sequence, threads: int
+                ) -> Iterator:
+    """Yield function(item) in the items' order, each from a thread.
+
+    For work that lets go of Python's lock: decoding, networks.
+    A few items a thread are under way, so memory is constant.  The first
+    exception of an item is raised in its place.
+    """
+    pool = ThreadPoolExecutor(threads)
+    try:
+        rest = iter(items)
+        waiting = deque(pool.submit(function, item)
+                        for item in islice(rest, 4 * threads))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(function, item)
+                           for item in islice(rest, 1))
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,0 +1,77 @@
+"""utils/features.py: in order, in threads, the same as one by one."""
+
+import numpy as np
+import pytest
+
+from utils.backbone import import_keras, to_litert
+from utils.cli import UserError
+from utils.features import (answers, frozen_features, image_answers,
+                            shuffled_batches)
+from utils.images import preprocess, write_image
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Return a LiteRT model of 8 pixels: means of 4 x 4, shape (2, 2, 3)."""
+    keras = import_keras()
+    return to_litert(keras.Sequential([
+        keras.layers.Input((8, 8, 3)), keras.layers.AveragePooling2D(4)]))
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Return the paths of 30 images of noise, 8 pixels."""
+    rng = np.random.default_rng(1)
+    paths = [tmp_path / f"{number}.png" for number in range(30)]
+    for path in paths:
+        write_image(path, rng.integers(0, 256, (8, 8, 3), np.uint8))
+    return paths
+
+
+def expected(images):
+    return images.reshape(-1, 2, 4, 2, 4, 3).mean(axis=(2, 4))
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 5])
+def test_features_are_in_order_on_disk_and_the_same_with_any_jobs(
+        model, paths, tmp_path, jobs):
+    from utils.images import read_image
+    file = tmp_path / "features.npy"
+    found = frozen_features(model, paths, 8, jobs, file, "")
+    images = np.stack([preprocess(read_image(path), 8) for path in paths])
+    assert found.dtype == np.float16 and isinstance(found, np.memmap)
+    assert np.abs(found - expected(images)).max() < 1e-3
+    assert np.array_equal(np.load(file), found)
+
+
+def test_an_item_may_be_several_images(model):
+    images = np.random.default_rng(1).uniform(
+        -1, 1, (9, 8, 8, 3)).astype(np.float32)
+    cuts = [(0, 3), (3, 4), (4, 9)]
+    found = [means for means, in answers(
+        model, cuts, lambda cut: images[slice(*cut)], 2, "")]
+    assert [len(means) for means in found] == [3, 1, 5]
+    assert np.allclose(np.concatenate(found), expected(images), atol=1e-6)
+
+
+def test_an_image_that_cannot_be_read_is_an_error(model, paths):
+    paths[20].write_bytes(b"no image")
+    results = image_answers(model, paths, 8, 2, "")
+    with pytest.raises(UserError, match="20.png"):
+        list(results)
+
+
+def test_each_epoch_has_every_image_once_in_another_order():
+    features = np.arange(10, dtype=np.float16)[:, np.newaxis]
+    batches = shuffled_batches(features, 10 * np.arange(10), 4,
+                               np.random.default_rng(1))
+    epochs = []
+    for _ in range(2):
+        epoch = [next(batches) for _ in range(3)]
+        assert [len(targets) for _, targets in epoch] == [4, 4, 2]
+        for rows, targets in epoch:
+            assert rows.dtype == np.float32
+            assert (10 * rows[:, 0] == targets).all()
+        epochs.append([targets.tolist() for _, targets in epoch])
+    assert sorted(sum(epochs[0], [])) == list(range(0, 100, 10))
+    assert epochs[0] != epochs[1]

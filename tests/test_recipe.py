@@ -1,0 +1,126 @@
+"""utils/recipe.py: both phases learn, and stop when they should."""
+
+import numpy as np
+import pytest
+
+from utils import backbone as backbones
+from utils import recipe
+from utils.cli import UserError
+from utils.recipe import Examples
+
+CUT = "block_15_add"
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    """Return a random backbone for 32 pixels, its statistics measured."""
+    backbones.import_keras().utils.set_random_seed(42)
+    backbone = backbones.build_backbone(32, None)
+    backbones.measure_statistics(backbone, np.random.default_rng(1).uniform(
+        -1, 1, (32, 32, 32, 3)).astype(np.float32))
+    return backbone
+
+
+def make_examples(count, shape, seed=1):
+    """Return examples of three classes that can be told apart."""
+    rng = np.random.default_rng(seed)
+    targets = np.arange(count) % 3
+    features = rng.normal(0, 1, (count, *shape)).astype(np.float16)
+    places = features.reshape(count, -1)
+    third = places.shape[1] // 3
+    for target in range(3):
+        places[targets == target, third * target:third * (target + 1)] += 2
+    return Examples(features, targets)
+
+
+@pytest.fixture
+def classifier(backbone):
+    """Return a classifier that has learned nothing, and its examples."""
+    backbones.import_keras().utils.set_random_seed(42)
+    top = backbones.copy_top(backbone, CUT)
+    shape = top.input_shape[1:]
+    return (recipe.build_classifier(top, recipe.build_head(3)),
+            make_examples(60, shape), make_examples(30, shape, 2))
+
+
+def tune(classifier, rate=1e-3, epochs=3, patience=3, **options):
+    model, learned, stopping = classifier
+    return recipe.fine_tune(model, learned, stopping, rate, epochs, 16,
+                            patience, np.random.default_rng(1), **options)
+
+
+def test_the_head_learns_what_can_be_told_apart():
+    learned, stopping = make_examples(90, (1280,)), make_examples(
+        30, (1280,), 2)
+    head = recipe.build_head(3)
+    history = recipe.train_head(head, learned, stopping, patience=30)
+    assert history["val_accuracy"][-1] > 0.9
+    assert len(history["loss"]) == recipe.HEAD_EPOCHS
+
+
+def test_the_head_stops_when_there_is_no_progress():
+    learned = make_examples(30, (1280,))
+    wrong = Examples(learned.features, (learned.targets + 1) % 3)
+    history = recipe.train_head(recipe.build_head(3), learned, wrong, 2)
+    assert len(history["loss"]) < recipe.HEAD_EPOCHS
+
+
+def test_pooled_examples_are_the_means_of_what_the_top_gives(backbone):
+    top = backbones.copy_top(backbone, CUT)
+    examples = make_examples(recipe.POOLED + 5, top.input_shape[1:])
+    pooled = recipe.pooled_examples(top, examples)
+    expected = np.asarray(top(examples.features.astype(np.float32)))
+    assert pooled.features.shape == (recipe.POOLED + 5, 1280)
+    assert np.allclose(pooled.features, expected.mean(axis=(1, 2)),
+                       atol=1e-4 * np.abs(expected).max())
+    assert (pooled.targets == examples.targets).all()
+
+
+def test_fine_tuning_learns_and_says_how(classifier):
+    history, interrupted = tune(classifier, epochs=6)
+    assert not interrupted
+    assert len(history["val_loss"]) == 6
+    assert history["val_loss"][-1] < 0.5 * history["val_loss"][0]
+    assert history["val_accuracy"][-1] > 0.9
+
+
+def test_fine_tuning_stops_and_puts_the_best_weights_back(classifier):
+    model, learned, stopping = classifier
+    wrong = Examples(stopping.features, (stopping.targets + 1) % 3)
+    history, _ = tune((model, learned, wrong), epochs=9, patience=1)
+    assert len(history["loss"]) < 9
+    loss, _ = model.evaluate(wrong.features.astype(np.float32),
+                             wrong.targets, verbose=0)
+    assert loss == pytest.approx(min(history["val_loss"]), rel=1e-3)
+
+
+def test_a_loss_that_is_no_number_is_an_error_with_the_way_out(classifier):
+    with pytest.raises(UserError, match="lower --learning-rate than 1e[+]30"):
+        tune(classifier, rate=1e30)
+
+
+@pytest.mark.parametrize("batches, best", [(3, "start"), (6, "epoch")])
+def test_an_interrupted_run_keeps_the_best_weights_if_asked(
+        classifier, monkeypatch, batches, best):
+    keras = backbones.import_keras()
+    model, _, _ = classifier
+    seen, states = [], {"start": model.get_weights()}
+
+    def stop(*_):
+        def count(number, logs=None):
+            seen.append(number)
+            if len(seen) == 4:
+                states["epoch"] = model.get_weights()
+            if len(seen) == batches:
+                raise KeyboardInterrupt
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=count)
+
+    monkeypatch.setattr(recipe, "advancing", stop)
+    with pytest.raises(KeyboardInterrupt):
+        tune(classifier)
+    model.set_weights(states["start"])
+    seen.clear()
+    _, interrupted = tune(classifier, keep_partial=True)
+    assert interrupted
+    assert all(map(np.array_equal, model.get_weights(), states[best]))

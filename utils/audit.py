@@ -1,0 +1,172 @@
+"""The shortcut audit: does the network read the leaf, or its ground?
+
+Each class of a data set was often photographed in one session, on one
+table.  A network may then learn the table, and nothing in its accuracy
+tells: the validation images lay on that table, too.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from utils.evaluation import wilson_interval
+from utils.features import answers
+from utils.images import preprocess, read_image
+from utils.labels import Dataset
+from utils.leaf import leaf_mask
+from utils.workers import map_threads
+
+GREY = np.uint8(128)     # what is masked: all but 0 to the network (-1..1)
+# How much wider than the leaf its mask is, in parts of the longer side: at
+# its edge the mask is good to a few pixels of 256.
+MARGIN = 0.03
+MOST = 1000              # images looked at; more tell nothing new
+BORDER = ((0, 0), (0, 0.5), (0, 1), (0.5, 0), (0.5, 1), (1, 0), (1, 0.5),
+          (1, 1))        # places of the border pixels, in parts of the sides
+TREES = 100              # of the random forest that sees the border alone
+# Shares of what the whole image gives beyond chance, from which on a part
+# of it counts as read.
+LEAF_READ, GROUND_READ = 0.8, 0.2
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Accuracy on what is left of an image; right answers of `images`.
+
+    whole: nothing masked.  leaf: all but the leaf masked.  ground: the leaf
+    masked.  border: a random forest that sees 8 border pixels and is no
+    part of the network.  largest: images of the most frequent class, which
+    is what guessing gives.  without_leaf: images in which no leaf was
+    found; they are not among `images`.
+    """
+
+    images: int
+    whole: int
+    leaf: int
+    ground: int
+    border: int
+    largest: int
+    without_leaf: int
+
+    def share(self, right: int) -> float:
+        """Return how much of what the whole image gives beyond chance."""
+        return (right - self.largest) / max(1, self.whole - self.largest)
+
+    @property
+    def verdict(self) -> str:
+        """What the figures say, in a sentence."""
+        if self.whole <= self.largest:
+            return "the network is no better than guessing"
+        leaf = self.share(self.leaf) >= LEAF_READ
+        ground = self.share(self.ground) >= GROUND_READ
+        if leaf and not ground:
+            return "the network reads the leaf"
+        if leaf:
+            return ("the network reads the leaf, but the ground would do "
+                    "for a part of the answers")
+        if ground:
+            return "the network reads the ground as well as the leaf"
+        return "the network needs leaf and ground together"
+
+    def as_dict(self) -> dict:
+        """Return everything as plain values, for JSON."""
+        shares = {
+            name: {"right": right, "accuracy": right / self.images,
+                   "interval_95": list(wilson_interval(right, self.images))}
+            for name, right in (
+                ("whole_image", self.whole), ("leaf_alone", self.leaf),
+                ("ground_alone", self.ground),
+                ("border_pixels_alone", self.border),
+                ("most_frequent_class", self.largest))} if self.images else {}
+        return {"images": self.images, "without_leaf": self.without_leaf,
+                **shares, "verdict": self.verdict}
+
+    def table(self) -> str:
+        """Return the figures and the verdict, as text."""
+        if not self.images:
+            return ("what the answers rest on: no leaf was found in any "
+                    "validation image")
+        lines = [f"what the answers rest on: accuracy on {self.images} "
+                 "validation images of which is seen"]
+        for name, right in (
+                ("the whole image", self.whole),
+                ("the leaf, its ground masked", self.leaf),
+                ("the ground, the leaf masked", self.ground),
+                (f"{len(BORDER)} border pixels (a random forest)",
+                 self.border),
+                ("nothing (the most frequent class)", self.largest)):
+            low, high = wilson_interval(right, self.images)
+            lines.append(f"  {name:<34} {right / self.images:7.2%}  "
+                         f"({low:.1%} to {high:.1%})")
+        if self.without_leaf:
+            lines.append(f"  ({self.without_leaf} images in which no leaf "
+                         "was found are left out)")
+        return "\n".join([*lines, self.verdict])
+
+
+def audit(model: bytes, size: int, training: Dataset, validation: Dataset,
+          seed: int, jobs: int) -> Audit:
+    """Return how far the network gets on what is not the leaf.
+
+    model: images to logits, as LiteRT.  training: what the random forest
+    learns from.  At most MOST images of each part are drawn.
+    """
+    rng = np.random.default_rng(seed)
+    training, validation = draw(training, rng), draw(validation, rng)
+    paths, labels = validation.paths(), validation.labels
+    found = np.zeros(len(paths), bool)
+
+    def load(index: int) -> np.ndarray:
+        rgb_img = read_image(paths[index])
+        mask = leaf_mask(rgb_img)
+        found[index] = mask.any()
+        return np.stack([preprocess(view, size)
+                         for view in masked_views(rgb_img, mask)])
+
+    right = np.array([logits.argmax(axis=1) == label for label, (logits,)
+                      in zip(labels, answers(model, range(len(paths)), load,
+                                             jobs, "Audit"))])
+    forest = border_forest(training, seed, jobs)
+    border = forest.predict(border_colours(validation, jobs)) == labels
+    return Audit(
+        int(found.sum()), *map(int, right[found].sum(axis=0)),
+        int(border[found].sum()),
+        int(np.bincount(labels[found]).max(initial=0)), int((~found).sum()))
+
+
+def draw(part: Dataset, rng: np.random.Generator) -> Dataset:
+    """Return at most MOST images of a part, drawn."""
+    return part.subset(np.sort(rng.permutation(len(part.files))[:MOST]))
+
+
+def masked_views(rgb_img: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+    """Return the image whole, its leaf alone, and its ground alone.
+
+    RGB uint8 (H, W, 3), mask bool (H, W).  The rest is GREY.  The leaf's
+    outline can still be seen in both.
+    """
+    width = 2 * max(1, round(MARGIN * max(mask.shape))) + 1
+    wide = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(
+        cv2.MORPH_ELLIPSE, (width, width))).astype(bool)
+    return [rgb_img, np.where(wide[..., np.newaxis], rgb_img, GREY),
+            np.where(wide[..., np.newaxis], GREY, rgb_img)]
+
+
+def border_colours(part: Dataset, jobs: int) -> np.ndarray:
+    """Return the colours of each image's BORDER, uint8 (N, 24)."""
+    def look(path: Path) -> np.ndarray:
+        rgb_img = read_image(path)
+        last = np.array(rgb_img.shape[:2]) - 1
+        rows, columns = np.rint(np.array(BORDER) * last).astype(int).T
+        return rgb_img[rows, columns].ravel()
+
+    return np.stack(list(map_threads(look, part.paths(), jobs)))
+
+
+def border_forest(training: Dataset, seed: int, jobs: int):
+    """Return a random forest (Breiman 2001) that knows only borders."""
+    from sklearn.ensemble import RandomForestClassifier
+    forest = RandomForestClassifier(TREES, n_jobs=jobs, random_state=seed)
+    return forest.fit(border_colours(training, jobs), training.labels)

