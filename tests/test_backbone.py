@@ -192,7 +192,8 @@ def test_all_convolutions_above_the_cut_learn_and_none_below(
     before = {weight.path: weight.numpy() for weight in classifier.weights}
     rng = np.random.default_rng(1)
     features = rng.normal(0, 1, (8, *top.input_shape[1:])).astype(np.float32)
-    classifier.fit(features, np.arange(8) % 2, batch_size=8, verbose=0)
+    classifier.fit(features, np.eye(2)[np.arange(8) % 2], batch_size=8,
+                   verbose=0)
     moved = {weight.path for weight in classifier.trainable_weights
              if not np.array_equal(weight, before[weight.path])}
     assert moved == {weight.path for weight in classifier.trainable_weights}

@@ -4,6 +4,8 @@ import io
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -201,3 +203,22 @@ def test_an_unknown_backend_is_the_users_to_mend(monkeypatch):
     assert done.returncode == 1
     assert done.stderr.startswith("error: matplotlib cannot start (")
     assert done.stderr.count("\n") == 1
+
+
+def test_two_threads_may_silence_libraries_at_once(capfd):
+    inside = threading.Event()
+
+    def first():
+        with cli.without_chatter():
+            inside.set()
+            time.sleep(0.05)
+            os.write(2, b"chatter of a library\n")
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    inside.wait(timeout=20)
+    with cli.without_chatter():
+        os.write(2, b"chatter of another\n")
+    thread.join()
+    os.write(2, b"heard again\n")
+    assert capfd.readouterr().err == "heard again\n"

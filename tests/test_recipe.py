@@ -65,22 +65,30 @@ def test_the_head_stops_when_there_is_no_progress():
     assert len(history["loss"]) < recipe.HEAD_EPOCHS
 
 
-def test_pooled_examples_are_the_means_of_what_the_top_gives(backbone):
+@pytest.mark.parametrize("most", [10**6, 70])
+def test_pooled_examples_are_the_means_of_what_the_top_gives(
+        backbone, most, monkeypatch):
+    monkeypatch.setattr(recipe, "HEAD_IMAGES", most)
     top = backbones.copy_top(backbone, CUT)
-    examples = make_examples(recipe.POOLED + 5, top.input_shape[1:])
-    pooled = recipe.pooled_examples(top, examples)
-    expected = np.asarray(top(examples.features.astype(np.float32)))
-    assert pooled.features.shape == (recipe.POOLED + 5, 1280)
-    assert np.allclose(pooled.features, expected.mean(axis=(1, 2)),
-                       atol=1e-4 * np.abs(expected).max())
-    assert (pooled.targets == examples.targets).all()
+    examples = make_examples(recipe.POOLED + 14, top.input_shape[1:])
+    pooled = recipe.pooled_examples(top, examples, np.random.default_rng(1))
+    means = np.asarray(top(examples.features.astype(np.float32))).mean(
+        axis=(1, 2))
+    assert len(pooled.features) == min(most, len(means))
+    gaps = np.abs(pooled.features[:, np.newaxis] - means).max(axis=2)
+    rows = gaps.argmin(axis=1)
+    assert gaps.min(axis=1).max() < 1e-4 * np.abs(means).max()
+    assert len(set(rows)) == len(rows)
+    assert (pooled.targets == examples.targets[rows]).all()
 
 
 def test_fine_tuning_learns_and_says_how(classifier):
     history, interrupted = tune(classifier, epochs=6)
     assert not interrupted
     assert len(history["val_loss"]) == 6
-    assert history["val_loss"][-1] < 0.5 * history["val_loss"][0]
+    # Smoothed labels leave a loss of 0.29 even to the perfect answer.
+    losses = np.array(history["val_loss"]) - 0.29
+    assert 0 < losses[-1] < 0.5 * losses[0]
     assert history["val_accuracy"][-1] > 0.9
 
 
@@ -90,7 +98,7 @@ def test_fine_tuning_stops_and_puts_the_best_weights_back(classifier):
     history, _ = tune((model, learned, wrong), epochs=9, patience=1)
     assert len(history["loss"]) < 9
     loss, _ = model.evaluate(wrong.features.astype(np.float32),
-                             wrong.targets, verbose=0)
+                             wrong.one_hot(3), verbose=0)
     assert loss == pytest.approx(min(history["val_loss"]), rel=1e-3)
 
 

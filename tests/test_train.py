@@ -9,13 +9,16 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 import train
-from utils import cli
-from utils.images import write_image
+from utils import cli, labels
+from utils.cli import UserError
+from utils.images import natural_key, read_image, write_image
 from utils.labels import original_of
+from utils.learnings import Learnings
 from utils.samples import draw_leaf
 
 PROGRAM = Path(train.__file__)
@@ -162,10 +165,114 @@ def test_an_interrupted_run_leaves_nothing_behind(
 
 @pytest.mark.parametrize("arguments", [
     [], ["images", "--size", "20"], ["images", "--validation", "1"],
-    ["images", "--epochs", "0"], ["images", "--learning-rate", "x"]])
+    ["images", "--epochs", "0"], ["images", "--learning-rate", "x"],
+    ["images", "--unfreeze", "block_17"]])
 def test_wrong_usage_is_status_2_and_one_error_line(arguments):
     done = subprocess.run([sys.executable, PROGRAM, *arguments],
                           capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
+        tmp_path, monkeypatch):
+    """One leaf's photographs are magenta; they are followed by colour."""
+    leaves, magenta = {}, np.array([255, 0, 255])
+    for name in ("a", "b"):
+        for leaf in range(8):
+            for shot in range(3):
+                leaves[Path(name, f"{leaf}_{shot}.png")] = f"{name}{leaf}"
+    # Beside them a copy of each first shot altered, and one saved again.
+    names = {}
+    for file, leaf in leaves.items():
+        names[file] = leaf
+        if file.stem.endswith("_0"):
+            names[file.with_stem(f"{file.stem}_Flip")] = leaf
+            names[file.with_stem(f"again {file.stem}")] = leaf
+    dataset = labels.Dataset(
+        tmp_path, tuple(sorted(names, key=natural_key)),
+        np.array([file.parent.name == "b" for file in sorted(
+            names, key=natural_key)], int), ("a", "b"), ("a", "b"))
+    parts = labels.split_dataset(
+        dataset, [names[file] for file in dataset.files], 0.2,
+        train.STOPPING_SHARE, 42)
+    marked = next(names[file] for file, part in zip(dataset.files, parts)
+                  if part == "validation")
+    rng = np.random.default_rng(1)
+    for leaf in sorted(set(names.values())):
+        coarse = rng.integers(0, 255, (8, 8, 3), np.uint8)
+        ground = cv2.resize(coarse, (32, 32), interpolation=cv2.INTER_AREA)
+        for file in (file for file, own in names.items() if own == leaf):
+            rgb_img = np.roll(ground, int(rng.integers(32)), axis=1)
+            rgb_img[..., 1] = np.maximum(rgb_img[..., 1], 120)
+            if leaf == marked:
+                rgb_img[:] = magenta
+            write_image(tmp_path / file, rgb_img)
+    (tmp_path / "leaves.csv").write_text("file,leaf\n" + "".join(
+        f"{file},{leaf}\n" for file, leaf in names.items()))
+    seen = {}
+
+    def fit(options, class_names, frozen, images, targets, stopping, *_):
+        seen.update(training=images, stopping=stopping.paths())
+        seen.update({name: [read_image(path) for path in paths]
+                     for name, paths in seen.items()})
+        raise UserError("enough")
+
+    monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(train, "build_frozen", lambda *_: None)
+    assert run(tmp_path, "--groups", tmp_path / "leaves.csv", "--output",
+               tmp_path / "out" / "learnings.zip") == 1
+
+    def is_marked(rgb_img):
+        return (np.abs(rgb_img - magenta).max(axis=2) < 90).mean() > 0.2
+
+    assert is_marked(read_image(next(
+        tmp_path / file for file, leaf in names.items() if leaf == marked)))
+    assert len(seen["training"]) > 40 and seen["stopping"]
+    for part in ("training", "stopping"):
+        assert not any(map(is_marked, seen[part]))
+
+
+def test_the_same_seed_gives_the_same_bytes(learned, tmp_path):
+    assert run(learned / "images", "--groups", learned / "leaves.csv",
+               "--output", tmp_path / "learnings.zip", "--weights", "none",
+               "--size", "64", "--epochs", "1", "--no-display") == 0
+    for name in ("learnings.zip", "signature.txt", "report/split.csv"):
+        assert ((tmp_path / name).read_bytes()
+                == (learned / name).read_bytes()), name
+
+
+@pytest.mark.parametrize("flags", [["--keep-partial"], []])
+def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
+        learned, tmp_path, monkeypatch, flags, capfd):
+    def interrupted(bar, title, *_):
+        def stop(*_, **__):
+            if title == "Fine-tuning":
+                raise KeyboardInterrupt
+
+        keras = train.backbones.import_keras()
+        return keras.callbacks.LambdaCallback(on_train_batch_end=stop)
+
+    monkeypatch.setattr(train.recipe, "advancing", interrupted)
+    assert run(learned / "images", "--output", tmp_path / "learnings.zip",
+               "--weights", "none", "--size", "64", *flags) == cli.INTERRUPTED
+    errors = capfd.readouterr().err
+    assert errors.count("error:") == 1 and "interrupted" in errors
+    if not flags:
+        assert not list(tmp_path.iterdir())
+        return
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "learnings.zip", "signature.txt", "report"}
+    description = Learnings.load(tmp_path / "learnings.zip").description
+    assert description.details["interrupted"] is True
+    assert description.details["epochs_done"][1] == 0
+
+
+def test_a_network_that_says_the_same_of_everything_is_an_error():
+    logits = np.tile([1.0, 3.0, 2.0], (20, 1))
+    with pytest.raises(UserError, match="says b of everything; try a lower "
+                                        "--learning-rate than 0.01"):
+        train.check_answers(logits, ("a", "b", "c"), 0.01)
+    logits[7, 2] = 4
+    train.check_answers(logits, ("a", "b", "c"), 0.01)

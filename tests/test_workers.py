@@ -1,11 +1,13 @@
 """utils/workers.py: many items, one or two processes, the same results."""
 
 import os
+import threading
+import time
 
 import pytest
 
 from utils.cli import UserError
-from utils.workers import ITEMS_WORTH_A_PROCESS, map_items
+from utils.workers import ITEMS_WORTH_A_PROCESS, map_items, map_threads
 
 # Enough for two processes, and a last chunk that is not full.
 MANY = range(2 * ITEMS_WORTH_A_PROCESS + 5)
@@ -64,3 +66,28 @@ def test_results_come_while_later_items_are_waiting():
 def test_a_dead_process_or_a_fault_ends_it(function, jobs, error, text):
     with pytest.raises(error, match=text):
         list(map_items(function, MANY, jobs))
+
+
+def test_threads_keep_the_order_and_take_a_few_items_ahead():
+    started, together = [], threading.Barrier(3, timeout=20)
+
+    def work(number):
+        started.append(number)
+        if number < 3:
+            together.wait()  # passes only if three run at once
+        time.sleep(0.01 if number % 2 else 0)
+        return number ** 2
+
+    results = map_threads(work, range(100), 3)
+    assert [next(results) for _ in range(2)] == [0, 1]
+    assert len(started) <= 2 + 4 * 3
+    assert list(results) == [number ** 2 for number in range(2, 100)]
+    assert list(map_threads(work, [], 3)) == []
+
+
+def test_a_fault_in_a_thread_is_raised_in_its_place():
+    results = map_threads(fault, range(40), 2)
+    for number in range(20):
+        assert next(results) == 1 / (number - 20)
+    with pytest.raises(ZeroDivisionError):
+        next(results)

@@ -8,6 +8,7 @@ import argparse
 import io
 import os
 import sys
+import threading
 import time
 import traceback
 import unicodedata
@@ -26,6 +27,7 @@ FILE_BACKENDS = frozenset(("agg", "cairo", "pdf", "pgf", "ps", "svg",
 FONTS = ("Noto Sans CJK JP", "WenQuanYi Zen Hei", "Hiragino Sans",
          "Microsoft YaHei", "Noto Emoji", "Segoe UI Emoji", "Symbola",
          "Arial Unicode MS")
+SILENCE = threading.RLock()
 # A bar for something that is over at once only flickers.
 SECONDS_WITHOUT_BAR = 1.0
 
@@ -229,15 +231,18 @@ def without_chatter() -> Iterator[None]:
     TensorFlow and LiteRT greet with notes on processors that no user asked
     for, and that no setting turns off.  Real errors are Python exceptions.
     """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    # One thread at a time: a second would take the silence for stderr, and
+    # put it back when the first is done.
+    with SILENCE:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 def progress(items: Iterable, total: int, title: str) -> Iterator:

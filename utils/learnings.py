@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from utils import cli
 from utils.cli import UserError
 from utils.images import whole_file
 from utils.litert import Network
@@ -179,7 +180,8 @@ def write_archive(path: Path, description: Description, model: bytes,
         members[f"{IMAGES}/{name}"] = root / file
     with whole_file(path) as partial:
         with zipfile.ZipFile(partial, "w") as archive:
-            for name in sorted(members):
+            for name in cli.progress(sorted(members), len(members),
+                                     "Archive"):
                 content = members[name]
                 if isinstance(content, Path):
                     content = content.read_bytes()

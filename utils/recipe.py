@@ -16,9 +16,13 @@ from utils.features import shuffled_batches
 HEAD_RATE = 1e-3         # Adam's own default: the head starts from nothing
 HEAD_BATCH = 64          # images
 HEAD_EPOCHS = 30         # more than it ever needs; EarlyStopping ends it
+HEAD_IMAGES = 2000       # drawn: all of them make no better a start
 WARMUP = 0.1             # share of the steps in which the rate is reached
 WEIGHT_DECAY = 1e-4
 DROPOUT = 0.2            # of the pooled features, against overfitting
+# Share of the truth that is given to all classes alike, so that no answer
+# can be sure enough to overfit (Szegedy et al. 2016).
+SMOOTHING = 0.1
 # Batches handed to TensorFlow at once: a step of the head is shorter than
 # the way there and back.
 HEAD_STEPS_AT_ONCE = 10
@@ -35,6 +39,10 @@ class Examples:
 
     features: np.ndarray
     targets: np.ndarray
+
+    def one_hot(self, classes: int) -> np.ndarray:
+        """Return the targets as probabilities, float32 (N, classes)."""
+        return np.eye(classes, dtype=np.float32)[self.targets]
 
 
 def build_head(classes: int):
@@ -54,10 +62,11 @@ def train_head(head, learned: Examples, stopping: Examples, patience: int
     """
     keras = import_keras()
     compile_model(head, keras.optimizers.Adam(HEAD_RATE), HEAD_STEPS_AT_ONCE)
+    classes = head.output_shape[-1]
     with cli.progress_bar() as bar:
         fitted = head.fit(
-            learned.features, learned.targets, verbose=0,
-            validation_data=(stopping.features, stopping.targets),
+            learned.features, learned.one_hot(classes), verbose=0,
+            validation_data=(stopping.features, stopping.one_hot(classes)),
             batch_size=HEAD_BATCH, epochs=HEAD_EPOCHS,
             callbacks=[early_stopping(patience), advancing(
                 bar, "Head", HEAD_EPOCHS, "on_epoch_end")])
@@ -71,18 +80,22 @@ def build_classifier(top, head):
     return keras.Model(top.input, head(pooled))
 
 
-def pooled_examples(top, examples: Examples) -> Examples:
-    """Return examples for the head, of those for the top: pooled features.
+def pooled_examples(top, examples: Examples, rng: np.random.Generator
+                    ) -> Examples:
+    """Return examples for the head, made of those for the top.
 
-    float32 (N, 1280): what the top gives before it has learned anything.
+    At most HEAD_IMAGES of them, drawn.  Pooled features, float32 (N, 1280):
+    the mean over all places of what the top gives, before it has learned.
     """
     keras = import_keras()
     pool = keras.Model(top.input, keras.layers.GlobalAveragePooling2D(
         dtype="float32")(top.output))
-    features = examples.features
+    count = len(examples.targets)
+    rows = np.sort(rng.permutation(count)[:HEAD_IMAGES])
     return Examples(np.concatenate([
-        pool.predict_on_batch(features[start:start + POOLED])
-        for start in range(0, len(features), POOLED)]), examples.targets)
+        pool.predict_on_batch(examples.features[part]) for part in
+        np.split(rows, range(POOLED, len(rows), POOLED))]),
+        examples.targets[rows])
 
 
 def fine_tune(classifier, learned: Examples, stopping: Examples, rate: float,
@@ -99,6 +112,7 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, rate: float,
     start.  Raises UserError where the loss is no longer a number.
     """
     keras = import_keras()
+    classes = classifier.output_shape[-1]
     steps = -(-len(learned.targets) // batch_size)
     warmup = round(WARMUP * epochs * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -111,11 +125,12 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, rate: float,
     try:
         with cli.progress_bar() as bar:
             classifier.fit(
-                shuffled_batches(learned.features, learned.targets,
-                                 batch_size, rng),
+                shuffled_batches(learned.features,
+                                 learned.one_hot(classes), batch_size, rng),
                 steps_per_epoch=steps, epochs=epochs, verbose=0,
                 shuffle=False,
-                validation_data=(stopping.features, stopping.targets),
+                validation_data=(stopping.features,
+                                 stopping.one_hot(classes)),
                 callbacks=[stopper, history,
                            keras.callbacks.TerminateOnNaN(),
                            advancing(bar, "Fine-tuning", epochs * steps,
@@ -132,11 +147,11 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, rate: float,
 
 
 def compile_model(model, optimizer, steps_at_once: int = 1) -> None:
-    """Set optimiser and loss: cross-entropy of the logits."""
+    """Set optimiser and loss: cross-entropy of the logits, smoothed."""
     keras = import_keras()
     model.compile(optimizer, metrics=["accuracy"],
-                  loss=keras.losses.SparseCategoricalCrossentropy(
-                      from_logits=True),
+                  loss=keras.losses.CategoricalCrossentropy(
+                      from_logits=True, label_smoothing=SMOOTHING),
                   steps_per_execution=steps_at_once)
 
 

@@ -21,7 +21,8 @@ ITEMS_WORTH_A_PROCESS = 64
 # enough that the processes end together.
 CHUNK = 16
 # Numbers of glibc's mallopt, and its largest threshold (bytes).
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, LARGEST = -1, -3, 2**25
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+LARGEST = 2**25
 
 
 def keep_memory() -> None:
@@ -35,6 +36,8 @@ def keep_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST)
         mallopt(M_TRIM_THRESHOLD, 8 * LARGEST)
+        # The threads share one arena: their own ones are given back.
+        mallopt(M_ARENA_MAX, 1)
 
 
 def _start_worker() -> None:

@@ -1,0 +1,159 @@
+"""How much faster does train.py learn than the usual way?
+
+    python -m benchmarks.training images
+    python -m benchmarks.training images --groups leaf_groups.csv
+
+Ours is train.py with its defaults.  The usual way learns from the very same
+balanced images, at the same size, with the same numbers of epochs, batches
+and unfrozen layers: one Keras model, `image_dataset_from_directory`, the
+frozen layers run at every epoch.  Each runs as a process of its own, from
+its start until what it has learned is saved, the usual way without
+balancing, archive, calibration and audit.  Prints both times, both
+accuracies on the same validation images, both peaks of memory, and the
+ratio.
+"""
+
+import argparse
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from utils import cli
+from utils.balancing import link_or_copy
+
+HEAD_RATE, FINE_RATE = 1e-3, 1e-4     # of Keras's own guide to fine-tuning
+
+
+def run_ours(arguments: list[str], output: Path) -> tuple[float, dict]:
+    """Run train.py; return seconds until signature.txt, and its report."""
+    command = [sys.executable, "train.py", *arguments, "--output",
+               str(output), "--no-display"]
+    begun = time.time()
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    signature = output.with_name("signature.txt")
+    report = output.parent / "report" / "report.json"
+    return signature.stat().st_mtime - begun, json.loads(report.read_text())
+
+
+def lay_out(images: Path, archive: Path, split: Path, folder: Path) -> None:
+    """Make a tree for each part: the same images that ours has seen.
+
+    split: split.csv.  A class is one folder, whatever the images' layout.
+    """
+    with open(split, newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    class_of = {Path(row["file"]).parent: row["class"] for row in rows}
+    with zipfile.ZipFile(archive) as learned:
+        for name in learned.namelist():
+            place, _, file = name.partition("/")
+            if place == "augmented_directory":
+                target = (folder / "training" / class_of[Path(file).parent]
+                          / Path(file).name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(learned.read(name))
+    for row in rows:
+        if row["part"] in ("stopping", "validation"):
+            link_or_copy(images / row["file"], folder / row["part"]
+                         / row["class"] / Path(row["file"]).name)
+
+
+def learn_usually(folder: Path, size: int, batch_size: int,
+                  epochs: list[int], unfrozen: int, weights: str) -> float:
+    """Learn as the guides show it; return the accuracy on validation."""
+    from utils.backbone import import_keras
+    from utils.weights import find_weights
+    keras = import_keras()
+    keras.utils.set_random_seed(42)
+    parts = {part: keras.utils.image_dataset_from_directory(
+        folder / part, image_size=(size, size), batch_size=batch_size,
+        shuffle=part == "training", seed=42, verbose=False)
+        for part in ("training", "stopping", "validation")}
+    classes = len(parts["training"].class_names)
+    parts = {name: part.prefetch(2) for name, part in parts.items()}
+    backbone = keras.applications.MobileNetV2(
+        input_shape=(size, size, 3), include_top=False, weights=None)
+    file, _ = find_weights(weights)
+    if file is not None:
+        backbone.load_weights(file, by_name=True)
+    backbone.trainable = False
+    model = keras.Sequential([
+        keras.layers.Input((size, size, 3)),
+        keras.layers.Rescaling(1 / 127.5, -1), backbone,
+        keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.2),
+        keras.layers.Dense(classes)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for rate, count in zip((HEAD_RATE, FINE_RATE), epochs):
+        model.compile(keras.optimizers.Adam(rate), loss, ["accuracy"])
+        model.fit(parts["training"], validation_data=parts["stopping"],
+                  epochs=count, verbose=0)
+        backbone.trainable = True
+        for layer in backbone.layers[:-unfrozen]:
+            layer.trainable = False
+        for layer in backbone.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+    model.save(folder / "model.keras")
+    return model.evaluate(parts["validation"], verbose=0)[1]
+
+
+def run_usual(folder: Path, settings: dict, epochs: list[int],
+              weights: str) -> tuple[float, float, float]:
+    """Return seconds, accuracy and peak memory (GB) of the usual way."""
+    begun = time.perf_counter()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        accuracy = learn_usually(
+            folder, settings["size"], settings["batch_size"], epochs,
+            settings["unfrozen_layers"], weights)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        os.write(writing, json.dumps([accuracy, peak]).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    return (time.perf_counter() - begun, *json.loads(os.read(reading, 999)))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("images", type=Path)
+    parser.add_argument("--groups", help="as of train.py")
+    parser.add_argument("--weights", default="imagenet",
+                        help="as of train.py")
+    options = parser.parse_args(argv)
+    arguments = [str(options.images), "--weights", options.weights]
+    if options.groups:
+        arguments += ["--groups", options.groups]
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        archive = folder / "learnings.zip"
+        ours, report = run_ours(arguments, archive)
+        peak = resource.getrusage(
+            resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+        lay_out(options.images, archive, folder / "report" / "split.csv",
+                folder)
+        usual, accuracy, usual_peak = run_usual(
+            folder, report["settings"], report["epochs_done"],
+            options.weights)
+    print(f"{report['augmented_images']} images of "
+          f"{report['settings']['size']} pixels, epochs: "
+          "{} of the head, {} of fine-tuning".format(*report["epochs_done"]))
+    print(f"{'':<10} {'seconds':>8} {'accuracy':>9} {'GB':>6}")
+    print(f"{'usual way':<10} {usual:8.1f} {accuracy:9.2%} "
+          f"{usual_peak:6.2f}")
+    print(f"{'train.py':<10} {ours:8.1f} "
+          f"{report['validation']['accuracy']:9.2%} {peak:6.2f}")
+    print(f"ratio {usual / ours:.1f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
