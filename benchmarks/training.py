@@ -16,7 +16,7 @@ ratio.
 import argparse
 import csv
 import json
-import os
+import multiprocessing
 import resource
 import subprocess
 import sys
@@ -65,8 +65,12 @@ def lay_out(images: Path, archive: Path, split: Path, folder: Path) -> None:
 
 
 def learn_usually(folder: Path, size: int, batch_size: int,
-                  epochs: list[int], unfrozen: int, weights: str) -> float:
-    """Learn as the guides show it; return the accuracy on validation."""
+                  epochs: list[int], unfrozen: int, weights: str
+                  ) -> tuple[float, float]:
+    """Learn as the guides show it.
+
+    Returns the accuracy on validation, and the peak of memory in GB.
+    """
     from utils.backbone import import_keras
     from utils.weights import find_weights
     keras = import_keras()
@@ -90,9 +94,10 @@ def learn_usually(folder: Path, size: int, batch_size: int,
         keras.layers.Dense(classes)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     for rate, count in zip((HEAD_RATE, FINE_RATE), epochs):
-        model.compile(keras.optimizers.Adam(rate), loss, ["accuracy"])
+        model.compile(keras.optimizers.Adam(rate), loss,
+                      metrics=["accuracy"])
         model.fit(parts["training"], validation_data=parts["stopping"],
-                  epochs=count, verbose=0)
+                  epochs=count, shuffle=False, verbose=0)
         backbone.trainable = True
         for layer in backbone.layers[:-unfrozen]:
             layer.trainable = False
@@ -100,24 +105,20 @@ def learn_usually(folder: Path, size: int, batch_size: int,
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.trainable = False
     model.save(folder / "model.keras")
-    return model.evaluate(parts["validation"], verbose=0)[1]
+    accuracy = model.evaluate(parts["validation"], verbose=0)[1]
+    return accuracy, resource.getrusage(
+        resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def run_usual(folder: Path, settings: dict, epochs: list[int],
-              weights: str) -> tuple[float, float, float]:
-    """Return seconds, accuracy and peak memory (GB) of the usual way."""
+def run_usual(*arguments) -> tuple[float, float, float]:
+    """Return seconds, accuracy and peak memory (GB) of learn_usually.
+
+    In a process of its own, from its start.
+    """
     begun = time.perf_counter()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        accuracy = learn_usually(
-            folder, settings["size"], settings["batch_size"], epochs,
-            settings["unfrozen_layers"], weights)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        os.write(writing, json.dumps([accuracy, peak]).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    return (time.perf_counter() - begun, *json.loads(os.read(reading, 999)))
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        accuracy, peak = pool.apply(learn_usually, arguments)
+    return time.perf_counter() - begun, accuracy, peak
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -140,11 +141,13 @@ def main(argv: list[str] | None = None) -> int:
             resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         lay_out(options.images, archive, folder / "report" / "split.csv",
                 folder)
+        settings = report["settings"]
         usual, accuracy, usual_peak = run_usual(
-            folder, report["settings"], report["epochs_done"],
+            folder, settings["learning_size"], settings["batch_size"],
+            report["epochs_done"], settings["unfrozen_layers"],
             options.weights)
     print(f"{report['augmented_images']} images of "
-          f"{report['settings']['size']} pixels, epochs: "
+          f"{settings['learning_size']} pixels, epochs: "
           "{} of the head, {} of fine-tuning".format(*report["epochs_done"]))
     print(f"{'':<10} {'seconds':>8} {'accuracy':>9} {'GB':>6}")
     print(f"{'usual way':<10} {usual:8.1f} {accuracy:9.2%} "

@@ -15,7 +15,7 @@ def test_temperature_softens_overconfident_logits():
     # as large ones need four times the temperature.
     fitted, _ = calibrate(logits, targets)
     hotter, threshold = calibrate(4 * logits, targets)
-    assert hotter == pytest.approx(4 * fitted, rel=0.06) or hotter == 5
+    assert hotter == pytest.approx(4 * fitted, rel=0.06)
     assert np.mean(energies(4 * logits) >= threshold) == pytest.approx(
         0.99, abs=0.001)
 

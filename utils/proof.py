@@ -1,0 +1,70 @@
+"""What the network is worth: the one look at the validation part."""
+
+import numpy as np
+
+from utils.cli import UserError
+from utils.evaluation import Evaluation, calibration_error, evaluate
+from utils.features import all_logits
+from utils.labels import Dataset
+from utils.learnings import Description, softmax
+
+GAP_IMAGES = 500         # learned from, to see how much better they are known
+
+
+def prove(description: Description, model: bytes, training: Dataset,
+          validation: Dataset, seed: int, jobs: int
+          ) -> tuple[Evaluation, dict, np.ndarray]:
+    """Look at the validation part, for the first and only time.
+
+    As predict.py would: with the archive's own network (model: LiteRT).
+    Returns the evaluation, the figures beyond it, and the probabilities,
+    (N, classes).
+    Raises UserError where the network says one class of everything.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(training.files))
+    sample = training.subset(np.sort(drawn[:GAP_IMAGES]))
+    known = all_logits(model, sample.paths(), description.size, jobs,
+                       "Learned from")
+    check_answers(known, description.class_names)
+    logits = all_logits(model, validation.paths(), description.size, jobs,
+                        "Validation")
+    probabilities = softmax(logits / description.temperature)
+    evaluation = evaluate(validation.labels, probabilities,
+                          description.class_names)
+    training_accuracy = float((known.argmax(axis=1) == sample.labels).mean())
+    return evaluation, {
+        "calibration_error_uncalibrated": calibration_error(
+            softmax(logits).max(axis=1),
+            logits.argmax(axis=1) == validation.labels),
+        "training_accuracy": training_accuracy,
+        "training_accuracy_images": len(sample.files),
+        "gap": training_accuracy - evaluation.accuracy,
+        "above_90_percent_on_at_least_100_images": (
+            evaluation.accuracy > 0.9 and len(validation.files) >= 100)
+    }, probabilities
+
+
+def check_answers(logits: np.ndarray, class_names: tuple[str, ...]) -> None:
+    """Raise UserError where a network says the same of all it has learned.
+
+    logits: of images that it has learned from, (N, classes).
+    """
+    given = set(logits.argmax(axis=1).tolist())
+    if len(given) < 2:
+        raise UserError(
+            f"the network collapsed: it says {class_names[given.pop()]} of "
+            "everything; try a lower --learning-rate, more images, or "
+            "--weights imagenet")
+
+
+def proof_table(figures: dict) -> str:
+    """Return the figures beyond the evaluation, as text."""
+    return "\n".join((
+        f"calibration error {figures['calibration_error_uncalibrated']:.4f} "
+        "before temperature scaling",
+        f"accuracy {figures['training_accuracy']:.2%} on "
+        f"{figures['training_accuracy_images']} images learned from (gap "
+        f"{figures['gap']:+.2%})",
+        "above 90 % on at least 100 validation images: " + (
+            "yes" if figures["above_90_percent_on_at_least_100_images"]
+            else "no")))
