@@ -53,7 +53,10 @@ SIZE = 192               # pixels: the side with which the network answers
 # It learns from images smaller than those, since a leaf that is altered and
 # seen nearer looks larger than one that is not (Touvron et al. 2019).
 LEARNING_SHARE = 5 / 6   # of the side
-EPOCHS = 2               # at most; a third gains nothing
+EPOCHS = 2               # at most; of thousands of images 3 gain nothing
+# Of few images an epoch has too few steps to learn anything: so many more
+# epochs as make LEAST_STEPS, but no more than MOST_EPOCHS.
+LEAST_STEPS, MOST_EPOCHS = 300, 15
 BATCH_SIZE = 32          # images
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
 FINE_RATE = 4e-4         # at 2e-4 and at 8e-4 there are more errors
@@ -125,6 +128,12 @@ class Learned:
     interrupted: bool
 
 
+def default_epochs(images: int, batch_size: int) -> int:
+    """Return how often fine-tuning sees so many images, at most."""
+    steps = -(-images // batch_size)
+    return max(EPOCHS, min(MOST_EPOCHS, -(-LEAST_STEPS // steps)))
+
+
 def learning_size(size: int) -> int:
     """Return the side of the images to learn from, for the side to answer.
 
@@ -174,6 +183,7 @@ def fit(options: argparse.Namespace, class_names: tuple[str, ...],
     keras = backbones.import_keras()
     backbone, cut, settings = frozen
     rng = np.random.default_rng(options.seed)
+    epochs = options.epochs or default_epochs(len(images), options.batch_size)
     with clock.phase("frozen features"):
         model = backbones.to_litert(keras.Model(
             backbone.input, backbone.get_layer(cut).output))
@@ -196,8 +206,8 @@ def fit(options: argparse.Namespace, class_names: tuple[str, ...],
         before = classifier.get_weights()
         second, interrupted = recipe.fine_tune(
             classifier, learned, stop_by, options.learning_rate,
-            options.epochs, options.batch_size, options.patience,
-            rng, options.keep_partial)
+            epochs, options.batch_size, options.patience, rng,
+            options.keep_partial)
         losses = second.get("val_loss")
         if losses and min(losses) > min(first["val_loss"]):
             cli.print_note("fine-tuning made it worse: what the head alone "
@@ -214,9 +224,10 @@ def fit(options: argparse.Namespace, class_names: tuple[str, ...],
         logits = all_logits(model, stopping.paths(), options.size,
                             options.jobs, "Calibration")
     settings |= {name: getattr(options, name) for name in (
-        "validation", "size", "batch_size", "epochs", "learning_rate",
-        "patience", "seed")}
-    settings |= {"head_rate": recipe.HEAD_RATE, "dropout": recipe.DROPOUT,
+        "validation", "size", "batch_size", "learning_rate", "patience",
+        "seed")}
+    settings |= {"epochs": epochs, "head_rate": recipe.HEAD_RATE,
+                 "dropout": recipe.DROPOUT,
                  "label_smoothing": recipe.SMOOTHING,
                  "weight_decay": recipe.WEIGHT_DECAY, "precision": precision,
                  "stopping_share": STOPPING_SHARE}
@@ -325,8 +336,9 @@ def build_parser() -> cli.Parser:
     add("--batch-size", type=cli.positive_int, default=BATCH_SIZE,
         metavar="N",
         help="images between two steps of fine-tuning")
-    add("--epochs", type=cli.positive_int, default=EPOCHS, metavar="N",
-        help="most times that fine-tuning sees every image")
+    add("--epochs", type=cli.positive_int, metavar="N",
+        help=f"most times that fine-tuning sees every image ({EPOCHS}, or "
+             f"of few images up to {MOST_EPOCHS}, for {LEAST_STEPS} steps)")
     add("--unfreeze", type=layers_or_block, default=UNFREEZE,
         metavar="LAYERS|BLOCK",
         help="topmost layers of the backbone to fine-tune, rounded to the "

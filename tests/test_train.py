@@ -267,3 +267,16 @@ def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
     description = Learnings.load(tmp_path / "learnings.zip").description
     assert description.details["interrupted"] is True
     assert description.details["epochs_done"][1] == 0
+
+
+@pytest.mark.parametrize("images, batch_size, epochs", [
+    (7552, 32, 2), (10**6, 32, 2), (4800, 32, 2), (4768, 32, 3),
+    (312, 16, 15), (640, 32, 15), (700, 32, 14), (12, 32, 15)])
+def test_few_images_are_seen_more_often(images, batch_size, epochs):
+    assert train.default_epochs(images, batch_size) == epochs
+
+
+@pytest.mark.parametrize("size, smaller", [
+    (192, 160), (224, 192), (32, 32), (64, 64), (256, 224), (1024, 864)])
+def test_it_learns_from_smaller_images_than_it_answers_with(size, smaller):
+    assert train.learning_size(size) == smaller
