@@ -42,7 +42,7 @@ from utils.inspection import (Inspection, file_digest, inspect_dataset,
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import Description, sign, write_archive
-from utils.proof import proof_table, prove
+from utils.proof import check_answers, proof_table, prove
 from utils.recipe import Examples
 from utils.report import Clock, write_report, write_split
 from utils.weights import find_weights
@@ -210,8 +210,12 @@ def fit(options: argparse.Namespace, class_names: tuple[str, ...],
             options.keep_partial)
         losses = second.get("val_loss")
         if losses and min(losses) > min(first["val_loss"]):
+            rows = np.linspace(0, len(targets) - 1, recipe.POOLED).astype(int)
+            check_answers(classifier.predict_on_batch(
+                learned.features[rows]), class_names)
             cli.print_note("fine-tuning made it worse: what the head alone "
-                           "had reached is kept; try a lower --learning-rate")
+                           "had reached is kept; try a lower "
+                           "--learning-rate, or more --epochs")
             classifier.set_weights(before)
     with clock.phase("export"):
         larger = backbones.build_backbone(options.size, None)

@@ -280,3 +280,13 @@ def test_few_images_are_seen_more_often(images, batch_size, epochs):
     (192, 160), (224, 192), (32, 32), (64, 64), (256, 224), (1024, 864)])
 def test_it_learns_from_smaller_images_than_it_answers_with(size, smaller):
     assert train.learning_size(size) == smaller
+
+
+def test_a_rate_at_which_the_network_collapses_stops_the_run(
+        learned, tmp_path, capfd):
+    assert run(learned / "images", "--output", tmp_path / "learnings.zip",
+               "--weights", "none", "--size", "64", "--epochs", "4",
+               "--learning-rate", "0.9") == 1
+    error = capfd.readouterr().err
+    assert error.count("error:") == 1 and "lower --learning-rate" in error
+    assert not list(tmp_path.iterdir())
