@@ -63,7 +63,7 @@ def test_an_image_that_cannot_be_read_is_an_error(model, paths):
 
 def test_each_epoch_has_every_image_once_in_another_order():
     features = np.arange(10, dtype=np.float16)[:, np.newaxis]
-    batches = shuffled_batches(features, 10 * np.arange(10), 4,
+    batches = shuffled_batches(features, 10 * np.arange(10), 4, 2,
                                np.random.default_rng(1))
     epochs = []
     for _ in range(2):
@@ -75,3 +75,4 @@ def test_each_epoch_has_every_image_once_in_another_order():
         epochs.append([targets.tolist() for _, targets in epoch])
     assert sorted(sum(epochs[0], [])) == list(range(0, 100, 10))
     assert epochs[0] != epochs[1]
+    assert not list(batches)

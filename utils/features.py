@@ -74,13 +74,14 @@ def frozen_features(model: bytes, paths: Sequence[Path], size: int,
 
 
 def shuffled_batches(features: np.ndarray, targets: np.ndarray, size: int,
-                     rng: np.random.Generator) -> Iterator[tuple]:
-    """Yield batches (float32 features, targets) without end.
+                     epochs: int, rng: np.random.Generator
+                     ) -> Iterator[tuple]:
+    """Yield batches (float32 features, targets) of so many epochs.
 
     All images anew in another order at each epoch; only a batch of the
     memory-mapped features is in memory.
     """
-    while True:
+    for _ in range(epochs):
         order = rng.permutation(len(features))
         for start in range(0, len(order), size):
             # Sorted: a disk reads forwards faster.

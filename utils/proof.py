@@ -8,7 +8,7 @@ from utils.features import all_logits
 from utils.labels import Dataset
 from utils.learnings import Description, softmax
 
-GAP_IMAGES = 500         # learned from, to see how much better they are known
+GAP_IMAGES = 200         # learned from, to see how much better they are known
 
 
 def prove(description: Description, model: bytes, training: Dataset,

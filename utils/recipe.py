@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from utils import cli
-from utils.backbone import import_keras
+from utils.backbone import import_keras, stream
 from utils.cli import UserError
 from utils.features import shuffled_batches
 
@@ -125,8 +125,9 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, rate: float,
     try:
         with cli.progress_bar() as bar:
             classifier.fit(
-                shuffled_batches(learned.features,
-                                 learned.one_hot(classes), batch_size, rng),
+                stream(lambda: shuffled_batches(
+                    learned.features, learned.one_hot(classes), batch_size,
+                    epochs, rng), learned.features.shape[1:], classes),
                 steps_per_epoch=steps, epochs=epochs, verbose=0,
                 shuffle=False,
                 validation_data=(stopping.features,
@@ -137,6 +138,8 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, rate: float,
                                      "on_train_batch_end")])
     except KeyboardInterrupt:
         if not keep_partial:
+            cli.print_note("--keep-partial would go on with the best weights "
+                           "until here")
             raise
         interrupted = True
         classifier.set_weights(stopper.best_weights or before)
