@@ -218,6 +218,8 @@ def test_two_threads_may_silence_libraries_at_once(capfd):
     thread.start()
     inside.wait(timeout=20)
     with cli.without_chatter():
+        # Longer than the first, which would have given stderr back.
+        time.sleep(0.1)
         os.write(2, b"chatter of another\n")
     thread.join()
     os.write(2, b"heard again\n")
