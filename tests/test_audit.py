@@ -92,8 +92,8 @@ def test_many_images_are_drawn_from(tmp_path, monkeypatch):
     part = make_part(tmp_path, "t", (GREEN, YELLOW), (WHITE, WHITE))
     found = audit(colour_reader((32, 32)), SIDE, part, part, 42, 1)
     assert found.images == 10
-    assert 0 < np.count_nonzero(audits.draw(
-        part, np.random.default_rng(1)).labels) < 10
+    assert 0 < np.count_nonzero(part.drawn(
+        10, np.random.default_rng(1)).labels) < 10
 
 
 def test_leaf_and_ground_share_the_image_between_them():

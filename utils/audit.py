@@ -114,7 +114,8 @@ def audit(model: bytes, size: int, training: Dataset, validation: Dataset,
     learns from.  At most MOST images of each part are drawn.
     """
     rng = np.random.default_rng(seed)
-    training, validation = draw(training, rng), draw(validation, rng)
+    training, validation = (part.drawn(MOST, rng)
+                            for part in (training, validation))
     paths, labels = validation.paths(), validation.labels
     found = np.zeros(len(paths), bool)
 
@@ -134,11 +135,6 @@ def audit(model: bytes, size: int, training: Dataset, validation: Dataset,
         int(found.sum()), *map(int, right[found].sum(axis=0)),
         int(border[found].sum()),
         int(np.bincount(labels[found]).max(initial=0)), int((~found).sum()))
-
-
-def draw(part: Dataset, rng: np.random.Generator) -> Dataset:
-    """Return at most MOST images of a part, drawn."""
-    return part.subset(np.sort(rng.permutation(len(part.files))[:MOST]))
 
 
 def masked_views(rgb_img: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:

@@ -66,10 +66,10 @@ def cut_layer(backbone, unfreeze: int | str) -> tuple[str, int]:
     Raises UserError where there are not so many layers.
     """
     names = [layer.name for layer in backbone.layers]
+    above = {name: len(names) - 1 - names.index(name) for name in BLOCK_ENDS}
     if isinstance(unfreeze, str):
         name = BLOCK_ENDS[BLOCKS.index(unfreeze)]
-        return name, len(names) - 1 - names.index(name)
-    above = {name: len(names) - 1 - names.index(name) for name in BLOCK_ENDS}
+        return name, above[name]
     if unfreeze > len(names):
         raise UserError(
             f"{unfreeze} layers cannot be unfrozen: the backbone has "

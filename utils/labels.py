@@ -51,6 +51,11 @@ class Dataset:
         return replace(self, labels=self.labels[indices],
                        files=tuple(self.files[index] for index in indices))
 
+    def drawn(self, most: int, rng: np.random.Generator) -> "Dataset":
+        """Return the dataset with at most so many of its images."""
+        return self.subset(np.sort(
+            rng.permutation(len(self.files))[:most]))
+
     def counts(self) -> np.ndarray:
         """Return the number of images of each class, int (classes,)."""
         return np.bincount(self.labels, minlength=len(self.class_names))

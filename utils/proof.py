@@ -21,8 +21,7 @@ def prove(description: Description, model: bytes, training: Dataset,
     (N, classes).
     Raises UserError where the network says one class of everything.
     """
-    drawn = np.random.default_rng(seed).permutation(len(training.files))
-    sample = training.subset(np.sort(drawn[:GAP_IMAGES]))
+    sample = training.drawn(GAP_IMAGES, np.random.default_rng(seed))
     known = all_logits(model, sample.paths(), description.size, jobs,
                        "Learned from")
     check_answers(known, description.class_names)
