@@ -33,15 +33,16 @@ from utils.alterations import ALTERATIONS
 from utils.audit import audit
 from utils.balancing import (check_sides, class_targets, plan_balance,
                              plan_files, write_plan)
-from utils.calibration import calibrate
 from utils.cli import UserError
-from utils.features import all_logits, frozen_features
+from utils.export import Exported, export
+from utils.features import frozen_features
 from utils.images import preprocess, read_image
 from utils.inspection import (Inspection, file_digest, inspect_dataset,
                               inspect_image, near_identical)
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
-from utils.learnings import Description, sign, write_archive
+from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, Description,
+                             sign, write_archive)
 from utils.proof import check_answers, proof_table, prove
 from utils.recipe import Examples
 from utils.report import Clock, write_report, write_split
@@ -49,10 +50,7 @@ from utils.weights import find_weights
 from utils.workers import keep_memory
 
 OUTPUT = Path("learnings.zip")
-SIZE = 192               # pixels: the side with which the network answers
-# It learns from images smaller than those, since a leaf that is altered and
-# seen nearer looks larger than one that is not (Touvron et al. 2019).
-LEARNING_SHARE = 5 / 6   # of the side
+SIZE = 160               # pixels: at 192 and 224 there are as many errors
 EPOCHS = 2               # at most; of thousands of images 3 gain nothing
 # Of few images an epoch has too few steps to learn anything: so many more
 # epochs as make LEAST_STEPS, but no more than MOST_EPOCHS.
@@ -117,13 +115,13 @@ def augment(part: Dataset, root: Path, seed: int, jobs: int
 class Learned:
     """What fit has learned: a network, and how it came about.
 
-    description: of the network, without figures.  model: images to logits,
-    as LiteRT.  histories: Keras's, of the head and of fine-tuning.
+    description: of the network, without figures.  exported: what answers.
+    histories: Keras's, of the head and of fine-tuning.
     interrupted: by Ctrl-C, so that these are the best weights until then.
     """
 
     description: Description
-    model: bytes
+    exported: Exported
     histories: tuple[dict, dict]
     interrupted: bool
 
@@ -132,14 +130,6 @@ def default_epochs(images: int, batch_size: int) -> int:
     """Return how often fine-tuning sees so many images, at most."""
     steps = -(-images // batch_size)
     return max(EPOCHS, min(MOST_EPOCHS, -(-LEAST_STEPS // steps)))
-
-
-def learning_size(size: int) -> int:
-    """Return the side of the images to learn from, for the side to answer.
-
-    The nearest multiple of 32, by which the network divides a side.
-    """
-    return max(32, 32 * round(LEARNING_SHARE * size / 32))
 
 
 def build_frozen(options: argparse.Namespace, images: list[Path]):
@@ -152,12 +142,11 @@ def build_frozen(options: argparse.Namespace, images: list[Path]):
     # Layers are numbered on, and their names are part of the archive.
     keras.utils.clear_session()
     keras.utils.set_random_seed(options.seed)
-    size = learning_size(options.size)
-    backbone = backbones.build_backbone(size, weights)
+    backbone = backbones.build_backbone(options.size, weights)
     if weights is None:
         chosen = np.random.default_rng(options.seed).permutation(len(images))
         backbones.measure_statistics(backbone, np.stack(
-            [preprocess(read_image(images[index]), size)
+            [preprocess(read_image(images[index]), options.size)
              for index in chosen[:STATISTICS_IMAGES]]))
     cut, unfrozen = backbones.cut_layer(backbone, options.unfreeze)
     cli.print_note(
@@ -167,18 +156,17 @@ def build_frozen(options: argparse.Namespace, images: list[Path]):
             f" ({options.unfreeze} rounded to the edge of a block)"))
     return backbone, cut, {
         "weights": source, "cut": cut, "unfrozen_layers": unfrozen,
-        "learning_size": size,
         "weights_sha256": weights and file_digest(weights)}
 
 
-def fit(options: argparse.Namespace, class_names: tuple[str, ...],
-        frozen: tuple, images: list[Path], targets: np.ndarray,
-        stopping: Dataset, folder: Path, clock: Clock) -> Learned:
+def fit(options: argparse.Namespace, frozen: tuple, images: list[Path],
+        targets: np.ndarray, training: Dataset, stopping: Dataset,
+        folder: Path, clock: Clock) -> Learned:
     """Learn to tell the classes apart, in two phases.
 
     frozen: what build_frozen returned.  images, targets (N,): to learn
-    from.  stopping: to stop by and calibrate with.  folder: for the frozen
-    features, until this returns.
+    from, made of the training part.  stopping: to stop by and calibrate
+    with.  folder: for the frozen features, until this returns.
     """
     keras = backbones.import_keras()
     backbone, cut, settings = frozen
@@ -189,7 +177,7 @@ def fit(options: argparse.Namespace, class_names: tuple[str, ...],
             backbone.input, backbone.get_layer(cut).output))
         learned, stop_by = (
             Examples(frozen_features(
-                model, paths, settings["learning_size"], options.jobs,
+                model, paths, options.size, options.jobs,
                 folder / f"{name}.npy", f"{name} part"), labels)
             for name, paths, labels in (
                 ("Training", images, targets),
@@ -197,7 +185,7 @@ def fit(options: argparse.Namespace, class_names: tuple[str, ...],
     precision = backbones.fast_precision()
     with clock.phase("head"):
         top = backbones.copy_top(backbone, cut, precision)
-        head = recipe.build_head(len(class_names))
+        head = recipe.build_head(len(training.class_names))
         first = recipe.train_head(
             head, recipe.pooled_examples(top, learned, rng),
             recipe.pooled_examples(top, stop_by, rng), options.patience)
@@ -212,21 +200,17 @@ def fit(options: argparse.Namespace, class_names: tuple[str, ...],
         if losses and min(losses) > min(first["val_loss"]):
             rows = np.linspace(0, len(targets) - 1, recipe.POOLED).astype(int)
             check_answers(classifier.predict_on_batch(
-                learned.features[rows]), class_names)
+                learned.features[rows]), training.class_names)
             cli.print_note("fine-tuning made it worse: what the head alone "
                            "had reached is kept; try a lower "
                            "--learning-rate, or more --epochs")
             classifier.set_weights(before)
     with clock.phase("export"):
-        larger = backbones.build_backbone(options.size, None)
-        larger.set_weights(backbone.get_weights())
-        exact = backbones.copy_top(larger, cut)
+        exact = backbones.copy_top(backbone, cut)
         exact.set_weights(top.get_weights())
-        model = backbones.to_litert(keras.Model(
-            larger.input, recipe.build_classifier(exact, head)(
-                larger.get_layer(cut).output)))
-        logits = all_logits(model, stopping.paths(), options.size,
-                            options.jobs, "Calibration")
+        exported = export(
+            backbones.build_answering(backbone, cut, exact, head), training,
+            stopping, options.size, options.seed, options.jobs)
     settings |= {name: getattr(options, name) for name in (
         "validation", "size", "batch_size", "learning_rate", "patience",
         "seed")}
@@ -236,9 +220,11 @@ def fit(options: argparse.Namespace, class_names: tuple[str, ...],
                  "weight_decay": recipe.WEIGHT_DECAY, "precision": precision,
                  "stopping_share": STOPPING_SHARE}
     description = Description(
-        class_names, options.size, *calibrate(logits, stopping.labels),
-        {"settings": settings, "interrupted": interrupted})
-    return Learned(description, model, (first, second), interrupted)
+        training.class_names, options.size, exported.temperature,
+        exported.threshold, {
+            "settings": settings, "interrupted": interrupted,
+            "forms": exported.figures})
+    return Learned(description, exported, (first, second), interrupted)
 
 
 def learn(options: argparse.Namespace, folder: Path) -> int:
@@ -269,12 +255,12 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
           + ", ".join(f"{count} {name}" for name, count in
                       counts["images"].items())
           + f"; learning from {len(files)} balanced images", flush=True)
-    learned = fit(options, dataset.class_names, frozen,
-                  [augmented / file for file in files], targets, stopping,
-                  folder, clock)
+    learned = fit(options, frozen, [augmented / file for file in files],
+                  targets, training, stopping, folder, clock)
+    model = learned.exported.model
     with clock.phase("validation"):
         evaluation, figures, probabilities = prove(
-            learned.description, learned.model, training, validation,
+            learned.description, model, training, validation,
             options.seed, options.jobs)
     print(evaluation.table())
     print(proof_table(figures), flush=True)
@@ -286,17 +272,19 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
                        name: version(name) for name in PACKAGES})
     place = options.output.parent
     with clock.phase("archive"):
-        write_archive(options.output, learned.description, learned.model,
-                      augmented, files)
+        write_archive(options.output, learned.description, {
+            MODEL: model, FLOAT_MODEL: learned.exported.as_float,
+            FAMILIARITY: learned.exported.familiarity.to_bytes()},
+            augmented, files)
         signature = sign(options.output, place / "signature.txt")
     with clock.phase("audit"):
-        shortcuts = audit(learned.model, options.size, training, validation,
+        shortcuts = audit(model, options.size, training, validation,
                           options.seed, options.jobs)
     print(shortcuts.table())
     write_split(place / "report" / "split.csv", dataset, groups, parts)
     write_report(place / "report", details | {
         "audit": shortcuts.as_dict(), "seconds": clock.seconds,
-        "model_sha256": hashlib.sha256(learned.model).hexdigest(),
+        "model_sha256": hashlib.sha256(model).hexdigest(),
         "signature_sha1": signature.split()[0]}, evaluation,
         learned.histories, validation, probabilities)
     for path in (options.output, place / "signature.txt", place / "report"):
@@ -335,8 +323,7 @@ def build_parser() -> cli.Parser:
     add("--validation", type=cli.fraction, default=0.2, metavar="SHARE",
         help="share of the images that is held out and never learned from")
     add("--size", type=cli.image_size, default=SIZE, metavar="PIXELS",
-        help="side to which images are scaled for an answer; for "
-             "learning it is a sixth smaller, in steps of 32")
+        help="side to which images are scaled")
     add("--batch-size", type=cli.positive_int, default=BATCH_SIZE,
         metavar="N",
         help="images between two steps of fine-tuning")

@@ -143,11 +143,11 @@ def main(argv: list[str] | None = None) -> int:
                 folder)
         settings = report["settings"]
         usual, accuracy, usual_peak = run_usual(
-            folder, settings["learning_size"], settings["batch_size"],
+            folder, settings["size"], settings["batch_size"],
             report["epochs_done"], settings["unfrozen_layers"],
             options.weights)
     print(f"{report['augmented_images']} images of "
-          f"{settings['learning_size']} pixels, epochs: "
+          f"{settings['size']} pixels, epochs: "
           "{} of the head, {} of fine-tuning".format(*report["epochs_done"]))
     print(f"{'':<10} {'seconds':>8} {'accuracy':>9} {'GB':>6}")
     print(f"{'usual way':<10} {usual:8.1f} {accuracy:9.2%} "

@@ -200,3 +200,34 @@ def test_all_convolutions_above_the_cut_learn_and_none_below(
     # Block 16 and the last convolution: four kernels with their biases.
     assert len(moved) == 2 * 4 + 2
     assert all(map(np.array_equal, backbone.get_weights(), frozen))
+
+
+@pytest.mark.parametrize("cut", ["block_12_add", "block_15_add",
+                                 "block_5_add"])
+def test_an_answer_is_what_the_layers_give(keras, backbone, cut):
+    top, head = copy_top(backbone, cut), recipe.build_head(3)
+    network = backbones.build_answering(backbone, cut, top, head)
+    logits, maps, *means = network.predict_on_batch(images(3))
+    at_cut = keras.Model(backbone.input, backbone.get_layer(cut).output)
+    last = top.predict_on_batch(at_cut.predict_on_batch(images(3)))
+    kernel, bias = head.get_weights()
+    assert logits == pytest.approx(last.mean(axis=(1, 2)) @ kernel + bias,
+                                   abs=1e-4)
+    assert maps.shape == (*last.shape[:3], 3)
+    assert maps.mean(axis=(1, 2)) == pytest.approx(logits, abs=1e-4)
+    for mean, name in zip(means, backbones.FAMILIAR_LAYERS, strict=True):
+        layer = keras.Model(backbone.input, backbone.get_layer(name).output)
+        expected = layer.predict_on_batch(images(3)).mean(axis=(1, 2))
+        assert np.abs(mean - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_in_8_bits_a_network_is_small_and_nearly_the_same(keras, backbone):
+    model = keras.Model(backbone.input, keras.layers.GlobalAveragePooling2D()(
+        backbone.get_layer("block_9_add").output))
+    exact, small = backbones.to_litert(model), backbones.to_litert(
+        model, images(20))
+    assert len(small) < 0.6 * len(exact)
+    expected, found = (np.concatenate([
+        network(image[np.newaxis])[0] for image in images(4)])
+        for network in map(Network, (exact, small)))
+    assert np.corrcoef(expected.ravel(), found.ravel())[0, 1] > 0.9

@@ -1,10 +1,12 @@
 """utils/learnings.py and utils/litert.py: the archive and its network."""
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,11 @@ import pytest
 
 from utils.backbone import import_keras, to_litert
 from utils.cli import UserError
-from utils.learnings import (DESCRIPTION, MODEL, Description, Learnings,
-                             Prediction, energies, sign, softmax,
-                             write_archive)
+from utils.images import preprocess
+from utils.familiarity import Familiarity
+from utils.learnings import (DESCRIPTION, FAMILIARITY, FLOAT_MODEL, MODEL,
+                             Description, Learnings, Prediction, sign,
+                             softmax, write_archive)
 from utils.litert import Network
 
 CLASS_NAMES = ("Apple_scab", "Grape_Esca", "É 漢")
@@ -24,23 +28,43 @@ FILES = [Path("Apple_scab/image (1).JPG"), Path("Apple_scab/a.JPG"),
          Path(os.fsdecode(b"caf\xe9.JPG"))]
 
 
+FAMILIAR = Familiarity(
+    np.zeros(3, np.float32),
+    np.array([[.2, 0, 0], [0, .2, 0], [0, 0, -.2]], np.float32),
+    2 * np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32))
+THRESHOLD = -0.5
+
+
 @pytest.fixture(scope="module")
 def model():
-    """Return a LiteRT model: mean colours of 8 x 8 pixels to three logits."""
+    """Return a LiteRT model: mean colours of 8 x 8 pixels to three logits.
+
+    Its class maps have 2 x 2 places, its features are the mean colours.
+    """
     keras = import_keras()
-    head = keras.layers.Dense(3)
-    network = keras.Sequential([keras.layers.Input((8, 8, 3)),
-                                keras.layers.GlobalAveragePooling2D(), head])
+    image = keras.layers.Input((8, 8, 3))
+    head, to_maps = keras.layers.Dense(3), keras.layers.Conv2D(3, 1)
+    means = keras.layers.GlobalAveragePooling2D()(image)
+    network = keras.Model(image, [
+        head(means), to_maps(keras.layers.AveragePooling2D(4)(image)),
+        means[:, :1], means[:, 1:]])
     head.set_weights([WEIGHTS, BIAS])
+    to_maps.set_weights([WEIGHTS[np.newaxis, np.newaxis], BIAS])
     return to_litert(network)
 
 
 @pytest.fixture
-def batch():
-    """Return five images of other colours, float32 (5, 8, 8, 3) in -1..1."""
+def images():
+    """Return five images of other colours, RGB uint8 (5, 8, 8, 3)."""
     rng = np.random.default_rng(1)
-    colours = rng.uniform(-0.8, 0.8, (5, 1, 1, 3))
-    return (colours + rng.uniform(-0.2, 0.2, (5, 8, 8, 3))).astype(np.float32)
+    colours = rng.uniform(20, 230, (5, 1, 1, 3))
+    return (colours + rng.uniform(-20, 20, (5, 8, 8, 3))).astype(np.uint8)
+
+
+@pytest.fixture
+def batch(images):
+    """Return the images preprocessed, float32 (5, 8, 8, 3) in -1..1."""
+    return np.stack([preprocess(image, 8) for image in images])
 
 
 @pytest.fixture
@@ -56,14 +80,18 @@ def archive(model, tmp_path, monkeypatch):
 
 
 def write(path, model, files=FILES):
-    write_archive(path, Description(CLASS_NAMES, 8, 2.0, 2.5, {"seed": 42}),
-                  model, Path("augmented"), files)
+    write_archive(path, Description(CLASS_NAMES, 8, 2.0, THRESHOLD,
+                                    {"seed": 42}),
+                  {MODEL: model, FLOAT_MODEL: b"as floats",
+                   FAMILIARITY: FAMILIAR.to_bytes()},
+                  Path("augmented"), files)
 
 
 def change(archive, member, content=None, compression=zipfile.ZIP_STORED):
     """Write the archive anew, with other content for a member, or none."""
     with zipfile.ZipFile(archive) as old:
-        members = {name: old.read(name) for name in (DESCRIPTION, MODEL)}
+        members = {name: old.read(name) for name in (
+            DESCRIPTION, MODEL, FAMILIARITY)}
     members[member] = content
     with zipfile.ZipFile(archive, "w", compression) as new:
         for name, data in members.items():
@@ -73,22 +101,56 @@ def change(archive, member, content=None, compression=zipfile.ZIP_STORED):
 
 # The archive.
 
-def test_what_is_written_is_loaded_and_predicts(archive, batch):
+def test_what_is_written_is_loaded_and_predicts(archive, images, batch):
     learnings = Learnings.load(archive)
     assert learnings.description == Description(
-        CLASS_NAMES, 8, 2.0, 2.5, {"seed": 42})
-    expected = batch.mean(axis=(1, 2)) @ WEIGHTS + BIAS
-    assert learnings.logits(batch) == pytest.approx(expected, abs=1e-5)
-    predictions = learnings.predict(batch)
-    for prediction, logits in zip(predictions, expected, strict=True):
+        CLASS_NAMES, 8, 2.0, THRESHOLD, {"seed": 42})
+    with zipfile.ZipFile(archive) as opened:
+        assert learnings.checksum == hashlib.sha256(
+            opened.read(DESCRIPTION)).hexdigest()
+    means = batch.mean(axis=(1, 2))
+    expected = means @ WEIGHTS + BIAS
+    near = np.square(2 * (means[:, None] - FAMILIAR.class_means)).sum(axis=2)
+    scores = np.square(means).sum(axis=1) - near.min(axis=1)
+    predictions = learnings.predict(list(images))
+    for prediction, logits, score, image in zip(
+            predictions, expected, scores, batch, strict=True):
         raised = np.exp(logits / 2.0)
         assert prediction.probabilities == pytest.approx(
             raised / raised.sum(), abs=1e-5)
-        energy = np.log(np.exp(logits).sum())
-        assert prediction.energy == pytest.approx(energy, abs=1e-5)
-        assert prediction.known == (energy >= 2.5)
+        assert prediction.familiarity == pytest.approx(score, abs=1e-4)
+        assert prediction.known == (score >= THRESHOLD)
         assert prediction.class_name == CLASS_NAMES[logits.argmax()]
+        # Exact: the mean of the class maps is what the logits are.
+        assert prediction.class_maps.mean(axis=(0, 1)) == pytest.approx(
+            logits, abs=1e-5)
+        assert prediction.class_maps[0, 1] == pytest.approx(
+            image[:4, 4:].mean(axis=(0, 1)) @ WEIGHTS + BIAS, abs=1e-5)
     assert len({prediction.known for prediction in predictions}) == 2
+
+
+def test_threads_predict_with_the_same_learnings(archive, images):
+    learnings = Learnings.load(archive)
+    alone = learnings.predict(images)
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(learnings.predict_image,
+                                 [*images] * 200))
+    for one, other in zip(alone * 200, together, strict=True):
+        assert np.array_equal(one.probabilities, other.probabilities)
+        assert np.array_equal(one.class_maps, other.class_maps)
+
+
+def test_only_the_members_that_are_needed_are_read(archive, monkeypatch):
+    read = []
+
+    def watch(opened, name, *arguments):
+        read.append(name)
+        return original(opened, name, *arguments)
+
+    original = zipfile.ZipFile.read
+    monkeypatch.setattr(zipfile.ZipFile, "read", watch)
+    Learnings.load(archive)
+    assert sorted(read) == [FAMILIARITY, DESCRIPTION, MODEL]
 
 
 def test_same_content_same_bytes(archive, model):
@@ -106,8 +168,8 @@ def test_subject_14_the_archive_holds_the_images_in_order_without_date(
         assert opened.namelist() == [
             "augmented_directory/Apple_scab/a.JPG",
             "augmented_directory/Apple_scab/image (1).JPG",
-            r"augmented_directory/caf\udce9.JPG",
-            "learnings.json", "model.tflite"]
+            r"augmented_directory/caf\udce9.JPG", "familiarity.npz",
+            "learnings.json", "model.tflite", "model_float32.tflite"]
         assert opened.read(opened.namelist()[0]) == b"Apple_scab/a.JPG"
         assert {(info.date_time, info.external_attr)
                 for info in opened.infolist()} == {
@@ -134,21 +196,62 @@ def test_an_archive_that_cannot_be_written_is_an_error(archive, model):
     assert not list(Path().glob(".partial-*"))
 
 
+# The signature.
+
+def test_an_archive_that_is_not_the_signed_one_is_refused(archive, model):
+    sign(archive, Path("signature.txt"))
+    assert Learnings.load(archive)
+    with zipfile.ZipFile(archive) as opened:
+        text = opened.read(DESCRIPTION)
+    # All sums of the zip itself are right; only the signature tells.
+    change(archive, DESCRIPTION, text.replace(b"Grape_Esca", b"Grape_Eska"))
+    with pytest.raises(UserError, match="not the archive that signature.txt "
+                                        "was made for; --no-verify"):
+        Learnings.load(archive)
+    assert "Grape_Eska" in Learnings.load(archive, False).class_names
+
+
+def test_a_changed_byte_is_refused_without_a_signature(archive):
+    whole = archive.read_bytes()
+    for place in (whole.index(b"Grape_Esca"), whole.index(b"TFL3") + 900):
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        archive.write_bytes(changed)
+        with pytest.raises(UserError, match="not a readable archive"):
+            Learnings.load(archive)
+
+
+@pytest.mark.parametrize("line, accepted", [
+    (b"", False), (b"text", False), (b"0" * 40, False),
+    (b"0" * 40 + b"  learnings.zip\n", False),
+    (b"0" * 40 + b"  other.zip\n", True)])
+def test_only_a_signature_of_this_file_counts(archive, line, accepted):
+    Path("signature.txt").write_bytes(line)
+    if accepted:
+        assert Learnings.load(archive)
+    else:
+        with pytest.raises(UserError, match="signature.txt.*--no-verify"):
+            Learnings.load(archive)
+
+
 # Archives that are refused.
 
 @pytest.mark.parametrize("spoil, reason", [
     (lambda path: path.unlink(), "no such file; train.py makes it"),
     (lambda path: path.write_text("text"), "not a zip file"),
     (lambda path: path.write_bytes(b""), "not a zip file"),
-    (lambda path: path.write_bytes(path.read_bytes()[:-30]), "zip"),
+    (lambda path: path.write_bytes(path.read_bytes()[:-30]), ""),
     (lambda path: path.write_bytes(path.read_bytes()[300:]), ""),
     (lambda path: change(path, DESCRIPTION), "learnings.json"),
     (lambda path: change(path, MODEL), "model.tflite"),
     (lambda path: change(path, MODEL, b"other"), "model.tflite was changed"),
+    (lambda path: change(path, FAMILIARITY), "familiarity.npz"),
+    (lambda path: change(path, FAMILIARITY, b"PK"), "familiarity.npz was"),
+    (lambda path: change(path, DESCRIPTION, b'{"format": 2}'), "sha256"),
     (lambda path: change(path, DESCRIPTION, b'{"format": 1}'),
-     "model_sha256"),
-    (lambda path: change(path, DESCRIPTION, b'{"format": 2}'),
-     "has format 2, this program reads format 1"),
+     "has format 1, this program reads format 2; train again"),
+    (lambda path: change(path, DESCRIPTION, b'{"format": 3}'),
+     "has format 3, this program reads format 2; use a newer version"),
     (lambda path: change(path, DESCRIPTION, b"[" * 99999), "recursion"),
     (lambda path: change(path, DESCRIPTION, b"[]"), "list"),
     (lambda path: change(path, DESCRIPTION, b"\xff"), "decode"),
@@ -162,7 +265,10 @@ def test_what_is_no_whole_archive_is_refused(archive, spoil, reason):
 
 @pytest.mark.parametrize("field, value", [
     ("class_names", None), ("size", float("inf")), ("temperature", "warm"),
-    ("threshold", [])])
+    ("threshold", []), ("class_names", ["a", "b"]), ("class_names", "abc"),
+    ("class_names", ["a", "a", "b"]), ("class_names", [1, 2, 3]),
+    ("size", 0), ("size", 10**9), ("temperature", 0),
+    ("temperature", float("nan"))])
 def test_a_description_that_makes_no_sense_is_refused(archive, field, value):
     with zipfile.ZipFile(archive) as opened:
         fields = json.loads(opened.read(DESCRIPTION))
@@ -174,18 +280,21 @@ def test_a_description_that_makes_no_sense_is_refused(archive, field, value):
 @pytest.mark.parametrize("compression", [
     zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_flipped_byte_is_noticed_or_does_not_matter(
-        archive, batch, compression):
+        archive, images, compression):
+    def answers():
+        return [(*found.probabilities, found.known, found.class_name)
+                for found in Learnings.load(archive).predict(images)]
+
     change(archive, "notes.txt", b"packed anew by hand", compression)
     whole = archive.read_bytes()
-    expected = Learnings.load(archive).logits(batch)
+    expected = answers()
     refused = 0
     for place in range(0, len(whole), 5):
         spoilt = bytearray(whole)
         spoilt[place] ^= 0xff
         archive.write_bytes(spoilt)
         try:
-            assert np.array_equal(Learnings.load(archive).logits(batch),
-                                  expected)
+            assert answers() == expected
         except UserError:
             refused += 1
     # The rest is dates, flags and the notes.
@@ -203,7 +312,7 @@ def test_what_is_no_model_is_refused(content):
 
 def test_batches_of_any_size_give_the_same(model, batch):
     network = Network(model)
-    together, = network(batch)
+    together, *_ = network(batch)
     for size in (1, 2, 5):
         parts = [network(batch[start:start + size])[0]
                  for start in range(0, len(batch), size)]
@@ -212,7 +321,7 @@ def test_batches_of_any_size_give_the_same(model, batch):
 
 def test_a_result_is_not_overwritten_by_the_next(model, batch):
     network = Network(model)
-    first, = network(batch[:1])
+    first, *_ = network(batch[:1])
     kept = first.copy()
     network(batch[1:2])
     assert np.array_equal(first, kept)
@@ -220,25 +329,20 @@ def test_a_result_is_not_overwritten_by_the_next(model, batch):
 
 # Logits to probabilities.
 
-@pytest.mark.parametrize("logits, probabilities, energy", [
-    ([0, 0, 0, 0], [1 / 4] * 4, np.log(4)),
-    ([0, np.log(3)], [1 / 4, 3 / 4], np.log(4)),
-    ([1e4, 1e4], [1 / 2, 1 / 2], 1e4 + np.log(2)),
-    ([-1e4, 0], [0, 1], 0),
-    ([-1e4, -1e4], [1 / 2, 1 / 2], -1e4 + np.log(2)),
-])
-def test_softmax_and_energy_of_small_and_of_huge_logits(
-        logits, probabilities, energy):
+@pytest.mark.parametrize("logits, probabilities", [
+    ([0, 0, 0, 0], [1 / 4] * 4), ([0, np.log(3)], [1 / 4, 3 / 4]),
+    ([1e4, 1e4], [1 / 2, 1 / 2]), ([-1e4, 0], [0, 1]),
+    ([-1e4, -1e4], [1 / 2, 1 / 2])])
+def test_softmax_of_small_and_of_huge_logits(logits, probabilities):
     logits = np.array([logits, np.zeros(len(logits))], np.float32)
     assert softmax(logits)[0] == pytest.approx(probabilities)
     assert softmax(logits).sum(axis=1) == pytest.approx([1, 1])
-    assert energies(logits) == pytest.approx(
-        [energy, np.log(logits.shape[1])], abs=1e-3)
 
 
 def test_the_most_probable_classes_come_first():
     prediction = Prediction(("a", "b", "c", "d"),
-                            np.array([0.2, 0.5, 0.1, 0.2]), 1.0, True)
+                            np.array([0.2, 0.5, 0.1, 0.2]), 1.0, True,
+                            np.zeros((1, 1, 4)))
     assert prediction.top(3) == [("b", 0.5), ("a", 0.2), ("d", 0.2)]
     assert len(prediction.top(99)) == 4
     assert (prediction.class_name, prediction.confidence) == ("b", 0.5)

@@ -1,6 +1,7 @@
 """predict.py: the answer, its figure, its rows, and what it needs."""
 
 import csv
+import hashlib
 import io
 import json
 import re
@@ -15,6 +16,7 @@ import pytest
 
 import predict
 from utils import cli
+from utils.answer_figure import draw_predictions
 from utils.images import read_image, write_image
 from utils.learnings import Learnings, Prediction
 
@@ -57,13 +59,15 @@ def test_subject_17_the_class_is_printed_and_shown_under_both_images(
 def test_subject_17_the_figure_has_original_transformed_and_class(leaves):
     from matplotlib import pyplot
     sure = Prediction(("Apple_scab", "Grape_$x$"), np.array([0.1, 0.9]), 5.0,
-                      True)
-    figure = predict.draw_predictions(
-        pyplot, [(leaves / "x9.jpg", sure)])
+                      True, np.zeros((2, 2, 2), np.float32))
+    figure = draw_predictions(pyplot, [(leaves / "x9.jpg", sure)])
     figure.canvas.draw()
     part, = figure.subfigs
-    assert [ax.get_title() for ax in part.axes] == ["Original", "Transformed"]
-    original, transformed = (ax.images[0].get_array() for ax in part.axes)
+    assert [ax.get_title() for ax in part.axes] == [
+        "Original", "Transformed: lesions", "What it looked at",
+        "Most probable classes"]
+    original, transformed, _ = (ax.images[0].get_array()
+                                for ax in part.axes[:3])
     assert (original == read_image(leaves / "x9.jpg")).all()
     assert (transformed == 255).all(axis=2).mean() > 0.1
     assert part.get_supxlabel() == r"Grape_\$x\$   90.0%"
@@ -74,7 +78,7 @@ def test_subject_18_nothing_is_read_from_names_or_folders(leaves, learned):
     network = Learnings.load(learned / "learnings.zip")
     one, same = predict.predict_files(
         network, [learned / "images/Grape_Esca/image (2).JPG",
-                  leaves / "Apple_healthy.jpg"])
+                  leaves / "Apple_healthy.jpg"], 2)
     assert (one.probabilities == same.probabilities).all()
 
 
@@ -118,20 +122,103 @@ def test_evaluate_says_what_train_has_said(learned, tmp_path, capfd):
     assert f"accuracy {report['validation']['accuracy']:.2%}" in printed
 
 
-def test_evaluate_reads_plant_folders_and_names_strange_classes(
+def test_evaluate_reads_plant_folders_and_counts_strange_classes_apart(
         leaves, learned, tmp_path, capfd):
     for target in ("Grape/esca", "Grape/mildew"):
         shutil.copytree(learned / "images" / "Grape_Esca",
                         tmp_path / "tree" / target)
     (tmp_path / "tree/Grape/esca").rename(tmp_path / "tree/Grape/Grape_Esca")
+    (tmp_path / "tree/Grape/mildew/image (1).JPG").write_text("no image")
     assert run(tmp_path / "tree", "--evaluate") == 1
     printed = capfd.readouterr()
     assert "of 6 images" in printed.out
-    assert "mildew: not a class that was learned" in printed.err
+    assert re.search(r"mildew +5 +[0-5] +\d+.0%", printed.out)
+    assert re.search(r"refused \d+.\d+% of the images", printed.out)
+    assert "figure: figures/evaluation.png" in printed.out
+    assert printed.err.count("error:") == 1
+    assert read_image(Path("figures/evaluation.png")).std() > 10
+    shutil.rmtree(tmp_path / "tree/Grape/Grape_Esca")
+    assert run(tmp_path / "tree", "--evaluate") == 1
+    printed = capfd.readouterr()
+    assert "mildew" in printed.out
+    assert "no image of a class that was learned (Apple_h" in printed.err
+
+
+def test_json_has_all_probabilities_versions_and_the_checksum(
+        leaves, capfd):
+    (leaves / "text.jpg").write_text("no image")
+    assert run(leaves, "--json", "-") == 1
+    found = json.loads(capfd.readouterr().out)
+    with zipfile.ZipFile("learnings.zip") as archive:
+        text = archive.read("learnings.json")
+    assert found["learnings"]["sha256"] == hashlib.sha256(text).hexdigest()
+    assert found["learnings"]["class_names"] == json.loads(
+        text)["class_names"]
+    assert {"python", "numpy", "ai-edge-litert"} <= set(found["versions"])
+    assert [Path(row["file"]).name for row in found["images"]] == [
+        "Apple_healthy.jpg", "text.jpg", "x9.jpg", "x10.jpg"]
+    assert set(found["images"][1]) == {"file", "error"}
+    for row in (found["images"][0], *found["images"][2:]):
+        shares = row["probabilities"]
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
+        assert max(shares, key=shares.get) == row["class"]
+        assert max(shares.values()) == row["confidence"]
+        assert isinstance(row["known"], bool)
+
+
+def test_csv_and_json_can_be_had_together_but_not_on_one_stream(leaves):
+    assert run(leaves, "--csv", "a.csv", "--json", "a.json") == 0
+    with open("a.csv", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    images = json.loads(Path("a.json").read_text())["images"]
+    assert [(row["file"], row["class"]) for row in rows] == [
+        (row["file"], row["class"]) for row in images]
+    with pytest.raises(SystemExit) as stopped:
+        run(leaves, "--csv", "-", "--json", "-")
+    assert stopped.value.code == 2
+
+
+def test_rows_are_written_while_later_images_are_not_yet_read(
+        leaves, monkeypatch, learned):
+    written, read = [], []
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    paths = [leaves / "x9.jpg"] * 200
+
+    def read_one(path):
+        read.append(path)
+        written.append(stream.getvalue().count("x9.jpg"))
+        return original(path)
+
+    original = predict.read_image
+    monkeypatch.setattr(predict, "read_image", read_one)
+    assert predict.main([*map(str, paths), "--csv", "-"]) == 0
+    assert len(read) == 200
+    # When the last image is read, nearly all others have their row.
+    assert max(written) > 150
+
+
+def test_a_csv_that_was_interrupted_is_not_there(leaves, monkeypatch):
+    def stop(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(predict, "read_image", stop)
+    assert run(leaves, "--csv", "a.csv") == cli.INTERRUPTED
+    assert not Path("a.csv").exists()
+    assert not list(Path().glob(".partial*"))
+
+
+def test_a_signature_of_another_archive_is_an_error_unless_told(
+        leaves, capfd):
+    Path("signature.txt").write_text("0" * 40 + "  learnings.zip\n")
+    assert run(leaves) == 1
+    assert "is not the archive that signature.txt" in capfd.readouterr().err
+    assert run(leaves, "--no-verify", "--csv", "-") == 0
 
 
 def test_unknown_images_get_no_diagnosis():
-    strange = Prediction(("a", "b"), np.array([0.7, 0.3]), -9.0, False)
+    strange = Prediction(("a", "b"), np.array([0.7, 0.3]), -9.0, False,
+                         np.zeros((1, 1, 2)))
     assert predict.describe(strange, 1) == (
         "not like any leaf it has learned: no diagnosis; nearest is "
         "a (70.0%)")

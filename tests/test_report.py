@@ -58,7 +58,7 @@ def test_each_wrong_image_is_shown_with_both_names(
         label = (wrong - 1) % 3
         file, true, said = titles[0].splitlines()
         assert file == f"{wrong - 1}.png"
-        names = [report.shortened(cli.drawable(name))
+        names = [report.shortened(cli.drawable(name), report.LONGEST_NAME)
                  for name in CLASS_NAMES]
         assert true == f"is {names[label]}"
         assert said.startswith(f"said {names[(label + 1) % 3]} (")

@@ -61,7 +61,8 @@ def test_subject_3_and_14_a_dozen_images_become_a_zip_of_learnings(learned):
     with zipfile.ZipFile(learned / "learnings.zip") as archive:
         names = archive.namelist()
         assert archive.testzip() is None
-    assert {"learnings.json", "model.tflite"} < set(names)
+    assert {"learnings.json", "model.tflite", "familiarity.npz",
+            "model_float32.tflite"} < set(names)
     assert names == sorted(names)
 
 
@@ -213,7 +214,7 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
         f"{file},{leaf}\n" for file, leaf in names.items()))
     seen = {}
 
-    def fit(options, class_names, frozen, images, targets, stopping, *_):
+    def fit(options, frozen, images, targets, training, stopping, *_):
         seen.update(training=images, stopping=stopping.paths())
         seen.update({name: [read_image(path) for path in paths]
                      for name, paths in seen.items()})
@@ -274,12 +275,6 @@ def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
     (312, 16, 15), (640, 32, 15), (700, 32, 14), (12, 32, 15)])
 def test_few_images_are_seen_more_often(images, batch_size, epochs):
     assert train.default_epochs(images, batch_size) == epochs
-
-
-@pytest.mark.parametrize("size, smaller", [
-    (192, 160), (224, 192), (32, 32), (64, 64), (256, 224), (1024, 864)])
-def test_it_learns_from_smaller_images_than_it_answers_with(size, smaller):
-    assert train.learning_size(size) == smaller
 
 
 def test_a_rate_at_which_the_network_collapses_stops_the_run(

@@ -110,8 +110,9 @@ def audit(model: bytes, size: int, training: Dataset, validation: Dataset,
           seed: int, jobs: int) -> Audit:
     """Return how far the network gets on what is not the leaf.
 
-    model: images to logits, as LiteRT.  training: what the random forest
-    learns from.  At most MOST images of each part are drawn.
+    model: images to logits, its first output, as LiteRT.  training: what
+    the random forest learns from.  At most MOST images of each part are
+    drawn.
     """
     rng = np.random.default_rng(seed)
     training, validation = (part.drawn(MOST, rng)
@@ -126,7 +127,7 @@ def audit(model: bytes, size: int, training: Dataset, validation: Dataset,
         return np.stack([preprocess(view, size)
                          for view in masked_views(rgb_img, mask)])
 
-    right = np.array([logits.argmax(axis=1) == label for label, (logits,)
+    right = np.array([logits.argmax(axis=1) == label for label, (logits, *_)
                       in zip(labels, answers(model, range(len(paths)), load,
                                              jobs, "Audit"))])
     forest = border_forest(training, seed, jobs)

@@ -5,6 +5,7 @@ The only file in utils that imports TensorFlow, inside its functions.
 
 import os
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,9 @@ BLOCK_ENDS = ("expanded_conv_project_BN",
               "block_9_add", "block_10_project_BN", "block_11_add",
               "block_12_add", "block_13_project_BN", "block_14_add",
               "block_15_add", "block_16_project_BN", "out_relu")
+# Whose features tell whether an image is like those learned from.  Other
+# layers, and the energy, reject less of what is strange (docs/training.md).
+FAMILIAR_LAYERS = ("block_9_add", "block_14_add")
 # What lies above each of them but the last, by Keras's names.
 BLOCKS = (*(f"block_{number}" for number in range(1, 17)), "Conv_1")
 
@@ -174,9 +178,41 @@ def measure_statistics(backbone, images) -> None:
     backbone.trainable = False
 
 
-def to_litert(model) -> bytes:
-    """Return a Keras model as a LiteRT file's content, 32-bit floats.
+def build_answering(backbone, cut: str, top, head):
+    """Return images to all that an answer is made of, ready for LiteRT.
 
+    top: what has learned above the cut (copy_top).  head: pooled features
+    to logits.  Outputs: logits (N, classes); class maps (N, h, w, classes),
+    whose mean over all places the logits are, so that they show where a
+    class was seen (Zhou et al. 2016); and the mean over all places of each
+    of FAMILIAR_LAYERS, (N, channels).
+    """
+    keras = import_keras()
+    names = [layer.name for layer in backbone.layers]
+    below = names[:names.index(cut) + 1]
+    above = [name for name in FAMILIAR_LAYERS if name not in below]
+    at_cut = backbone.get_layer(cut).output
+    last, *seen_above = keras.Model(top.input, [
+        top.output, *(top.get_layer(name).output for name in above)])(at_cut)
+    found = dict(zip(above, seen_above))
+    dense = head.layers[-1]
+    to_maps = keras.layers.Conv2D(dense.units, 1)
+    maps = to_maps(last)
+    kernel, bias = dense.get_weights()
+    to_maps.set_weights([kernel[np.newaxis, np.newaxis], bias])
+    pool = keras.layers.GlobalAveragePooling2D
+    return keras.Model(backbone.input, [
+        head(pool()(last)), maps, *(
+            pool()(found.get(name, backbone.get_layer(name).output))
+            for name in FAMILIAR_LAYERS)])
+
+
+def to_litert(model, examples: np.ndarray | None = None) -> bytes:
+    """Return a Keras model as a LiteRT file's content.
+
+    In 32-bit floats; or, with examples (float32 (N, size, size, 3)), in
+    8-bit integers inside, whose ranges are those that the examples show
+    (Jacob et al. 2018).  Inputs and outputs are floats in any case.
     The same as `model.export(format="litert")` in a quarter of the time:
     with its variables made constants first, the model goes through no
     SavedModel that holds them (benchmarks/export.py).
@@ -192,4 +228,13 @@ def to_litert(model) -> bytes:
         constant = convert_variables_to_constants_v2(
             function.get_concrete_function())
         converter = tf.lite.TFLiteConverter.from_concrete_functions([constant])
-        return converter.convert()
+        if examples is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: (
+                [image[np.newaxis]] for image in examples)
+            converter.target_spec.supported_ops = [
+                tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        with warnings.catch_warnings():
+            # The statistics are what the examples are for.
+            warnings.filterwarnings("ignore", "Statistics for quantized")
+            return converter.convert()

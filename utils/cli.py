@@ -27,6 +27,9 @@ FILE_BACKENDS = frozenset(("agg", "cairo", "pdf", "pgf", "ps", "svg",
 FONTS = ("Noto Sans CJK JP", "WenQuanYi Zen Hei", "Hiragino Sans",
          "Microsoft YaHei", "Noto Emoji", "Segoe UI Emoji", "Symbola",
          "Arial Unicode MS")
+# Sides in pixels that a network takes: below, nothing is left at the top of
+# MobileNetV2; beyond, there is no memory for a batch.
+SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
 SILENCE = threading.RLock()
 # A bar for something that is over at once only flickers.
 SECONDS_WITHOUT_BAR = 1.0
@@ -113,15 +116,12 @@ def fraction(text: str) -> float:
 
 
 def image_size(text: str) -> int:
-    """Return text as a side in pixels that a network takes, for argparse.
-
-    Below 32 nothing is left at MobileNetV2's top; beyond 1024 there is no
-    memory for a batch.
-    """
+    """Return text as a side in pixels that a network takes, for argparse."""
     size = positive_int(text)
-    if not 32 <= size <= 1024:
+    if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not between 32 and 1024 pixels")
+            f"{text!r} is not between {SMALLEST_SIZE} and {LARGEST_SIZE} "
+            "pixels")
     return size
 
 
@@ -135,6 +135,11 @@ def printable(text: object) -> str:
         character if character.isprintable() else
         character.encode("unicode_escape", "surrogatepass").decode()
         for character in str(text))
+
+
+def shortened(name: str, longest: int) -> str:
+    """Return a name of at most so many characters."""
+    return name if len(name) <= longest else name[:longest - 1] + "…"
 
 
 def drawable(text: object) -> str:
@@ -272,11 +277,23 @@ def progress_bar():
     """Return rich's bar with count and time left, on stderr."""
     from rich.console import Console
     from rich.progress import (BarColumn, MofNCompleteColumn, Progress,
-                               TextColumn, TimeRemainingColumn)
+                               ProgressColumn, TextColumn,
+                               TimeRemainingColumn)
+
+    class SpeedColumn(ProgressColumn):
+        """Items a second, where there are that many."""
+
+        def render(self, task) -> str:
+            speed = task.finished_speed or task.speed or 0
+            return f"{speed:,.0f}/s" if speed >= 1 else ""
+
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeRemainingColumn(), console=Console(stderr=True),
-        disable=not sys.stderr.isatty(), transient=True)
+        SpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True),
+        disable=not sys.stderr.isatty(), transient=True,
+        # What is printed while a bar is there goes above it; but results
+        # that go into a file or a pipe are none of the bar's business.
+        redirect_stdout=sys.stdout.isatty())
 
 
 def open_pyplot(no_display: bool):

@@ -48,11 +48,11 @@ def image_answers(model: bytes, paths: Sequence[Path], size: int, jobs: int,
     return answers(model, paths, load, jobs, title)
 
 
-def all_logits(model: bytes, paths: Sequence[Path], size: int, jobs: int,
-               title: str) -> np.ndarray:
-    """Return what a whole network says of image files, (N, classes)."""
-    return np.concatenate([logits for logits, in image_answers(
-        model, paths, size, jobs, title)])
+def all_outputs(model: bytes, paths: Sequence[Path], size: int, jobs: int,
+                title: str) -> list[np.ndarray]:
+    """Return each output of a network, (N, ...), for N image files."""
+    return [np.concatenate(output) for output in zip(*image_answers(
+        model, paths, size, jobs, title))]
 
 
 def frozen_features(model: bytes, paths: Sequence[Path], size: int,

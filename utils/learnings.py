@@ -3,33 +3,50 @@
 learnings.zip stands alone.  It holds
 
     learnings.json           class names in order, preprocessing, calibration,
-                             metrics, settings, seed, versions
-    model.tflite             the network, images to logits
-    augmented_directory/     the images it has learned from
+                             metrics, settings, seed, versions, and the
+                             SHA-256 of the next three
+    model.tflite             the network, images to all an answer is made of
+    model_float32.tflite     the same in 32-bit floats, for processors that
+                             prefer these; nothing here reads it
+    familiarity.npz          what the images learned from are like
+    augmented_directory/     those images
+
+From Python, in any number of threads:
+
+    learnings = Learnings.load("learnings.zip")
+    for prediction in learnings.predict([rgb_img]):
+        print(prediction.class_name, prediction.confidence, prediction.known)
 """
 
 import hashlib
 import json
+import math
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 import numpy as np
 
 from utils import cli
 from utils.cli import UserError
-from utils.images import whole_file
+from utils.familiarity import Familiarity
+from utils.images import preprocess, whole_file
 from utils.litert import Network
 
 # Raised when an older program could not read the archive rightly.
-FORMAT = 1
-DESCRIPTION, MODEL, IMAGES = (
-    "learnings.json", "model.tflite", "augmented_directory")
+FORMAT = 2
+DESCRIPTION, IMAGES = "learnings.json", "augmented_directory"
+MODEL, FLOAT_MODEL, FAMILIARITY = (
+    "model.tflite", "model_float32.tflite", "familiarity.npz")
+SIGNATURE = "signature.txt"
 # More than a true archive ever has; checked before a member is read.
-MAX_DESCRIPTION, MAX_MODEL = 10 * 2**20, 200 * 2**20
+MOST_BYTES = {DESCRIPTION: 10 * 2**20, MODEL: 200 * 2**20,
+              FAMILIARITY: 50 * 2**20}
 # Zip's first day: no date of today, so that equal content is equal bytes.
 NO_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -39,14 +56,16 @@ class Prediction:
     """What the network says of one image.
 
     probabilities: float (classes,), calibrated, sum 1.
-    energy: log of the summed exponentials of the logits (Liu et al. 2020);
-    high for images like those learned from.  known: it is high enough.
+    familiarity: how much the image is like those learned from.  known: it
+    is enough.  class_maps: float32 (h, w, classes), the logits of each
+    place, coarse, from left to right and top to bottom of the image.
     """
 
     class_names: tuple[str, ...]
     probabilities: np.ndarray
-    energy: float
+    familiarity: float
     known: bool
+    class_maps: np.ndarray
 
     @property
     def class_name(self) -> str:
@@ -67,11 +86,12 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Description:
-    """All that a prediction needs besides the network.
+    """All that a prediction needs besides network and familiarity.
 
     size: side of the preprocessed image, pixels.  temperature: by which
-    logits are divided (Guo et al. 2017).  threshold: energy below which an
-    image is unknown.  details: settings, metrics, versions, for people.
+    logits are divided (Guo et al. 2017).  threshold: familiarity below
+    which an image is unknown.  details: settings, metrics, versions, for
+    people.
     """
 
     class_names: tuple[str, ...]
@@ -84,54 +104,80 @@ class Description:
 class Learnings:
     """A network and its description, ready to predict."""
 
-    def __init__(self, description: Description, model: bytes) -> None:
+    def __init__(self, description: Description, model: bytes,
+                 familiarity: Familiarity, checksum: str = "") -> None:
+        """Prepare to predict.  checksum: SHA-256 of the description."""
         self.description = description
         self.model = model
-        self._network = Network(model)
+        self.familiarity = familiarity
+        self.checksum = checksum
+        # A network for each thread that predicts at the same time.
+        self._idle = SimpleQueue()
+        self._idle.put(Network(model, threads=1))
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes, in the order of the network's outputs."""
         return self.description.class_names
 
-    def logits(self, images: np.ndarray) -> np.ndarray:
-        """Return float32 (N, classes) for preprocessed (N, size, size, 3)."""
-        return self._network(images)[0]
+    def predict(self, images: Iterable[np.ndarray]) -> list[Prediction]:
+        """Return a Prediction for each image, RGB uint8 (H, W, 3)."""
+        return [self.predict_image(rgb_img) for rgb_img in images]
 
-    def predict(self, images: np.ndarray) -> list[Prediction]:
-        """Return a Prediction for each of the preprocessed images.
+    def predict_image(self, rgb_img: np.ndarray) -> Prediction:
+        """Return the Prediction for an image, RGB uint8 (H, W, 3).
 
-        images: float32 (N, size, size, 3) from `images.preprocess`.
+        One image goes through the network at a time, on one core: so what
+        lies between two layers stays in the core's cache.
         """
-        logits = self.logits(images)
-        probabilities = softmax(logits / self.description.temperature)
-        return [Prediction(self.class_names, row, energy,
-                           energy >= self.description.threshold)
-                for row, energy in zip(probabilities, energies(logits))]
+        pixels = preprocess(rgb_img, self.description.size)
+        try:
+            network = self._idle.get_nowait()
+        except Empty:
+            network = Network(self.model, threads=1)
+        logits, maps, *features = network(pixels[np.newaxis])
+        self._idle.put(network)
+        score = float(self.familiarity.scores(np.hstack(features))[0])
+        return Prediction(
+            self.class_names, softmax(logits / self.description.temperature
+                                      )[0], score,
+            score >= self.description.threshold, maps[0])
 
     @classmethod
-    def load(cls, path: Path) -> "Learnings":
+    def load(cls, path: Path | str, verify: bool = True) -> "Learnings":
         """Return the learnings in an archive, without unpacking it.
 
-        Raises UserError where it is missing, damaged or of another format.
+        verify: compare it with signature.txt beside it, if that is there.
+        Raises UserError where it is missing, damaged, not the one that was
+        signed, or of another format.
         """
+        path = Path(path)
+        if verify:
+            verify_signature(path)
         try:
             with zipfile.ZipFile(path) as archive:
-                text = _read_member(archive, DESCRIPTION, MAX_DESCRIPTION)
-                model = _read_member(archive, MODEL, MAX_MODEL)
-            fields = json.loads(text)
-            if fields["format"] != FORMAT:
-                raise UserError(
-                    f"{path}: has format {fields['format']}, this program "
-                    f"reads format {FORMAT}; train again, or use the version "
-                    "of the program that wrote it")
-            if hashlib.sha256(model).hexdigest() != fields["model_sha256"]:
-                raise UserError(f"{path}: damaged, {MODEL} was changed")
-            description = Description(
-                tuple(map(str, fields["class_names"])), int(fields["size"]),
-                float(fields["temperature"]), float(fields["threshold"]),
-                fields["details"])
-            return cls(description, model)
+                text = _read_member(archive, DESCRIPTION)
+                fields = json.loads(text)
+                if fields["format"] != FORMAT:
+                    raise UserError(
+                        f"{path}: has format {fields['format']}, this "
+                        f"program reads format {FORMAT}; " + (
+                            "use a newer version of it" if
+                            fields["format"] > FORMAT else
+                            "train again, or use the version that wrote it"))
+                content = {}
+                for name in (MODEL, FAMILIARITY):
+                    content[name] = _read_member(archive, name)
+                    digest = hashlib.sha256(content[name]).hexdigest()
+                    if digest != fields["sha256"][name]:
+                        raise UserError(f"{path}: damaged, {name} was "
+                                        "changed")
+            learnings = cls(
+                _read_description(fields), content[MODEL],
+                Familiarity.from_bytes(content[FAMILIARITY]),
+                hashlib.sha256(text).hexdigest())
+            learnings.check()
+            return learnings
         except FileNotFoundError:
             raise UserError(f"{path}: no such file; train.py makes it"
                             ) from None
@@ -141,12 +187,62 @@ class Learnings:
             raise UserError(f"{path}: not a readable archive of learnings "
                             f"({error})") from None
 
+    def check(self) -> None:
+        """Predict a grey image; ValueError where the parts do not fit."""
+        side = self.description.size
+        grey = np.full((side, side, 3), 128, np.uint8)
+        count = len(self.class_names)
+        prediction = self.predict_image(grey)
+        if (prediction.probabilities.shape != (count,)
+                or prediction.class_maps.shape[2:] != (count,)
+                or len(self.familiarity.class_means) != count):
+            raise ValueError(f"the network does not have {count} classes")
 
-def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
-    """Return a member's content; ValueError where it is over the limit."""
-    if archive.getinfo(name).file_size > limit:
+
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Return a member's content; ValueError where it is too large."""
+    if archive.getinfo(name).file_size > MOST_BYTES[name]:
         raise ValueError(f"{name} is too large")
     return archive.read(name)
+
+
+def _read_description(fields: dict) -> Description:
+    """Return the Description in a JSON object; ValueError for nonsense."""
+    names = fields["class_names"]
+    description = Description(
+        tuple(names), int(fields["size"]), float(fields["temperature"]),
+        float(fields["threshold"]), fields["details"])
+    if (not isinstance(names, list) or len(set(names)) < len(names)
+            or not all(isinstance(name, str) and name for name in names)):
+        raise ValueError("class_names are not names")
+    if not 1 <= description.size <= cli.LARGEST_SIZE:
+        raise ValueError(f"size {description.size}")
+    if not (0 < description.temperature < math.inf
+            and math.isfinite(description.threshold)):
+        raise ValueError("temperature or threshold is no such number")
+    return description
+
+
+def verify_signature(path: Path) -> None:
+    """Raise UserError where signature.txt beside an archive is not its.
+
+    One that names another file, or none at all, says nothing of it.
+    """
+    signature = path.with_name(SIGNATURE)
+    try:
+        with open(signature, "rb") as opened:
+            line = opened.read(10_000)
+    except FileNotFoundError:
+        return
+    # As sha1sum prints it: a backslash marks an escaped name.
+    found = re.fullmatch(rb"\\?([0-9a-f]{40}) [ *]([^\n]+)\n?", line)
+    if found is None:
+        raise UserError(f"{signature}: is not what sha1sum prints; "
+                        "--no-verify leaves it unread")
+    if (os.fsdecode(found[2]) == path.name and path.is_file()
+            and file_sha1(path) != found[1].decode()):
+        raise UserError(f"{path}: is not the archive that {signature} was "
+                        "made for; --no-verify takes it nevertheless")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -155,25 +251,20 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return raised / raised.sum(axis=1, keepdims=True)
 
 
-def energies(logits: np.ndarray) -> np.ndarray:
-    """Return the log of the summed exponentials, (N,), for (N, classes)."""
-    top = logits.max(axis=1)
-    return top + np.log(np.exp(logits - top[:, np.newaxis]).sum(axis=1))
-
-
-def write_archive(path: Path, description: Description, model: bytes,
-                  root: Path, files: Iterable[Path]) -> None:
+def write_archive(path: Path, description: Description,
+                  models: dict[str, bytes], root: Path,
+                  files: Iterable[Path]) -> None:
     """Write an archive; the same content gives the same bytes.
 
+    models: content of MODEL, FLOAT_MODEL and FAMILIARITY.
     root, files: the augmented images and the folder they are relative to.
     Raises UserError where it can't be written.
     """
-    fields = {"format": FORMAT,
-              "model_sha256": hashlib.sha256(model).hexdigest(),
-              **asdict(description)}
+    fields = {"format": FORMAT, **asdict(description),
+              "sha256": {name: hashlib.sha256(content).hexdigest()
+                         for name, content in models.items()}}
     members = {DESCRIPTION: json.dumps(fields, indent=1, sort_keys=True,
-                                       allow_nan=False).encode(),
-               MODEL: model}
+                                       allow_nan=False).encode(), **models}
     for file in files:
         # A zip's names are UTF-8, a file's may be any bytes.
         name = file.as_posix().encode("utf-8", "backslashreplace").decode()
@@ -191,11 +282,15 @@ def write_archive(path: Path, description: Description, model: bytes,
                 archive.writestr(info, content)
 
 
+def file_sha1(path: Path) -> str:
+    """Return the SHA-1 of a file's content, in hexadecimal."""
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha1").hexdigest()
+
+
 def sign(path: Path, signature: Path) -> str:
     """Write a file's SHA-1 as `sha1sum` prints it, and return the line."""
-    with open(path, "rb") as content:
-        digest = hashlib.file_digest(content, "sha1").hexdigest()
-    line = f"{digest}  {path.name}\n"
+    line = f"{file_sha1(path)}  {path.name}\n"
     with whole_file(signature) as partial:
         partial.write_bytes(os.fsencode(line))
     return line

@@ -4,7 +4,7 @@ import numpy as np
 
 from utils.cli import UserError
 from utils.evaluation import Evaluation, calibration_error, evaluate
-from utils.features import all_logits
+from utils.features import all_outputs
 from utils.labels import Dataset
 from utils.learnings import Description, softmax
 
@@ -22,11 +22,11 @@ def prove(description: Description, model: bytes, training: Dataset,
     Raises UserError where the network says one class of everything.
     """
     sample = training.drawn(GAP_IMAGES, np.random.default_rng(seed))
-    known = all_logits(model, sample.paths(), description.size, jobs,
-                       "Learned from")
+    known, *_ = all_outputs(model, sample.paths(), description.size, jobs,
+                            "Learned from")
     check_answers(known, description.class_names)
-    logits = all_logits(model, validation.paths(), description.size, jobs,
-                        "Validation")
+    logits, *_ = all_outputs(model, validation.paths(), description.size,
+                             jobs, "Validation")
     probabilities = softmax(logits / description.temperature)
     evaluation = evaluate(validation.labels, probabilities,
                           description.class_names)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import drawable, open_pyplot, print_note, save_figure
+from utils.cli import (drawable, open_pyplot, print_note, save_figure,
+                       shortened)
 from utils.evaluation import Evaluation
 from utils.images import read_image, whole_file
 from utils.labels import Dataset
@@ -115,25 +116,21 @@ def errors_figure(pyplot, validation: Dataset, probabilities: np.ndarray):
         layout="constrained", squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
-    names = [drawable(name) for name in validation.class_names]
+    names = [drawable(shortened(name, LONGEST_NAME))
+             for name in validation.class_names]
     for ax, index in zip(axes.flat, shown):
+        file = validation.files[index].name
         ax.imshow(read_image(validation.root / validation.files[index]))
         ax.set_title(
-            f"{shortened(drawable(validation.files[index].name))}\n"
-            f"is {shortened(names[validation.labels[index]])}\n"
-            f"said {shortened(names[predicted[index]])} "
+            f"{drawable(shortened(file, LONGEST_NAME))}\n"
+            f"is {names[validation.labels[index]]}\n"
+            f"said {names[predicted[index]]} "
             f"({probabilities[index].max():.0%})", fontsize=9)
     figure.suptitle(
         f"{len(wrong)} of {len(predicted)} validation images are wrong"
         + (f", the {len(shown)} surest of them" if len(shown) < len(wrong)
            else ""))
     return figure
-
-
-def shortened(name: str) -> str:
-    """Return a name of at most LONGEST_NAME characters."""
-    return (name if len(name) <= LONGEST_NAME
-            else name[:LONGEST_NAME - 1] + "…")
 
 
 def write_report(folder: Path, details: dict, evaluation: Evaluation,

@@ -1,0 +1,76 @@
+"""utils/export.py: which form of a network answers, and how modestly."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from utils import export as exports
+from utils.backbone import import_keras
+from utils.export import export, is_as_good
+from utils.images import write_image
+from utils.labels import Dataset
+
+
+@pytest.fixture
+def network():
+    """Return colours to logits, class maps and one feature, in Keras."""
+    keras = import_keras()
+    image = keras.layers.Input((32, 32, 3))
+    to_maps = keras.layers.Conv2D(2, 1)
+    maps = to_maps(keras.layers.AveragePooling2D(16)(image))
+    pool = keras.layers.GlobalAveragePooling2D()
+    to_maps.set_weights([np.array([[[[-2, 2], [0, 0], [2, -2]]]], np.float32),
+                         np.zeros(2)])
+    return keras.Model(image, [pool(maps), maps, pool(image)])
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Return two parts of images that are red (1) or blue (0)."""
+    rng, made = np.random.default_rng(1), []
+    for name, count in (("t", 60), ("s", 40)):
+        files = [Path(f"{name}{number}.png") for number in range(count)]
+        for number, file in enumerate(files):
+            colour = (180, 90, 60) if number % 2 else (60, 90, 180)
+            write_image(tmp_path / file, np.clip(
+                colour + rng.normal(0, 20, 3) + rng.normal(0, 9, (32, 32, 3)),
+                0, 255).astype(np.uint8))
+        made.append(Dataset(tmp_path, tuple(files), np.arange(count) % 2,
+                            ("a", "b"), ("blue", "red")))
+    return made
+
+
+def test_what_answers_is_small_calibrated_and_modest(network, parts):
+    exported = export(network, *parts, 32, 42, 2)
+    figures = exported.figures
+    assert figures["form"] == "int8" and figures["images"] == 40
+    assert figures["int8"]["errors"] == figures["float32"]["errors"] == 0
+    assert exported.temperature == figures["int8"]["temperature"]
+    assert exported.model != exported.as_float
+    # Red and blue are 0.9 apart; green is like neither.
+    familiar, strange = exported.familiarity.scores(
+        np.array([[0.4, -0.3, -0.5], [-0.5, 0.6, -0.5]], np.float32))
+    assert familiar > exported.threshold > strange
+    assert exported.familiarity.class_means.shape == (2, 3)
+
+
+def test_floats_stay_where_8_bits_are_too_coarse(
+        network, parts, monkeypatch, capsys):
+    monkeypatch.setattr(exports, "is_as_good", lambda *_: False)
+    exported = export(network, *parts, 32, 42, 1)
+    assert exported.model == exported.as_float
+    assert exported.figures["form"] == "float32"
+    assert "stays in 32-bit floats" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("errors, loss, good", [
+    (5, 0.10, True), (6, 0.10, True), (4, 0.05, True), (24, 0.10, True),
+    (26, 0.10, False), (5, 0.19, True), (5, 0.21, False)])
+def test_8_bits_may_cost_nearly_nothing(errors, loss, good):
+    exact = {"errors": 5, "log_loss": 0.1}
+    small = {"errors": errors, "log_loss": loss}
+    assert is_as_good(small, exact, 1000) == good
+    # Of few images one or two more say nothing.
+    assert is_as_good({"errors": 7, "log_loss": 0.1}, exact, 10)
+    assert not is_as_good({"errors": 8, "log_loss": 0.1}, exact, 10)
