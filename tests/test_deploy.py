@@ -1,5 +1,6 @@
-"""docs/deploy.md: its program says what predict.py says, without us."""
+"""The programs in docs/deploy.md and README.md say what predict.py says."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 from utils.images import read_image
 from utils.learnings import Learnings
 
-DOCUMENT = Path(__file__).parent.parent / "docs" / "deploy.md"
+ROOT = Path(__file__).parent.parent
 # What is not among the three packages cannot be imported.
 ALONE = """
 import sys
@@ -21,11 +22,17 @@ for name in ("cv2", "tensorflow", "keras", "scipy", "sklearn", "matplotlib",
 """
 
 
+def read_program(document):
+    """Return the one program in Python that a document shows."""
+    program, = re.findall(r"```python\n(.*?)```",
+                          (ROOT / document).read_text(), re.DOTALL)
+    return program
+
+
 @pytest.mark.parametrize("file", ["Apple_healthy/image (1).JPG",
                                   "Grape_Esca/image (2).JPG"])
 def test_the_program_of_the_document_says_the_same(learned, tmp_path, file):
-    program, = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(),
-                          re.DOTALL)
+    program = read_program("docs/deploy.md")
     (tmp_path / "leaf.py").write_text(ALONE + program)
     shutil.copy(learned / "learnings.zip", tmp_path)
     image = learned / "images" / file
@@ -39,3 +46,20 @@ def test_the_program_of_the_document_says_the_same(learned, tmp_path, file):
     assert name == ours.class_name
     assert float(share) == pytest.approx(ours.confidence, abs=0.02)
     assert known == ("known" if ours.known else "unknown")
+
+
+def test_the_five_lines_of_the_readme_predict(learned, tmp_path):
+    program = read_program("README.md")
+    assert program.count("\n") == 5
+    shutil.copy(learned / "learnings.zip", tmp_path)
+    image = learned / "images/Apple_healthy/image (1).JPG"
+    shutil.copy(image, tmp_path / "leaf.jpg")
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program],
+                          cwd=tmp_path, env=os.environ | {
+                              "PYTHONPATH": str(ROOT)},
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    ours = Learnings.load(learned / "learnings.zip").predict_image(
+        read_image(image))
+    assert done.stdout == (f"{ours.class_name} {ours.confidence} "
+                           f"{ours.known}\n")

@@ -74,13 +74,13 @@ def find_images(folder: Path) -> list[Path]:
     return sorted(found, key=natural_key)
 
 
-def read_image(path: Path) -> np.ndarray:
+def read_image(path: Path | str) -> np.ndarray:
     """Return an image file as RGB uint8 (H, W, 3), upright.
 
     Transparency is laid over white, 16 bits are scaled to 8.
     Raises UserError, with the path, for all that is no readable image.
     """
-    with open_image(path) as image:
+    with open_image(Path(path)) as image:
         return to_rgb(image)
 
 
