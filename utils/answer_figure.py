@@ -108,9 +108,10 @@ def draw_bars(ax, prediction: Prediction) -> None:
     for place, (name, share) in enumerate(top):
         ax.text(0, place - 0.32, cli.drawable(cli.shortened(name, 34)),
                 va="bottom", fontsize=10)
-        ax.text(min(share, 0.8) + 0.02, place, f"{share:.1%}", va="center",
-                fontsize=10,
-                color="white" if share > 0.8 else "black")
+        inside = share > 0.8
+        ax.text(share + (-0.02 if inside else 0.02), place, f"{share:.1%}",
+                va="center", ha="right" if inside else "left", fontsize=10,
+                color="white" if inside else "black")
     ax.set_xlim(0, 1)
     ax.set_ylim(BARS - 0.4, -0.7)
     ax.set_title("Most probable classes")
