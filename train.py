@@ -41,8 +41,8 @@ from utils.inspection import (Inspection, file_digest, inspect_dataset,
                               inspect_image, near_identical)
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
-from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, Description,
-                             sign, write_archive)
+from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
+                             Description, sign, write_archive)
 from utils.proof import check_answers, proof_table, prove
 from utils.recipe import Examples
 from utils.report import Clock, write_report, write_split
@@ -276,7 +276,7 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
             MODEL: model, FLOAT_MODEL: learned.exported.as_float,
             FAMILIARITY: learned.exported.familiarity.to_bytes()},
             augmented, files)
-        signature = sign(options.output, place / "signature.txt")
+        signature = sign(options.output, place / SIGNATURE)
     with clock.phase("audit"):
         shortcuts = audit(model, options.size, training, validation,
                           options.seed, options.jobs)
@@ -287,7 +287,7 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
         "model_sha256": hashlib.sha256(model).hexdigest(),
         "signature_sha1": signature.split()[0]}, evaluation,
         learned.histories, validation, probabilities)
-    for path in (options.output, place / "signature.txt", place / "report"):
+    for path in (options.output, place / SIGNATURE, place / "report"):
         print(f"written: {cli.printable(path)}")
     if learned.interrupted:
         cli.print_error("interrupted; kept are the best weights until then")

@@ -228,18 +228,3 @@ def test_preprocess_averages_what_it_shrinks():
     out = images.preprocess(checks.astype(np.uint8), 32)
     # Half of each 2x2 block is white: 127.5, rounded to 128 by OpenCV.
     assert np.abs(out).max() < 0.005
-
-
-def test_read_batches_keeps_order_and_puts_errors_in_place(tmp_path):
-    paths = []
-    for level in range(5):
-        paths.append(tmp_path / f"{level}.png")
-        save(paths[-1], np.full((8, 8, 3), level * 51, np.uint8))
-    paths[3].write_text("text")
-    batches = list(images.read_batches(paths, 4, 2))
-    assert [len(batch) for batch in batches] == [2, 2, 1]
-    found = [item for batch in batches for item in batch]
-    assert isinstance(found.pop(3), UserError)
-    assert [image.mean() for image in found] == pytest.approx(
-        [-1, -0.6, -0.2, 0.6], abs=1e-6)
-    assert list(images.read_batches([], 4, 2)) == []

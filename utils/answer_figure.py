@@ -7,11 +7,10 @@ import numpy as np
 
 from utils import cli
 from utils.images import read_image
-from utils.leaf import find_leaf, on_white
-from utils.learnings import Prediction
+from utils.leaf import find_leaf, on_white, reduced_size
+from utils.learnings import UNKNOWN, Prediction
 from utils.lesions import find_lesions
 
-UNKNOWN = "not like any leaf it has learned"
 BARS = 5                 # classes with a bar, at most
 LONGEST_SIDE = 800       # pixels; a figure shows no more of an image
 LESION = (255, 0, 200)   # RGB: no leaf has it
@@ -43,7 +42,7 @@ def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
         if prediction.known:
             words += f"   {prediction.confidence:.1%}"
         else:
-            words = f"{UNKNOWN}: no diagnosis (nearest: {words})"
+            words = f"{UNKNOWN} (nearest: {words})"
         part.suptitle(cli.drawable(path.name), fontsize=11)
         part.supxlabel(words, fontsize=16, fontweight="bold",
                        color="darkgreen" if prediction.known else "firebrick")
@@ -52,12 +51,11 @@ def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
 
 def shrink(rgb_img: np.ndarray) -> np.ndarray:
     """Return an image whose longer side is at most LONGEST_SIDE."""
-    scale = LONGEST_SIDE / max(rgb_img.shape[:2])
-    if scale >= 1:
+    height, width = rgb_img.shape[:2]
+    if max(height, width) <= LONGEST_SIDE:
         return rgb_img
-    height, width = (max(1, round(side * scale))
-                     for side in rgb_img.shape[:2])
-    return cv2.resize(rgb_img, (width, height), interpolation=cv2.INTER_AREA)
+    return cv2.resize(rgb_img, reduced_size(height, width, LONGEST_SIDE),
+                      interpolation=cv2.INTER_AREA)
 
 
 def outlined(rgb_img: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from utils.cli import UserError
-from utils.images import whole_file
 from utils.learnings import Learnings, Prediction
+from utils.tables import open_text
 
 CSV = ("file", "class", "confidence", "known", "error")
 PACKAGES = ("numpy", "opencv-python", "pillow", "ai-edge-litert")
@@ -48,11 +48,8 @@ def open_target(target: str) -> Iterator[io.TextIOBase]:
     if target == "-":
         yield sys.stdout
         return
-    with whole_file(Path(target)) as partial:
-        # File names that are no UTF-8 keep their bytes.
-        with open(partial, "w", encoding="utf-8", errors="surrogateescape",
-                  newline="") as stream:
-            yield stream
+    with open_text(Path(target)) as stream:
+        yield stream
 
 
 @contextmanager

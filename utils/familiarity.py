@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -40,13 +41,19 @@ class Familiarity:
         far = np.square(apart @ self.overall).sum(axis=1)
         inside = apart @ self.within
         near = np.square(inside[:, np.newaxis]
-                         - self.class_means @ self.within).sum(axis=2)
+                         - self.whitened_means).sum(axis=2)
         return far - near.min(axis=1)
+
+    @cached_property
+    def whitened_means(self) -> np.ndarray:
+        """The class means as differences are in `within`, (classes, F)."""
+        return self.class_means @ self.within
 
     def to_bytes(self) -> bytes:
         """Return the four arrays as an .npz file's content."""
         content = io.BytesIO()
-        np.savez(content, **vars(self))
+        np.savez(content, **{name: getattr(self, name)
+                             for name in self.__dataclass_fields__})
         return content.getvalue()
 
     @classmethod
@@ -72,9 +79,10 @@ def fit_familiarity(features: np.ndarray, labels: np.ndarray) -> Familiarity:
     """Describe the features (N, F) of images of the classes in labels."""
     mean = features.mean(axis=0, dtype=np.float64)
     apart = features - mean
+    classes, places = np.unique(labels, return_inverse=True)
     class_means = np.stack([apart[labels == label].mean(axis=0)
-                            for label in np.unique(labels)])
-    inside = apart - class_means[np.searchsorted(np.unique(labels), labels)]
+                            for label in classes])
+    inside = apart - class_means[places]
     return Familiarity(*(array.astype(np.float32) for array in (
         mean, class_means, whitening(inside), whitening(apart))))
 

@@ -7,8 +7,7 @@ import os
 import re
 import secrets
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -243,28 +242,3 @@ def preprocess(rgb_img: np.ndarray, size: int) -> np.ndarray:
     resized = cv2.resize(rgb_img, (size, size), interpolation=(
         cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
     return resized.astype(np.float32) / np.float32(127.5) - np.float32(1)
-
-
-def read_batches(paths: Sequence[Path], size: int, batch: int
-                 ) -> Iterator[list[np.ndarray | UserError]]:
-    """Yield the paths' images in order, preprocessed, `batch` at a time.
-
-    In the place of an image that can't be read stands its UserError.
-    Threads read the next batch while the caller works on this one (Pillow
-    and OpenCV let go of Python's lock while they decode).
-    """
-    def read(path: Path) -> np.ndarray | UserError:
-        try:
-            return preprocess(read_image(path), size)
-        except UserError as error:
-            return error
-
-    with ThreadPoolExecutor() as pool:
-        ahead = None
-        for start in range(0, len(paths), batch):
-            reading = pool.map(read, paths[start:start + batch])
-            if ahead is not None:
-                yield list(ahead)
-            ahead = reading
-        if ahead is not None:
-            yield list(ahead)

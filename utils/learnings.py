@@ -44,6 +44,8 @@ DESCRIPTION, IMAGES = "learnings.json", "augmented_directory"
 MODEL, FLOAT_MODEL, FAMILIARITY = (
     "model.tflite", "model_float32.tflite", "familiarity.npz")
 SIGNATURE = "signature.txt"
+# What a person is told of an image that is not known.
+UNKNOWN = "not like any leaf it has learned: no diagnosis"
 # More than a true archive ever has; checked before a member is read.
 MOST_BYTES = {DESCRIPTION: 10 * 2**20, MODEL: 200 * 2**20,
               FAMILIARITY: 50 * 2**20}

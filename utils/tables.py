@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -27,14 +28,22 @@ def csv_text(names: Sequence[str], rows: Iterable[Sequence]) -> str:
     return text.getvalue()
 
 
-def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence]
-              ) -> None:
-    """Write a CSV file; UserError where that is impossible.
+@contextmanager
+def open_text(path: Path) -> Iterator[io.TextIOBase]:
+    """Give a stream to a text file, which is there whole or not at all.
 
     File names that are no UTF-8 keep their bytes, so that they lead to the
-    file again.
+    file again.  Raises UserError where it can't be written.
     """
     from utils.images import whole_file
     with whole_file(path) as partial:
-        partial.write_text(csv_text(names, rows), encoding="utf-8",
-                           errors="surrogateescape", newline="")
+        with open(partial, "w", encoding="utf-8", errors="surrogateescape",
+                  newline="") as stream:
+            yield stream
+
+
+def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence]
+              ) -> None:
+    """Write a CSV file; UserError where that is impossible."""
+    with open_text(path) as stream:
+        stream.write(csv_text(names, rows))

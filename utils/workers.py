@@ -54,7 +54,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _do_chunk(function: Callable, items: list) -> list:
+def do_chunk(function: Callable, items: Sequence) -> list:
     """Return function's result, or its UserError, for each item."""
     results = []
     for item in items:
@@ -78,18 +78,18 @@ def map_items(function: Callable, items: Sequence, jobs: int) -> Iterator:
     if jobs <= 1:
         keep_memory()
         for chunk in chunks:
-            yield from _do_chunk(function, chunk)
+            yield from do_chunk(function, chunk)
         return
     # A forked copy of a process that has threads (TensorFlow's, OpenCV's)
     # may hang, so each worker starts anew.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, _start_worker)
     try:
-        waiting = [pool.submit(_do_chunk, function, chunk)
+        waiting = [pool.submit(do_chunk, function, chunk)
                    for chunk in islice(chunks, 4 * jobs)]
         while waiting:
             yield from waiting.pop(0).result()
-            waiting += [pool.submit(_do_chunk, function, chunk)
+            waiting += [pool.submit(do_chunk, function, chunk)
                         for chunk in islice(chunks, 1)]
     except BrokenProcessPool:
         raise UserError("a worker process was stopped from outside "
