@@ -55,6 +55,14 @@ def test_what_answers_is_small_calibrated_and_modest(network, parts):
     assert exported.familiarity.class_means.shape == (2, 3)
 
 
+def test_a_rare_class_is_described_however_few_are_drawn(
+        network, parts, monkeypatch):
+    monkeypatch.setattr(exports, "FAMILIAR_IMAGES", 1)
+    exported = export(network, *parts, 32, 42, 1)
+    # An archive with fewer described classes than names cannot be loaded.
+    assert exported.familiarity.class_means.shape == (2, 3)
+
+
 def test_floats_stay_where_8_bits_are_too_coarse(
         network, parts, monkeypatch, capsys):
     monkeypatch.setattr(exports, "is_as_good", lambda *_: False)

@@ -69,7 +69,10 @@ def export(network, training: Dataset, stopping: Dataset, size: int,
     if form == "float32":
         cli.print_note("8-bit integers are too coarse for this network: it "
                        "stays in 32-bit floats, half as fast")
-    sample = training.drawn(FAMILIAR_IMAGES, rng)
+    _, first_of_class = np.unique(training.labels, return_index=True)
+    sample = training.subset(np.union1d(
+        rng.permutation(len(training.files))[:FAMILIAR_IMAGES],
+        first_of_class))
     _, _, *features = all_outputs(forms[form], sample.paths(), size, jobs,
                                   "Familiarity")
     familiarity = fit_familiarity(np.hstack(features), sample.labels)
