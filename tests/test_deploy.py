@@ -1,16 +1,18 @@
 """The programs in docs/deploy.md and README.md say what predict.py says."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from utils.images import read_image
-from utils.learnings import Learnings
+from utils.learnings import DESCRIPTION, FAMILIARITY, MODEL, Learnings
 
 ROOT = Path(__file__).parent.parent
 # What is not among the three packages cannot be imported.
@@ -29,23 +31,42 @@ def read_program(document):
     return program
 
 
+@pytest.fixture
+def move_threshold(learned, tmp_path):
+    """Return a function that writes the archive with another threshold."""
+    def write(threshold):
+        with (zipfile.ZipFile(learned / "learnings.zip") as old,
+              zipfile.ZipFile(tmp_path / "learnings.zip", "w") as new):
+            fields = json.loads(old.read(DESCRIPTION))
+            new.writestr(DESCRIPTION, json.dumps(
+                fields | {"threshold": threshold}))
+            for name in (MODEL, FAMILIARITY):
+                new.writestr(name, old.read(name))
+    return write
+
+
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("file", ["Apple_healthy/image (1).JPG",
                                   "Grape_Esca/image (2).JPG"])
-def test_the_program_of_the_document_says_the_same(learned, tmp_path, file):
-    program = read_program("docs/deploy.md")
-    (tmp_path / "leaf.py").write_text(ALONE + program)
-    shutil.copy(learned / "learnings.zip", tmp_path)
+def test_the_program_of_the_document_says_the_same(
+        learned, tmp_path, move_threshold, file, known):
+    (tmp_path / "leaf.py").write_text(ALONE + read_program("docs/deploy.md"))
     image = learned / "images" / file
+    ours = Learnings.load(learned / "learnings.zip").predict_image(
+        read_image(image))
+    reach = 0.01 * abs(ours.familiarity) + 0.01
+    move_threshold(ours.familiarity + (-reach if known else reach))
+    ours = Learnings.load(tmp_path / "learnings.zip").predict_image(
+        read_image(image))
+    assert ours.known == known
     done = subprocess.run(
         [sys.executable, "-I", "-W", "error", "leaf.py", image],
         cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    name, share, known = done.stdout.split()
-    ours = Learnings.load(learned / "learnings.zip").predict_image(
-        read_image(image))
+    name, share, said = done.stdout.split()
     assert name == ours.class_name
     assert float(share) == pytest.approx(ours.confidence, abs=0.02)
-    assert known == ("known" if ours.known else "unknown")
+    assert said == ("known" if known else "unknown")
 
 
 def test_the_five_lines_of_the_readme_predict(learned, tmp_path):

@@ -301,6 +301,16 @@ def test_a_flipped_byte_is_noticed_or_does_not_matter(
     assert refused > 0.8 * len(whole) / 5
 
 
+def test_parts_that_do_not_fit_each_other_are_refused(archive, model):
+    fewer = Familiarity(FAMILIAR.mean, FAMILIAR.class_means[:2],
+                        FAMILIAR.within, FAMILIAR.overall)
+    write_archive(archive, Description(CLASS_NAMES, 8, 2.0, THRESHOLD),
+                  {MODEL: model, FAMILIARITY: fewer.to_bytes()},
+                  Path("augmented"), FILES)
+    with pytest.raises(UserError, match="does not have 3 classes"):
+        Learnings.load(archive)
+
+
 # The network.
 
 @pytest.mark.parametrize("content", [
