@@ -34,15 +34,17 @@ from utils.audit import audit
 from utils.balancing import (check_sides, class_targets, plan_balance,
                              plan_files, write_plan)
 from utils.cli import UserError
+from utils.domains import cells, read_domains, strata
 from utils.export import Exported, export
 from utils.features import frozen_features
+from utils.field_views import plan_views
 from utils.images import preprocess, read_image
 from utils.inspection import (Inspection, file_digest, inspect_dataset,
                               inspect_image, near_identical)
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
-                             Description, sign, write_archive)
+                             Description, Learnings, sign, write_archive)
 from utils.proof import check_answers, proof_table, prove
 from utils.recipe import Examples
 from utils.report import Clock, write_report, write_split
@@ -58,6 +60,7 @@ LEAST_STEPS, MOST_EPOCHS = 300, 15
 BATCH_SIZE = 32          # images
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
 FINE_RATE = 4e-4         # at 2e-4 and at 8e-4 there are more errors
+FIELD_VIEWS = 0.33       # in parts of the balanced images
 UNFREEZE = 38            # layers: blocks 13 to 16 and the last convolution
 STATISTICS_IMAGES = 128  # from which random weights take BatchNorm's means
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
@@ -71,44 +74,52 @@ def inspect_leaf(path: Path) -> Inspection:
     return inspection
 
 
-def read_leaves(folder: Path, groups: Path | None, jobs: int
-                ) -> tuple[Dataset, list[str], list[UserError]]:
-    """Return the readable images, the leaf of each, and the problems.
+def read_leaves(folders: list[Path], groups: Path | None, jobs: int
+                ) -> tuple[Dataset, np.ndarray, list[str], list[UserError]]:
+    """Return the readable images, domain and leaf of each, and problems.
 
     Each problem is printed.  Without a CSV of groups a leaf is a cluster of
     near-identical images.
     """
-    dataset = labels.read_dataset(folder)
+    dataset, domains = read_domains(folders)
     found, good = inspect_dataset(dataset, jobs, inspect_leaf)
     problems = [result for result in found if isinstance(result, UserError)]
-    dataset = dataset.subset(good)
+    dataset, domains = dataset.subset(good), domains[good]
     if len(set(dataset.labels)) < 2:
-        raise UserError(f"{folder}: has one class only "
+        raise UserError(f"{dataset.root}: has one class only "
                         f"({dataset.class_names[dataset.labels[0]]}); "
                         "learning takes at least two")
     if groups is not None:
-        return dataset, labels.read_groups(groups, dataset), problems
+        return (dataset, domains, labels.read_groups(groups, dataset),
+                problems)
     clusters = near_identical(
         np.stack([found[index].thumbnail for index in good]),
         labels.linked_copies(dataset.files))
-    return (dataset, [dataset.files[first].as_posix() for first in clusters],
-            problems)
+    leaves = [dataset.files[first].as_posix() for first in clusters]
+    return dataset, domains, leaves, problems
 
 
-def augment(part: Dataset, root: Path, seed: int, jobs: int
-            ) -> tuple[list[Path], np.ndarray]:
+def augment(part: Dataset, domains: np.ndarray, root: Path, seed: int,
+            jobs: int) -> tuple[list[Path], np.ndarray]:
     """Write the balanced tree of the training part below root.
+
+    Every class of every domain has as many images in it as the largest: so
+    25 photographs from an orchard weigh as much as 1,000 of a laboratory.
 
     Altered in light as well as in shape: photographs from the field differ
     from those of the laboratory by their light first.
     Returns its files, relative to root, and their labels.
     """
-    plan = plan_balance(part, class_targets(part, None, False), seed,
+    parts = cells(part, domains)
+    plan = plan_balance(parts, class_targets(parts, None, False), seed,
                         tuple(ALTERATIONS))
     for made in write_plan(plan, part.root, root, seed, jobs):
         if made.problem is not None:
             raise made.problem
-    return plan_files(plan)
+    files, _ = plan_files(plan)
+    label_of = dict(zip(part.files, part.labels))
+    return files, np.array([label_of[copies.source] for copies in plan
+                            for _ in copies.files()], int)
 
 
 @dataclass(frozen=True)
@@ -159,14 +170,15 @@ def build_frozen(options: argparse.Namespace, images: list[Path]):
         "weights_sha256": weights and file_digest(weights)}
 
 
-def fit(options: argparse.Namespace, frozen: tuple, images: list[Path],
+def fit(options: argparse.Namespace, frozen: tuple, images: list,
         targets: np.ndarray, training: Dataset, stopping: Dataset,
         folder: Path, clock: Clock) -> Learned:
     """Learn to tell the classes apart, in two phases.
 
     frozen: what build_frozen returned.  images, targets (N,): to learn
-    from, made of the training part.  stopping: to stop by and calibrate
-    with.  folder: for the frozen features, until this returns.
+    from, made of the training part; files or functions that make one.
+    stopping: to stop by and calibrate with.  folder: for the frozen
+    features, until this returns.
     """
     keras = backbones.import_keras()
     backbone, cut, settings = frozen
@@ -213,10 +225,9 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list[Path],
             stopping, options.size, options.seed, options.jobs)
     settings |= {name: getattr(options, name) for name in (
         "validation", "size", "batch_size", "learning_rate", "patience",
-        "seed")}
+        "seed", "field_views")}
     settings |= {"epochs": epochs, "head_rate": recipe.HEAD_RATE,
                  "dropout": recipe.DROPOUT,
-                 "label_smoothing": recipe.SMOOTHING,
                  "weight_decay": recipe.WEIGHT_DECAY, "precision": precision,
                  "stopping_share": STOPPING_SHARE}
     description = Description(
@@ -235,10 +246,11 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
     clock = Clock()
     keep_memory()
     with clock.phase("reading and splitting"):
-        dataset, groups, problems = read_leaves(
-            options.directory, options.groups, options.jobs)
-        parts = labels.split_dataset(dataset, groups, options.validation,
-                                     STOPPING_SHARE, options.seed)
+        dataset, domains, groups, problems = read_leaves(
+            options.directories, options.groups, options.jobs)
+        parts = labels.split_dataset(
+            strata(dataset, groups, domains), groups, options.validation,
+            STOPPING_SHARE, options.seed)
         training, stopping, validation = (
             dataset.subset(np.flatnonzero(parts == name))
             for name in (TRAINING, STOPPING, VALIDATION))
@@ -246,22 +258,30 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
         frozen = build_frozen(options, training.paths())
     augmented = folder / "augmented_directory"
     with clock.phase("augmentation"):
-        files, targets = augment(training, augmented, options.seed,
-                                 options.jobs)
+        files, targets = augment(training, domains[parts == TRAINING],
+                                 augmented, options.seed, options.jobs)
+        views, view_targets = plan_views(
+            training, np.rint(options.field_views * np.bincount(
+                targets)).astype(int), options.size, options.seed,
+            options.jobs)
     counts = {"images": part_counts(parts),
               "leaves": part_counts(parts, groups),
-              "augmented_images": len(files)}
+              "augmented_images": len(files), "field_views": len(views)}
     print(f"{len(dataset.files)} images of {len(set(groups))} leaves: "
           + ", ".join(f"{count} {name}" for name, count in
                       counts["images"].items())
-          + f"; learning from {len(files)} balanced images", flush=True)
-    learned = fit(options, frozen, [augmented / file for file in files],
-                  targets, training, stopping, folder, clock)
+          + f"; learning from {len(files)} balanced images and {len(views)} "
+          "field views of them", flush=True)
+    learned = fit(options, frozen,
+                  [augmented / file for file in files] + views,
+                  np.concatenate([targets, view_targets]), training, stopping,
+                  folder, clock)
     model = learned.exported.model
     with clock.phase("validation"):
         evaluation, figures, probabilities = prove(
-            learned.description, model, training, validation,
-            options.seed, options.jobs)
+            Learnings(learned.description, model,
+                      learned.exported.familiarity),
+            training, validation, options.seed, options.jobs)
     print(evaluation.table())
     print(proof_table(figures), flush=True)
     details = learned.description.details
@@ -312,8 +332,9 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser("Learn to name leaf diseases from a folder of "
                         "labelled photographs.")
     add = parser.add_argument
-    add("directory", type=Path, metavar="DIRECTORY",
-        help="folder of class folders, flat or below plant folders")
+    add("directories", type=Path, nargs="+", metavar="DIRECTORY",
+        help="folder of class folders, flat or below plant folders; of "
+             "several (laboratory, orchard) each counts the same in a class")
     add("--output", type=Path, default=OUTPUT, metavar="ZIP",
         help="archive of the learnings; signature.txt and report/ are "
              "written beside it")
@@ -322,6 +343,9 @@ def build_parser() -> cli.Parser:
              "of the split (without it, near-identical ones do)")
     add("--validation", type=cli.fraction, default=0.2, metavar="SHARE",
         help="share of the images that is held out and never learned from")
+    add("--field-views", type=cli.share, default=FIELD_VIEWS, metavar="SHARE",
+        help="views of the leaves as from an orchard that are learned from "
+             "as well, in parts of the balanced images; 0 for none")
     add("--size", type=cli.image_size, default=SIZE, metavar="PIXELS",
         help="side to which images are scaled")
     add("--batch-size", type=cli.positive_int, default=BATCH_SIZE,

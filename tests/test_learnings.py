@@ -18,7 +18,7 @@ from utils.images import preprocess
 from utils.familiarity import Familiarity
 from utils.learnings import (DESCRIPTION, FAMILIARITY, FLOAT_MODEL, MODEL,
                              Description, Learnings, Prediction, sign,
-                             softmax, write_archive)
+                             middle, softmax, write_archive)
 from utils.litert import Network
 
 CLASS_NAMES = ("Apple_scab", "Grape_Esca", "É 漢")
@@ -115,9 +115,9 @@ def test_what_is_written_is_loaded_and_predicts(archive, images, batch):
     predictions = learnings.predict(list(images))
     for prediction, logits, score, image in zip(
             predictions, expected, scores, batch, strict=True):
-        raised = np.exp(logits / 2.0)
-        assert prediction.probabilities == pytest.approx(
-            raised / raised.sum(), abs=1e-5)
+        if prediction.known:
+            assert prediction.probabilities == pytest.approx(
+                softmax(logits[np.newaxis] / 2.0)[0], abs=1e-5)
         assert prediction.familiarity == pytest.approx(score, abs=1e-4)
         assert prediction.known == (score >= THRESHOLD)
         assert prediction.class_name == CLASS_NAMES[logits.argmax()]
@@ -127,6 +127,32 @@ def test_what_is_written_is_loaded_and_predicts(archive, images, batch):
         assert prediction.class_maps[0, 1] == pytest.approx(
             image[:4, 4:].mean(axis=(0, 1)) @ WEIGHTS + BIAS, abs=1e-5)
     assert len({prediction.known for prediction in predictions}) == 2
+
+
+def test_what_is_not_known_is_looked_at_from_nearer_and_mirrored(
+        archive, images):
+    learnings = Learnings.load(archive)
+    strange = [image for image, found in zip(
+        images, learnings.predict(images)) if not found.known]
+    for image in strange:
+        # A mark in the corner, which the nearer views do not show.
+        image[0, 0] = 255
+        near = image[1:7, 1:7]
+        looks = [softmax((preprocess(view, 8).mean(axis=(0, 1)) @ WEIGHTS
+                          + BIAS)[np.newaxis] / 2.0)[0]
+                 for view in (image, image[:, ::-1], near, near[:, ::-1])]
+        found = learnings.predict_image(image).probabilities
+        assert found == pytest.approx(np.mean(looks, axis=0), abs=2e-5)
+        assert np.abs(found - looks[0]).max() > 2e-4
+    assert strange
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (10, 20)])
+def test_the_middle_of_an_image_is_never_empty(shape):
+    found = middle(np.zeros(shape), 0.8)
+    assert found.shape == tuple(side - 2 * round(side * 0.1)
+                                for side in shape)
+    assert found.size
 
 
 def test_threads_predict_with_the_same_learnings(archive, images):

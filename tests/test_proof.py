@@ -1,30 +1,39 @@
 """utils/proof.py: the figures of a network that is known by heart."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from utils import proof
-from utils.backbone import import_keras, to_litert
 from utils.cli import UserError
+from utils.evaluation import calibration_error
 from utils.images import write_image
 from utils.labels import Dataset
-from utils.learnings import Description, softmax
+from utils.learnings import Description, Prediction, softmax
 from utils.proof import check_answers, proof_table, prove
 
 CLASS_NAMES = ("dark", "light")
 
 
-@pytest.fixture(scope="module")
-def model():
-    """Return a LiteRT model: an image above the middle grey is "light"."""
-    keras = import_keras()
-    dense = keras.layers.Dense(2)
-    network = keras.Sequential([keras.layers.Input((8, 8, 3)),
-                                keras.layers.GlobalAveragePooling2D(), dense])
-    dense.set_weights([np.array([[-2, 2]] * 3, np.float32), np.zeros(2)])
-    return to_litert(network)
+@dataclass
+class Learned:
+    """Stands for learnings: an image above the middle grey is "light"."""
+
+    description: Description
+    class_names = CLASS_NAMES
+
+    def predict_image(self, rgb_img):
+        light = (rgb_img.mean() / 127.5 - 1) * 6
+        return Prediction(CLASS_NAMES, softmax(
+            np.array([[-light, light]]) / self.description.temperature)[0],
+            0.0, True, np.zeros((1, 1, 2)))
+
+
+def learned(temperature=1.0):
+    """Return learnings of that temperature."""
+    return Learned(Description(CLASS_NAMES, 8, temperature, 0.0))
 
 
 @pytest.fixture
@@ -39,13 +48,12 @@ def part(tmp_path):
     return make
 
 
-def test_the_figures_are_those_counted_by_hand(model, part, monkeypatch):
+def test_the_figures_are_those_counted_by_hand(part, monkeypatch):
     training = part("t", [50, 60, 200, 210], [0, 0, 1, 1])
     # One of five is wrong.
     validation = part("v", [20, 90, 100, 160, 240], [0, 0, 1, 1, 1])
-    description = Description(CLASS_NAMES, 8, 2.0, 0.0)
     evaluation, figures, probabilities = prove(
-        description, model, training, validation, 42, 2)
+        learned(2.0), training, validation, 42, 2)
     light = (np.array([20, 90, 100, 160, 240]) / 127.5 - 1) * 6
     expected = softmax(np.stack([-light, light], axis=1) / 2)
     assert np.allclose(probabilities, expected, atol=1e-5)
@@ -54,30 +62,31 @@ def test_the_figures_are_those_counted_by_hand(model, part, monkeypatch):
     assert figures["training_accuracy_images"] == 4
     assert figures["gap"] == pytest.approx(0.2)
     assert figures["above_90_percent_on_at_least_100_images"] is False
-    assert (figures["calibration_error_uncalibrated"]
-            != evaluation.calibration_error)
+    raw = softmax(np.stack([-light, light], axis=1))
+    assert figures["calibration_error_uncalibrated"] == pytest.approx(
+        calibration_error(raw.max(axis=1), [True, True, False, True, True]))
     assert "100.00% on 4 images learned from (gap +20.00%)" in proof_table(
         figures)
     monkeypatch.setattr(proof, "GAP_IMAGES", 3)
-    _, figures, _ = prove(description, model, training, validation, 42, 1)
+    _, figures, _ = prove(learned(2.0), training, validation, 42, 1)
     assert figures["training_accuracy_images"] == 3
 
 
 @pytest.mark.parametrize("count, wrong, proven", [
     (100, 9, True), (100, 10, False), (99, 0, False)])
 def test_subject_15_above_90_percent_on_at_least_100_images(
-        model, part, count, wrong, proven):
+        part, count, wrong, proven):
     levels = [40 if number % 2 else 220 for number in range(count)]
     labels = [1 - number % 2 for number in range(count)]
     labels[:wrong] = [1 - label for label in labels[:wrong]]
     _, figures, _ = prove(
-        Description(CLASS_NAMES, 8, 1.0, 0.0), model,
-        part("t", [50, 200], [0, 1]), part("v", levels, labels), 42, 2)
+        learned(), part("t", [50, 200], [0, 1]), part("v", levels, labels),
+        42, 2)
     assert figures["above_90_percent_on_at_least_100_images"] is proven
     assert proof_table(figures).endswith("yes" if proven else "no")
 
 
-def test_a_network_that_says_the_same_of_everything_is_an_error(model, part):
+def test_a_network_that_says_the_same_of_everything_is_an_error(part):
     logits = np.tile([1.0, 3.0, 2.0], (20, 1))
     with pytest.raises(UserError, match="it says b of everything; try a "
                                         "lower --learning-rate"):
@@ -86,4 +95,4 @@ def test_a_network_that_says_the_same_of_everything_is_an_error(model, part):
     check_answers(logits, ("a", "b", "c"))
     dark = part("d", [10, 20, 30], [0, 1, 1])
     with pytest.raises(UserError, match="says dark of everything"):
-        prove(Description(CLASS_NAMES, 8, 1.0, 0.0), model, dark, dark, 42, 1)
+        prove(learned(), dark, dark, 42, 1)

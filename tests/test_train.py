@@ -166,6 +166,7 @@ def test_an_interrupted_run_leaves_nothing_behind(
 
 @pytest.mark.parametrize("arguments", [
     [], ["images", "--size", "20"], ["images", "--validation", "1"],
+    ["images", "--field-views", "-1"], ["images", "--field-views", "x"],
     ["images", "--epochs", "0"], ["images", "--learning-rate", "x"],
     ["images", "--unfreeze", "block_17"]])
 def test_wrong_usage_is_status_2_and_one_error_line(arguments):
@@ -216,8 +217,9 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
 
     def fit(options, frozen, images, targets, training, stopping, *_):
         seen.update(training=images, stopping=stopping.paths())
-        seen.update({name: [read_image(path) for path in paths]
-                     for name, paths in seen.items()})
+        seen.update({name: [image() if callable(image) else read_image(image)
+                            for image in found]
+                     for name, found in seen.items()})
         raise UserError("enough")
 
     monkeypatch.setattr(train, "fit", fit)
@@ -230,9 +232,39 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
 
     assert is_marked(read_image(next(
         tmp_path / file for file, leaf in names.items() if leaf == marked)))
-    assert len(seen["training"]) > 40 and seen["stopping"]
+    assert len(seen["training"]) > 60 and seen["stopping"]
     for part in ("training", "stopping"):
         assert not any(map(is_marked, seen[part]))
+
+
+def test_several_folders_weigh_the_same_in_a_class(leaves, tmp_path,
+                                                   monkeypatch, capfd):
+    for place, counts in (("lab", {"Apple_rust": 12, "Apple_scab": 9}),
+                          ("orchard", {"Apple_rust": 4})):
+        leaves({f"../{place}/{name}": count
+                for name, count in counts.items()})
+    seen = {}
+
+    def fit(options, frozen, images, targets, training, stopping, folder,
+            clock):
+        files = [image.relative_to(folder / "augmented_directory")
+                 for image in images if not callable(image)]
+        seen.update(files=Counter(file.parts[0] for file in files),
+                    targets=targets[:len(files)], training=training,
+                    of_file=[file.parts[1] for file in files])
+        raise UserError("enough")
+
+    monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(train, "build_frozen", lambda *_: None)
+    assert run(tmp_path / "lab", tmp_path / "orchard", "--output",
+               tmp_path / "out" / "learnings.zip") == 1
+    assert "enough" in capfd.readouterr().err
+    assert seen["training"].class_names == ("Apple_rust", "Apple_scab")
+    # Two cells of the laboratory, one of the orchard, all as large.
+    largest = seen["files"]["orchard"]
+    assert seen["files"] == {"lab": 2 * largest, "orchard": largest}
+    assert [seen["training"].class_names[target] for target in
+            seen["targets"]] == seen["of_file"]
 
 
 def test_the_same_seed_gives_the_same_bytes(learned, tmp_path):

@@ -115,6 +115,18 @@ def fraction(text: str) -> float:
     return number
 
 
+def share(text: str) -> float:
+    """Return text as a number from 0 to 10, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= 10:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a number from 0 to 10")
+    return number
+
+
 def image_size(text: str) -> int:
     """Return text as a side in pixels that a network takes, for argparse."""
     size = positive_int(text)

@@ -39,24 +39,29 @@ def answers(model: bytes, items: Sequence, load: Callable, jobs: int,
     return cli.progress(map_threads(answer, items, jobs), len(items), title)
 
 
-def image_answers(model: bytes, paths: Sequence[Path], size: int, jobs: int,
-                  title: str) -> Iterator[list[np.ndarray]]:
-    """Yield the outputs of a network, each (1, ...), for each image file."""
-    def load(path: Path) -> np.ndarray:
-        return preprocess(read_image(path), size)[np.newaxis]
+def image_answers(model: bytes, images: Sequence[Path | Callable], size: int,
+                  jobs: int, title: str) -> Iterator[list[np.ndarray]]:
+    """Yield the outputs of a network, each (1, ...), for each image.
 
-    return answers(model, paths, load, jobs, title)
+    images: files, or functions that return an image, RGB uint8 (H, W, 3).
+    """
+    def load(image: Path | Callable) -> np.ndarray:
+        rgb_img = image() if callable(image) else read_image(image)
+        return preprocess(rgb_img, size)[np.newaxis]
+
+    return answers(model, images, load, jobs, title)
 
 
-def all_outputs(model: bytes, paths: Sequence[Path], size: int, jobs: int,
-                title: str) -> list[np.ndarray]:
-    """Return each output of a network, (N, ...), for N image files."""
+def all_outputs(model: bytes, images: Sequence[Path | Callable], size: int,
+                jobs: int, title: str) -> list[np.ndarray]:
+    """Return each output of a network, (N, ...), for N images."""
     return [np.concatenate(output) for output in zip(*image_answers(
-        model, paths, size, jobs, title))]
+        model, images, size, jobs, title))]
 
 
-def frozen_features(model: bytes, paths: Sequence[Path], size: int,
-                    jobs: int, file: Path, title: str) -> np.ndarray:
+def frozen_features(model: bytes, images: Sequence[Path | Callable],
+                    size: int, jobs: int, file: Path, title: str
+                    ) -> np.ndarray:
     """Return what the frozen part gives for each image, computed once.
 
     model: images to features at the cut, as LiteRT.
@@ -64,11 +69,11 @@ def frozen_features(model: bytes, paths: Sequence[Path], size: int,
     disk, and are finer than what JPEG leaves of an image.
     """
     features = None
-    for row, (at_cut,) in enumerate(image_answers(model, paths, size, jobs,
+    for row, (at_cut,) in enumerate(image_answers(model, images, size, jobs,
                                                   title)):
         if features is None:
             features = np.lib.format.open_memmap(
-                file, "w+", np.float16, (len(paths), *at_cut.shape[1:]))
+                file, "w+", np.float16, (len(images), *at_cut.shape[1:]))
         features[row] = at_cut[0]
     return features
 

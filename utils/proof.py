@@ -2,39 +2,43 @@
 
 import numpy as np
 
+from utils import cli
 from utils.cli import UserError
 from utils.evaluation import Evaluation, calibration_error, evaluate
-from utils.features import all_outputs
+from utils.images import read_image
 from utils.labels import Dataset
-from utils.learnings import Description, softmax
+from utils.learnings import Learnings, softmax
+from utils.workers import map_threads
 
 GAP_IMAGES = 200         # learned from, to see how much better they are known
 
 
-def prove(description: Description, model: bytes, training: Dataset,
-          validation: Dataset, seed: int, jobs: int
-          ) -> tuple[Evaluation, dict, np.ndarray]:
+def prove(learnings: Learnings, training: Dataset, validation: Dataset,
+          seed: int, jobs: int) -> tuple[Evaluation, dict, np.ndarray]:
     """Look at the validation part, for the first and only time.
 
-    As predict.py would: with the archive's own network (model: LiteRT).
-    Returns the evaluation, the figures beyond it, and the probabilities,
-    (N, classes).
+    As predict.py will.  Returns the evaluation, the figures beyond it, and
+    the probabilities, (N, classes).
     Raises UserError where the network says one class of everything.
     """
     sample = training.drawn(GAP_IMAGES, np.random.default_rng(seed))
-    known, *_ = all_outputs(model, sample.paths(), description.size, jobs,
-                            "Learned from")
-    check_answers(known, description.class_names)
-    logits, *_ = all_outputs(model, validation.paths(), description.size,
-                             jobs, "Validation")
-    probabilities = softmax(logits / description.temperature)
+    known, probabilities = (
+        np.stack([found.probabilities for found in cli.progress(map_threads(
+            lambda path: learnings.predict_image(read_image(path)),
+            part.paths(), jobs), len(part.files), title)])
+        for part, title in ((sample, "Learned from"),
+                            (validation, "Validation")))
+    check_answers(known, learnings.class_names)
+    # What the temperature had done, undone.
+    uncalibrated = softmax(np.log(np.maximum(probabilities, 1e-30))
+                           * learnings.description.temperature)
     evaluation = evaluate(validation.labels, probabilities,
-                          description.class_names)
+                          learnings.class_names)
     training_accuracy = float((known.argmax(axis=1) == sample.labels).mean())
     return evaluation, {
         "calibration_error_uncalibrated": calibration_error(
-            softmax(logits).max(axis=1),
-            logits.argmax(axis=1) == validation.labels),
+            uncalibrated.max(axis=1),
+            uncalibrated.argmax(axis=1) == validation.labels),
         "training_accuracy": training_accuracy,
         "training_accuracy_images": len(sample.files),
         "gap": training_accuracy - evaluation.accuracy,

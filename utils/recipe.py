@@ -20,9 +20,6 @@ HEAD_IMAGES = 2000       # drawn: all of them make no better a start
 WARMUP = 0.1             # share of the steps in which the rate is reached
 WEIGHT_DECAY = 1e-4
 DROPOUT = 0.2            # of the pooled features, against overfitting
-# Share of the truth that is given to all classes alike, so that no answer
-# can be sure enough to overfit (Szegedy et al. 2016).
-SMOOTHING = 0.1
 # Batches handed to TensorFlow at once: a step of the head is shorter than
 # the way there and back.
 HEAD_STEPS_AT_ONCE = 10
@@ -150,11 +147,10 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, rate: float,
 
 
 def compile_model(model, optimizer, steps_at_once: int = 1) -> None:
-    """Set optimiser and loss: cross-entropy of the logits, smoothed."""
+    """Set optimiser and loss: cross-entropy of the logits."""
     keras = import_keras()
     model.compile(optimizer, metrics=["accuracy"],
-                  loss=keras.losses.CategoricalCrossentropy(
-                      from_logits=True, label_smoothing=SMOOTHING),
+                  loss=keras.losses.CategoricalCrossentropy(from_logits=True),
                   steps_per_execution=steps_at_once)
 
 

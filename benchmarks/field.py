@@ -1,0 +1,207 @@
+"""How right is a network outside the laboratory, and does it know?
+
+    python -m benchmarks.field DIRECTORY ... --leaves leaves --field field
+    python -m benchmarks.field before after --leaves leaves --field field \\
+        --figure looked_at.png
+
+DIRECTORY: of a learnings.zip, with report/ as train.py leaves it.
+leaves: the folder that it learned from, whose validation part is looked at.
+field: a folder of class folders with photographs of another kind; those that
+a network has learned from are left out for it.
+
+Prints for each: accuracy by class in the laboratory and in the field, each
+half of the field for itself (every second photograph: one half is there to
+choose by, the other to report), calibration, what `known` keeps, accuracy
+over the share kept, accuracy by what is cropped first, and the shortcut
+audit.  --figure draws photographs with what each network looked at.
+"""
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from utils import cli
+from utils.answer_figure import looked_at
+from utils.evaluation import calibration_error, wilson_interval
+from utils.images import read_image
+from utils.labels import Dataset, read_dataset
+from utils.leaf import find_leaf
+from utils.learnings import Learnings, Prediction, middle
+from utils.workers import map_threads
+
+SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)      # kept, the surest first
+CROPS = {"whole": lambda rgb_img: rgb_img,
+         "middle 80 %": lambda rgb_img: middle(rgb_img, 0.8),
+         "middle 60 %": lambda rgb_img: middle(rgb_img, 0.6),
+         "leaf found": lambda rgb_img: crop_leaf(rgb_img)}
+SHOWN = 3                # photographs of each class in the figure
+JOBS = 2
+
+
+def crop_leaf(rgb_img: np.ndarray) -> np.ndarray:
+    """Return the square round the leaf, or the image where none is found."""
+    mask, _ = find_leaf(rgb_img)
+    if not mask.any():
+        return rgb_img
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    half = 0.55 * max(np.ptp(rows), np.ptp(columns))
+    y, x = rows[[0, -1]].mean(), columns[[0, -1]].mean()
+    return rgb_img[max(0, int(y - half)):int(y + half) + 1,
+                   max(0, int(x - half)):int(x + half) + 1]
+
+
+def answers(learnings: Learnings, part: Dataset, crop=CROPS["whole"]
+            ) -> list[Prediction]:
+    """Return what the network says of each image."""
+    return list(map_threads(
+        lambda path: learnings.predict_image(crop(read_image(path))),
+        part.paths(), JOBS))
+
+
+def right_answers(part: Dataset, found: list[Prediction]) -> np.ndarray:
+    """Return which answers are right, among all classes: bool (N,)."""
+    return np.array([prediction.class_name == part.class_names[label]
+                     for prediction, label in zip(found, part.labels)])
+
+
+def share(right: np.ndarray) -> str:
+    """Return a share with its count and 95 % interval, as text."""
+    if not len(right):
+        return "none"
+    low, high = wilson_interval(int(right.sum()), len(right))
+    return (f"{right.mean():.1%} ({right.sum()} of {len(right)}; "
+            f"{low:.1%} to {high:.1%})")
+
+
+def print_part(title: str, part: Dataset, found: list[Prediction]) -> None:
+    """Print accuracy by class, calibration and what `known` keeps."""
+    right = right_answers(part, found)
+    known = np.array([prediction.known for prediction in found])
+    sure = np.array([prediction.confidence for prediction in found])
+    print(f"  {title}: {share(right)}")
+    for label, name in enumerate(part.class_names):
+        own = part.labels == label
+        if own.any():
+            print(f"    {name:<20} {right[own].mean():6.1%} of {own.sum()}")
+    print(f"    confidence {sure.mean():.2f}, calibration error "
+          f"{calibration_error(sure, right):.3f}; known "
+          f"{known.mean():.1%}, of them right {share(right[known])}")
+
+
+def print_kept(part: Dataset, found: list[Prediction]) -> None:
+    """Print the accuracy over the share kept, by two ways to keep."""
+    right = right_answers(part, found)
+    for name in ("confidence", "familiarity"):
+        order = np.argsort([-getattr(prediction, name)
+                            for prediction in found], kind="stable")
+        print(f"    kept by {name}: " + ", ".join(
+            f"{kept:.0%} {right[order[:round(kept * len(order))]].mean():.1%}"
+            for kept in SHARES))
+
+
+def not_learned(part: Dataset, rows: list[dict]) -> Dataset:
+    """Return the images that the split names in no part learned from."""
+    learned = {Path(row["file"]).parts[-2:] for row in rows
+               if row["part"] != "validation"}
+    return part.subset([index for index, path in enumerate(part.paths())
+                        if path.parts[-2:] not in learned])
+
+
+def halves(part: Dataset) -> tuple[Dataset, Dataset]:
+    """Return every first and every second image of each class."""
+    place = np.concatenate([np.arange(count) for count in part.counts()])
+    return (part.subset(np.flatnonzero(place % 2 == 0)),
+            part.subset(np.flatnonzero(place % 2 == 1)))
+
+
+def print_network(folder: Path, leaves: Path, field: Dataset) -> None:
+    """Print all figures of the learnings in a folder."""
+    learnings = Learnings.load(folder / "learnings.zip")
+    with open(folder / "report" / "split.csv", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    validation = [row for row in rows if row["part"] == "validation"
+                  and (leaves / row["file"]).is_file()]
+    names = learnings.class_names
+    laboratory = Dataset(
+        leaves, tuple(Path(row["file"]) for row in validation),
+        np.array([names.index(row["class"]) for row in validation], int),
+        names, names)
+    print(f"{cli.printable(folder)}")
+    if validation:
+        print_part("laboratory, validation", laboratory,
+                   answers(learnings, laboratory))
+    others = not_learned(field, rows)
+    found = answers(learnings, others)
+    print_part("field", others, found)
+    print_kept(others, found)
+    by_file = dict(zip(others.files, found))
+    for title, half in zip(("first half", "other half"), halves(field)):
+        half = not_learned(half, rows)
+        kept = [by_file[file] for file in half.files]
+        print_part(f"field, {title}", half, kept)
+        print_kept(half, kept)
+    for name, crop in CROPS.items():
+        sides = [right_answers(half, answers(
+            learnings, half, crop)).mean() for half in (
+                not_learned(half, rows) for half in halves(field))]
+        print(f"    cropped to {name}: first half {sides[0]:.1%}, other "
+              f"half {sides[1]:.1%}")
+    audit = json.loads((folder / "report" / "report.json").read_text()
+                       )["audit"]
+    print("  audit: " + ", ".join(
+        f"{name.replace('_', ' ')} {audit[name]['accuracy']:.1%}"
+        for name in ("whole_image", "leaf_alone", "ground_alone",
+                     "most_frequent_class")))
+
+
+def draw(pyplot, networks: dict[str, Learnings], field: Dataset):
+    """Return a figure: photographs, and what each network looked at."""
+    rows = [index for label in range(len(field.class_names)) for index in
+            np.flatnonzero(field.labels == label)[1::2][:SHOWN]]
+    figure, axes = pyplot.subplots(
+        len(rows), 1 + len(networks), squeeze=False, layout="constrained",
+        figsize=(3.2 * (1 + len(networks)), 3.4 * len(rows)),
+        facecolor="white")
+    for line, index in zip(axes, rows):
+        rgb_img = read_image(field.root / field.files[index])
+        truth = field.class_names[field.labels[index]]
+        line[0].imshow(rgb_img)
+        line[0].set_title(truth, fontsize=11)
+        for ax, (name, learnings) in zip(line[1:], networks.items()):
+            found = learnings.predict_image(rgb_img)
+            ax.imshow(looked_at(rgb_img, found))
+            ax.set_title(f"{name}: {found.class_name} "
+                         f"{found.confidence:.0%}", fontsize=10,
+                         color="darkgreen" if found.class_name == truth
+                         else "firebrick")
+        for ax in line:
+            ax.axis("off")
+    return figure
+
+
+def main() -> int:
+    """Print everything for every network."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("directories", type=Path, nargs="+")
+    parser.add_argument("--leaves", type=Path, required=True)
+    parser.add_argument("--field", type=Path, required=True)
+    parser.add_argument("--figure", type=Path)
+    options = parser.parse_args()
+    field = read_dataset(options.field)
+    for folder in options.directories:
+        print_network(folder, options.leaves, field)
+    if options.figure:
+        pyplot = cli.open_pyplot(True)
+        figure = draw(pyplot, {
+            folder.name: Learnings.load(folder / "learnings.zip")
+            for folder in options.directories}, field)
+        figure.savefig(options.figure, dpi=60)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))

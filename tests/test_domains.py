@@ -1,0 +1,56 @@
+"""utils/domains.py: photographs from several folders."""
+
+import numpy as np
+import pytest
+
+from utils.cli import UserError
+from utils.domains import cells, read_domains, strata
+from utils.labels import read_dataset
+
+
+def test_one_folder_is_read_as_it_always_was(tree):
+    folder = tree({"A_b": 2, "A_c": 1})
+    dataset, domains = read_domains([folder])
+    alone = read_dataset(folder)
+    assert dataset.root == folder and dataset.files == alone.files
+    assert domains.tolist() == [0, 0, 0]
+
+
+def test_classes_of_one_name_are_one_class(tree):
+    folders = [tree({"A_b": 2, "A_c": 1}, "lab"),
+               tree({"A_c": 2, "B_d": 1}, "field")]
+    dataset, domains = read_domains(folders)
+    assert dataset.class_names == ("A_b", "A_c", "B_d")
+    assert dataset.plants == ("A", "A", "B")
+    assert domains.tolist() == [0, 0, 0, 1, 1, 1]
+    assert dataset.labels.tolist() == [0, 0, 1, 1, 1, 2]
+    assert all(path.is_file() for path in dataset.paths())
+    assert str(dataset.files[3]) == "field/A_c/image (1).JPG"
+
+
+@pytest.mark.parametrize("below", [".", "A_b"])
+def test_a_folder_in_another_is_refused(tree, below):
+    folder = tree({"A_b": 2, "A_c": 1})
+    with pytest.raises(UserError, match="given twice"):
+        read_domains([folder, folder / below])
+
+
+def test_a_cell_is_a_class_of_one_domain(tree):
+    dataset, domains = read_domains([tree({"A_b": 2, "A_c": 1}, "lab"),
+                                     tree({"A_c": 2}, "field")])
+    parts = cells(dataset, domains)
+    assert parts.class_names == ("A_b", "A_c", "A_c")
+    assert parts.labels.tolist() == [0, 0, 1, 2, 2]
+    assert parts.files == dataset.files
+
+
+def test_few_leaves_are_split_with_the_many(tree):
+    dataset, domains = read_domains([tree({"A_b": 4, "A_c": 5}, "lab"),
+                                     tree({"A_b": 3, "A_c": 2}, "field")])
+    groups = [str(file) for file in dataset.files]
+    assert np.bincount(strata(dataset, groups, domains).labels).tolist() == [
+        4, 3, 7]
+    # Three photographs of two leaves are few, too.
+    groups[9] = groups[10]
+    assert np.bincount(strata(dataset, groups, domains).labels).tolist() == [
+        7, 7]

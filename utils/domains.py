@@ -1,0 +1,78 @@
+"""Photographs from several places: laboratory, orchard, telephone."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from utils.cli import UserError
+from utils.labels import MIN_LEAVES, Dataset, read_dataset
+
+
+def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
+    """Return the images of several folders as one dataset, and the domain.
+
+    Domain: index of the folder from which an image is, int (N,).  Classes
+    of one name are one class; the root is what the folders have in common.
+    Raises UserError where a folder has no image or lies in another.
+    """
+    if len(folders) == 1:
+        dataset = read_dataset(folders[0])
+        return dataset, np.zeros(len(dataset.files), int)
+    found = [read_dataset(folder) for folder in folders]
+    places = [folder.resolve() for folder in folders]
+    for index, place in enumerate(places):
+        for other in places[:index] + places[index + 1:]:
+            if place == other or other in place.parents:
+                raise UserError(f"{folders[index]}: lies in another of the "
+                                "folders, or is given twice")
+    try:
+        root = Path(os.path.commonpath(places))
+    except ValueError:
+        raise UserError(f"{folders[1]}: is on another drive than "
+                        f"{folders[0]}") from None
+    plants = {}
+    for dataset in found:
+        for name, plant in zip(dataset.class_names, dataset.plants):
+            plants.setdefault(name, plant)
+    class_names = sorted(plants)
+    domains = np.repeat(range(len(found)),
+                        [len(dataset.files) for dataset in found])
+    files = [place.relative_to(root) / file for place, dataset in
+             zip(places, found) for file in dataset.files]
+    labels = np.array([class_names.index(dataset.class_names[label])
+                       for dataset in found for label in dataset.labels])
+    return Dataset(root, tuple(files), labels, tuple(class_names),
+                   tuple(plants[name] for name in class_names)), domains
+
+
+def cells(dataset: Dataset, domains: np.ndarray) -> Dataset:
+    """Return the dataset with a class for each pair of class and domain.
+
+    Its class names are those of the dataset, some of them several times.
+    """
+    pairs, labels = np.unique(np.stack([dataset.labels, domains]), axis=1,
+                              return_inverse=True)
+    return replace(
+        dataset, labels=labels.ravel(),
+        class_names=tuple(dataset.class_names[label] for label in pairs[0]),
+        plants=tuple(dataset.plants[label] for label in pairs[0]))
+
+
+def strata(dataset: Dataset, groups: list[str], domains: np.ndarray
+           ) -> Dataset:
+    """Return the dataset in the cells from which a split may draw.
+
+    A cell of fewer leaves than a split takes goes to the domain that has
+    most of the class: then a few photographs are split as part of the many.
+    """
+    groups, joined = np.asarray(groups), domains.copy()
+    for label in range(len(dataset.class_names)):
+        own = dataset.labels == label
+        most = np.bincount(domains[own]).argmax()
+        for domain in set(domains[own].tolist()):
+            cell = own & (domains == domain)
+            if len(set(groups[cell])) < MIN_LEAVES:
+                joined[cell] = most
+    return cells(dataset, joined)
