@@ -34,7 +34,8 @@ from utils.audit import audit
 from utils.balancing import (check_sides, class_targets, plan_balance,
                              plan_files, write_plan)
 from utils.cli import UserError
-from utils.domains import cells, read_domains, strata
+from utils.domains import (cells, read_domain_groups, read_domains,
+                           strata)
 from utils.export import Exported, export
 from utils.features import frozen_features
 from utils.field_views import plan_views
@@ -60,8 +61,8 @@ LEAST_STEPS, MOST_EPOCHS = 300, 15
 BATCH_SIZE = 32          # images
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
 FINE_RATE = 4e-4         # at 2e-4 and at 8e-4 there are more errors
-FIELD_VIEWS = 0.33       # in parts of the balanced images
-UNFREEZE = 38            # layers: blocks 13 to 16 and the last convolution
+FIELD_VIEWS = 0.2        # in parts of the balanced images
+UNFREEZE = "block_10"    # and all above it: from block 13 on less carries over
 STATISTICS_IMAGES = 128  # from which random weights take BatchNorm's means
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
             "ai-edge-litert", "scikit-learn")
@@ -90,8 +91,8 @@ def read_leaves(folders: list[Path], groups: Path | None, jobs: int
                         f"({dataset.class_names[dataset.labels[0]]}); "
                         "learning takes at least two")
     if groups is not None:
-        return (dataset, domains, labels.read_groups(groups, dataset),
-                problems)
+        return dataset, domains, read_domain_groups(
+            groups, dataset, domains, folders), problems
     clusters = near_identical(
         np.stack([found[index].thumbnail for index in good]),
         labels.linked_copies(dataset.files))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from utils.cli import UserError
-from utils.domains import cells, read_domains, strata
+from utils.domains import (cells, read_domain_groups, read_domains,
+                           strata)
 from utils.labels import read_dataset
 
 
@@ -54,3 +55,16 @@ def test_few_leaves_are_split_with_the_many(tree):
     groups[9] = groups[10]
     assert np.bincount(strata(dataset, groups, domains).labels).tolist() == [
         7, 7]
+
+
+def test_a_csv_of_groups_is_relative_to_each_folder(tree, tmp_path):
+    folders = [tree({"A_b": 2}, "lab"), tree({"A_b": 3}, "field")]
+    csv = tmp_path / "leaves.csv"
+    csv.write_text("file,leaf\nA_b/image (1).JPG,x\nA_b/image (2).JPG,x\n")
+    dataset, domains = read_domains(folders)
+    assert read_domain_groups(csv, dataset, domains, folders) == [
+        "lab: x", "lab: x", "field: x", "field: x",
+        "field: A_b/image (3).JPG"]
+    dataset, domains = read_domains(folders[:1])
+    assert read_domain_groups(csv, dataset, domains, folders[:1]) == ["x",
+                                                                      "x"]

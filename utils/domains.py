@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import UserError
-from utils.labels import MIN_LEAVES, Dataset, read_dataset
+from utils.labels import (MIN_LEAVES, Dataset, read_dataset,
+                          read_groups)
 
 
 def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
@@ -45,6 +46,22 @@ def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
                        for dataset in found for label in dataset.labels])
     return Dataset(root, tuple(files), labels, tuple(class_names),
                    tuple(plants[name] for name in class_names)), domains
+
+
+def read_domain_groups(csv: Path, dataset: Dataset, domains: np.ndarray,
+                       folders: list[Path]) -> list[str]:
+    """Return each image's leaf from a CSV: see labels.read_groups.
+
+    Files in it are relative to the folder in which the image was found.
+    """
+    if len(folders) == 1:
+        return read_groups(csv, dataset)
+    own = replace(dataset, files=tuple(
+        path.relative_to(folders[domain].resolve())
+        for path, domain in zip(dataset.paths(), domains)))
+    # The leaf of one name in two folders is two leaves.
+    return [f"{folders[domain].name}: {leaf}" for leaf, domain in
+            zip(read_groups(csv, own), domains)]
 
 
 def cells(dataset: Dataset, domains: np.ndarray) -> Dataset:
