@@ -99,7 +99,8 @@ def print_kept(part: Dataset, found: list[Prediction]) -> None:
         order = np.argsort([-getattr(prediction, name)
                             for prediction in found], kind="stable")
         print(f"    kept by {name}: " + ", ".join(
-            f"{kept:.0%} {right[order[:round(kept * len(order))]].mean():.1%}"
+            f"{kept:.0%} "
+            f"{right[order[:max(1, round(kept * len(order)))]].mean():.1%}"
             for kept in SHARES))
 
 
@@ -139,17 +140,18 @@ def print_network(folder: Path, leaves: Path, field: Dataset) -> None:
     print_part("field", others, found)
     print_kept(others, found)
     by_file = dict(zip(others.files, found))
-    for title, half in zip(("first half", "other half"), halves(field)):
-        half = not_learned(half, rows)
+    sides = {title: not_learned(half, rows) for title, half in
+             zip(("first half", "other half"), halves(field))}
+    sides = {title: half for title, half in sides.items() if half.files}
+    for title, half in sides.items():
         kept = [by_file[file] for file in half.files]
         print_part(f"field, {title}", half, kept)
         print_kept(half, kept)
     for name, crop in CROPS.items():
-        sides = [right_answers(half, answers(
-            learnings, half, crop)).mean() for half in (
-                not_learned(half, rows) for half in halves(field))]
-        print(f"    cropped to {name}: first half {sides[0]:.1%}, other "
-              f"half {sides[1]:.1%}")
+        print(f"    cropped to {name}: " + ", ".join(
+            f"{title} "
+            f"{right_answers(half, answers(learnings, half, crop)).mean():.1%}"
+            for title, half in sides.items()))
     audit = json.loads((folder / "report" / "report.json").read_text()
                        )["audit"]
     print("  audit: " + ", ".join(

@@ -1,0 +1,46 @@
+"""benchmarks/field.py: what it counts, and what it leaves out."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import field
+from utils.labels import read_dataset
+
+
+def test_it_reports_and_draws_what_was_never_learned_from(
+        learned, tmp_path, monkeypatch, capsys):
+    figure = tmp_path / "figure.png"
+    monkeypatch.setattr(sys, "argv", [
+        "field", str(learned), "--leaves", str(learned / "images"),
+        "--field", str(learned / "images"), "--figure", str(figure)])
+    assert field.main() == 0
+    printed = capsys.readouterr().out
+    # Both are the three images of the validation part.
+    laboratory, others = (line for line in printed.splitlines() if line
+                          .startswith(("  laboratory,", "  field: ")))
+    assert " of 3;" in laboratory
+    assert laboratory.split(":")[1] == others.split(":")[1]
+    assert "audit: whole image" in printed
+    assert figure.stat().st_size > 1000
+
+
+def test_halves_take_turns_in_each_class(tree):
+    dataset = read_dataset(tree({"A_b": 3, "A_c": 4}))
+    first, other = field.halves(dataset)
+    assert first.counts().tolist() == [2, 2]
+    assert other.counts().tolist() == [1, 2]
+    assert not set(first.files) & set(other.files)
+
+
+@pytest.mark.parametrize("place", [(20, 30), (60, 50)])
+def test_the_leaf_is_in_its_crop(place):
+    rgb_img = np.full((120, 160, 3), 170, np.uint8)
+    y, x = place
+    rgb_img[y:y + 40, x:x + 30] = (60, 120, 50)
+    crop = field.crop_leaf(rgb_img)
+    green = (crop == (60, 120, 50)).all(axis=2).sum()
+    assert green >= 0.95 * 40 * 30 and max(crop.shape) < 60
+    plain = np.full((20, 30, 3), 128, np.uint8)
+    assert field.crop_leaf(plain) is plain
