@@ -38,7 +38,7 @@ from utils.domains import (cells, read_domain_groups, read_domains,
                            strata)
 from utils.export import Exported, export
 from utils.features import frozen_features
-from utils.field_views import plan_views
+from utils.field_views import plan_views, scene_of
 from utils.images import preprocess, read_image
 from utils.inspection import (Inspection, file_digest, inspect_dataset,
                               inspect_image, near_identical)
@@ -54,6 +54,7 @@ from utils.workers import keep_memory
 
 OUTPUT = Path("learnings.zip")
 SIZE = 160               # pixels: at 192 and 224 there are as many errors
+STRANGE_VIEWS = 30       # of each class, to calibrate what is strange
 EPOCHS = 2               # at most; of thousands of images 3 gain nothing
 # Of few images an epoch has too few steps to learn anything: so many more
 # epochs as make LEAST_STEPS, but no more than MOST_EPOCHS.
@@ -173,13 +174,13 @@ def build_frozen(options: argparse.Namespace, images: list[Path]):
 
 def fit(options: argparse.Namespace, frozen: tuple, images: list,
         targets: np.ndarray, training: Dataset, stopping: Dataset,
-        folder: Path, clock: Clock) -> Learned:
+        strange: tuple, folder: Path, clock: Clock) -> Learned:
     """Learn to tell the classes apart, in two phases.
 
     frozen: what build_frozen returned.  images, targets (N,): to learn
     from, made of the training part; files or functions that make one.
-    stopping: to stop by and calibrate with.  folder: for the frozen
-    features, until this returns.
+    stopping: to stop by and calibrate with; strange: field views of it and
+    their labels.  folder: for the frozen features, until this returns.
     """
     keras = backbones.import_keras()
     backbone, cut, settings = frozen
@@ -223,7 +224,7 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
         exact.set_weights(top.get_weights())
         exported = export(
             backbones.build_answering(backbone, cut, exact, head), training,
-            stopping, options.size, options.seed, options.jobs)
+            stopping, strange, options.size, options.seed, options.jobs)
     settings |= {name: getattr(options, name) for name in (
         "validation", "size", "batch_size", "learning_rate", "patience",
         "seed", "field_views")}
@@ -233,7 +234,7 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
                  "stopping_share": STOPPING_SHARE}
     description = Description(
         training.class_names, options.size, exported.temperature,
-        exported.threshold, {
+        exported.threshold, exported.strange_temperature, {
             "settings": settings, "interrupted": interrupted,
             "forms": exported.figures})
     return Learned(description, exported, (first, second), interrupted)
@@ -261,10 +262,13 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
     with clock.phase("augmentation"):
         files, targets = augment(training, domains[parts == TRAINING],
                                  augmented, options.seed, options.jobs)
+        scenery = scene_of(training, options.size, options.seed,
+                           options.jobs)
         views, view_targets = plan_views(
             training, np.rint(options.field_views * np.bincount(
-                targets)).astype(int), options.size, options.seed,
-            options.jobs)
+                targets)).astype(int), scenery, options.seed)
+        strange = plan_views(stopping, [STRANGE_VIEWS] * len(
+            stopping.class_names), scenery, options.seed)
     counts = {"images": part_counts(parts),
               "leaves": part_counts(parts, groups),
               "augmented_images": len(files), "field_views": len(views)}
@@ -276,7 +280,7 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
     learned = fit(options, frozen,
                   [augmented / file for file in files] + views,
                   np.concatenate([targets, view_targets]), training, stopping,
-                  folder, clock)
+                  strange, folder, clock)
     model = learned.exported.model
     with clock.phase("validation"):
         evaluation, figures, probabilities = prove(

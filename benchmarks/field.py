@@ -124,11 +124,14 @@ def print_network(folder: Path, leaves: Path, field: Dataset) -> None:
     learnings = Learnings.load(folder / "learnings.zip")
     with open(folder / "report" / "split.csv", newline="") as lines:
         rows = list(csv.DictReader(lines))
-    validation = [row for row in rows if row["part"] == "validation"
-                  and (leaves / row["file"]).is_file()]
+    # Of several folders, files are relative to what these have in common.
+    validation = [row | {"file": Path(*Path(row["file"]).parts[-2:])}
+                  for row in rows if row["part"] == "validation"]
+    validation = [row for row in validation
+                  if (leaves / row["file"]).is_file()]
     names = learnings.class_names
     laboratory = Dataset(
-        leaves, tuple(Path(row["file"]) for row in validation),
+        leaves, tuple(row["file"] for row in validation),
         np.array([names.index(row["class"]) for row in validation], int),
         names, names)
     print(f"{cli.printable(folder)}")

@@ -16,3 +16,6 @@ def test_temperature_softens_overconfident_logits():
     assert 0.2 < fitted < 5
     assert fit_temperature(4 * logits, targets) == pytest.approx(
         4 * fitted, rel=0.06)
+    # Looks that are all alike are as good as one.
+    looked = np.repeat(logits[:, np.newaxis], 4, axis=1)
+    assert fit_temperature(looked, targets) == fitted

@@ -10,6 +10,12 @@ from utils.backbone import import_keras
 from utils.export import export, is_as_good
 from utils.images import write_image
 from utils.labels import Dataset
+from utils.learnings import softmax
+
+
+# Two of three are named rightly: an image that is red is said to be.
+STRANGE = ([lambda: np.full((32, 32, 3), (180, 90, 60), np.uint8)] * 3,
+           np.array([1, 1, 0]))
 
 
 @pytest.fixture
@@ -42,12 +48,16 @@ def parts(tmp_path):
 
 
 def test_what_answers_is_small_calibrated_and_modest(network, parts):
-    exported = export(network, *parts, 32, 42, 2)
+    exported = export(network, *parts, STRANGE, 32, 42, 2)
     figures = exported.figures
     assert figures["form"] == "int8" and figures["images"] == 40
     assert figures["int8"]["errors"] == figures["float32"]["errors"] == 0
     assert exported.temperature == figures["int8"]["temperature"]
     assert exported.model != exported.as_float
+    # At which the answer is two thirds sure, as it is right.
+    logits = np.array([[-1.85, 1.85]]) / exported.strange_temperature
+    assert softmax(logits)[0, 1] == pytest.approx(2 / 3, abs=0.02)
+    assert exported.strange_temperature > exported.temperature
     # Red and blue are 0.9 apart; green is like neither.
     familiar, strange = exported.familiarity.scores(
         np.array([[0.4, -0.3, -0.5], [-0.5, 0.6, -0.5]], np.float32))
@@ -58,7 +68,7 @@ def test_what_answers_is_small_calibrated_and_modest(network, parts):
 def test_a_rare_class_is_described_however_few_are_drawn(
         network, parts, monkeypatch):
     monkeypatch.setattr(exports, "FAMILIAR_IMAGES", 1)
-    exported = export(network, *parts, 32, 42, 1)
+    exported = export(network, *parts, STRANGE, 32, 42, 1)
     # An archive with fewer described classes than names cannot be loaded.
     assert exported.familiarity.class_means.shape == (2, 3)
 
@@ -66,10 +76,17 @@ def test_a_rare_class_is_described_however_few_are_drawn(
 def test_floats_stay_where_8_bits_are_too_coarse(
         network, parts, monkeypatch, capsys):
     monkeypatch.setattr(exports, "is_as_good", lambda *_: False)
-    exported = export(network, *parts, 32, 42, 1)
+    exported = export(network, *parts, STRANGE, 32, 42, 1)
     assert exported.model == exported.as_float
     assert exported.figures["form"] == "float32"
     assert "stays in 32-bit floats" in capsys.readouterr().err
+
+
+def test_nothing_strange_is_answered_more_surely_than_what_is_known(
+        network, parts):
+    right = STRANGE[0], np.array([1, 1, 1])
+    exported = export(network, *parts, right, 32, 42, 1)
+    assert exported.strange_temperature == exported.temperature
 
 
 @pytest.mark.parametrize("errors, loss, good", [

@@ -8,8 +8,8 @@ import pytest
 
 from utils import field_views
 from utils.field_views import (Cutout, change_tone, cut_out, draw_foliage,
-                               field_view, place, plan_views, set_scene,
-                               transplant)
+                               field_view, place, plan_views, scene_of,
+                               set_scene, transplant)
 from utils.images import write_image
 from utils.labels import Dataset
 from utils.samples import draw_leaf
@@ -154,20 +154,21 @@ def part(tmp_path):
 
 
 def test_views_are_planned_evenly_and_made_in_any_order(part):
-    views, labels = plan_views(part, [7, 2], 32, 42, 2)
+    scenery = scene_of(part, 32, 42, 2)
+    views, labels = plan_views(part, [7, 2], scenery, 42)
     assert labels.tolist() == [0] * 7 + [1] * 2
-    again, _ = plan_views(part, [7, 2], 32, 42, 1)
+    again, _ = plan_views(part, [7, 2], scene_of(part, 32, 42, 1), 42)
     made = [view() for view in views]
     assert all((view == other()).all()
                for view, other in zip(reversed(made), reversed(again)))
     rows = [view.args[1] for view in views]
     assert np.bincount(rows)[:3].tolist() in ([3, 2, 2], [2, 3, 2], [2, 2, 3])
-    others, _ = plan_views(part, [7, 2], 32, 43, 2)
+    others, _ = plan_views(part, [7, 2], scenery, 43)
     assert any((view() != other).any() for view, other in zip(others, made))
 
 
 def test_no_views_are_planned_where_none_are_wanted(part):
-    views, labels = plan_views(part, [0, 0], 32, 42, 2)
+    views, labels = plan_views(part, [0, 0], scene_of(part, 32, 42, 2), 42)
     assert views == [] and labels.tolist() == []
 
 

@@ -81,7 +81,7 @@ def archive(model, tmp_path, monkeypatch):
 
 def write(path, model, files=FILES):
     write_archive(path, Description(CLASS_NAMES, 8, 2.0, THRESHOLD,
-                                    {"seed": 42}),
+                                    3.0, {"seed": 42}),
                   {MODEL: model, FLOAT_MODEL: b"as floats",
                    FAMILIARITY: FAMILIAR.to_bytes()},
                   Path("augmented"), files)
@@ -104,7 +104,7 @@ def change(archive, member, content=None, compression=zipfile.ZIP_STORED):
 def test_what_is_written_is_loaded_and_predicts(archive, images, batch):
     learnings = Learnings.load(archive)
     assert learnings.description == Description(
-        CLASS_NAMES, 8, 2.0, THRESHOLD, {"seed": 42})
+        CLASS_NAMES, 8, 2.0, THRESHOLD, 3.0, {"seed": 42})
     with zipfile.ZipFile(archive) as opened:
         assert learnings.checksum == hashlib.sha256(
             opened.read(DESCRIPTION)).hexdigest()
@@ -139,7 +139,7 @@ def test_what_is_not_known_is_looked_at_from_nearer_and_mirrored(
         image[0, 0] = 255
         near = image[1:7, 1:7]
         looks = [softmax((preprocess(view, 8).mean(axis=(0, 1)) @ WEIGHTS
-                          + BIAS)[np.newaxis] / 2.0)[0]
+                          + BIAS)[np.newaxis] / 3.0)[0]
                  for view in (image, image[:, ::-1], near, near[:, ::-1])]
         found = learnings.predict_image(image).probabilities
         assert found == pytest.approx(np.mean(looks, axis=0), abs=2e-5)
@@ -294,6 +294,7 @@ def test_what_is_no_whole_archive_is_refused(archive, spoil, reason):
     ("threshold", []), ("class_names", ["a", "b"]), ("class_names", "abc"),
     ("class_names", ["a", "a", "b"]), ("class_names", [1, 2, 3]),
     ("size", 0), ("size", 10**9), ("temperature", 0),
+    ("strange_temperature", 0),
     ("temperature", float("nan"))])
 def test_a_description_that_makes_no_sense_is_refused(archive, field, value):
     with zipfile.ZipFile(archive) as opened:
@@ -330,7 +331,7 @@ def test_a_flipped_byte_is_noticed_or_does_not_matter(
 def test_parts_that_do_not_fit_each_other_are_refused(archive, model):
     fewer = Familiarity(FAMILIAR.mean, FAMILIAR.class_means[:2],
                         FAMILIAR.within, FAMILIAR.overall)
-    write_archive(archive, Description(CLASS_NAMES, 8, 2.0, THRESHOLD),
+    write_archive(archive, Description(CLASS_NAMES, 8, 2.0, THRESHOLD, 3.0),
                   {MODEL: model, FAMILIARITY: fewer.to_bytes()},
                   Path("augmented"), FILES)
     with pytest.raises(UserError, match="does not have 3 classes"):

@@ -33,7 +33,7 @@ class Learned:
 
 def learned(temperature=1.0):
     """Return learnings of that temperature."""
-    return Learned(Description(CLASS_NAMES, 8, temperature, 0.0))
+    return Learned(Description(CLASS_NAMES, 8, temperature, 0.0, 1.0))
 
 
 @pytest.fixture

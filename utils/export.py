@@ -9,10 +9,10 @@ from utils.backbone import to_litert
 from utils.calibration import fit_temperature
 from utils.evaluation import log_loss
 from utils.familiarity import Familiarity, fit_familiarity, least_familiar
-from utils.features import all_outputs
+from utils.features import all_outputs, answers
 from utils.images import preprocess, read_image
 from utils.labels import Dataset
-from utils.learnings import softmax
+from utils.learnings import looks, softmax
 
 RANGE_IMAGES = 100       # that show the ranges of the 8-bit integers
 # That show what the images learned from are like: with 2,000 instead of
@@ -29,8 +29,9 @@ class Exported:
     """What answers.
 
     model: LiteRT, in 8-bit integers unless these were too coarse; as_float:
-    the same in 32-bit floats.  threshold: of the familiarity.  figures: of
-    both forms on the stopping part.
+    the same in 32-bit floats.  threshold: of the familiarity.
+    strange_temperature: of what is not familiar.  figures: of both forms on
+    the stopping part.
     """
 
     model: bytes
@@ -38,15 +39,17 @@ class Exported:
     temperature: float
     familiarity: Familiarity
     threshold: float
+    strange_temperature: float
     figures: dict
 
 
-def export(network, training: Dataset, stopping: Dataset, size: int,
-           seed: int, jobs: int) -> Exported:
+def export(network, training: Dataset, stopping: Dataset, strange: tuple,
+           size: int, seed: int, jobs: int) -> Exported:
     """Make a network (build_answering) what answers.
 
     training: originals of what it has learned from.  stopping: images that
-    it has not, by which it is calibrated.
+    it has not, by which it is calibrated.  strange: functions that return
+    field views of these, and their labels.
     """
     rng = np.random.default_rng(seed)
     examples = np.stack([preprocess(read_image(path), size) for path in
@@ -78,9 +81,26 @@ def export(network, training: Dataset, stopping: Dataset, size: int,
     familiarity = fit_familiarity(np.hstack(features), sample.labels)
     _, _, *features = outputs[form]
     threshold = least_familiar(familiarity.scores(np.hstack(features)))
-    return Exported(forms[form], forms["float32"],
-                    figures[form]["temperature"], familiarity, threshold,
+    temperature = figures[form]["temperature"]
+    return Exported(forms[form], forms["float32"], temperature, familiarity,
+                    threshold, fit_strange(forms[form], *strange, temperature,
+                                           size, jobs),
                     {"form": form, "images": len(stopping.files), **figures})
+
+
+def fit_strange(model: bytes, views: list, targets: np.ndarray,
+                temperature: float, size: int, jobs: int) -> float:
+    """Return the temperature of what is not known, for four looks at it.
+
+    Fitted on field views of leaves not learned from; but never below the
+    temperature of what is known, of which nothing strange can be surer.
+    """
+    def load(view) -> np.ndarray:
+        return np.stack([preprocess(look, size) for look in looks(view())])
+
+    logits = np.stack([found for found, *_ in answers(
+        model, views, load, jobs, "Calibration strange")])
+    return max(temperature, fit_temperature(logits, targets))
 
 
 def is_as_good(small: dict, exact: dict, images: int) -> bool:

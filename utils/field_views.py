@@ -334,33 +334,37 @@ def photograph(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(seen, 0, 255).astype(np.uint8)
 
 
-def plan_views(part: Dataset, targets: Sequence[int], size: int, seed: int,
-               jobs: int) -> tuple[list[Callable], np.ndarray]:
+def scene_of(part: Dataset, size: int, seed: int, jobs: int) -> Scenery:
+    """Return the scenery that RECIPIENTS leaves of each class make."""
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([
+        rng.permutation(np.flatnonzero(part.labels == label))[:RECIPIENTS]
+        for label in range(len(part.class_names))])
+    leaves = [(part.plants[part.labels[row]], leaf)
+              for row, leaf in zip(rows, map_threads(
+                  lambda row: cut_out(read_image(part.root / part.files[row])),
+                  rows, jobs)) if leaf is not None]
+    return set_scene(leaves, size, rng)
+
+
+def plan_views(part: Dataset, targets: Sequence[int], scenery: Scenery,
+               seed: int) -> tuple[list[Callable], np.ndarray]:
     """Return functions that make the field views, and their labels.
 
-    part: what may be learned from.  targets: views of each class; every
-    image is seen once before one is seen again.  A view depends on the seed
-    and its number alone, not on the order in which they are made.
+    part: whose leaves are shown.  targets: views of each class; every image
+    is seen once before one is seen again.  A view depends on the seed and
+    its number alone, not on the order in which they are made.
     """
-    if not np.any(targets):
-        return [], np.zeros(0, int)
     rng = np.random.default_rng(seed)
-    chosen = [rng.permutation(np.flatnonzero(part.labels == label))
-              for label in range(len(part.class_names))]
-    rows = np.concatenate([own[:RECIPIENTS] for own in chosen])
-    plants = [part.plants[label] for label in part.labels]
-    leaves = [(plants[row], leaf) for row, leaf in zip(rows, map_threads(
-        lambda row: cut_out(read_image(part.root / part.files[row])), rows,
-        jobs))
-        if leaf is not None]
-    scenery = set_scene(leaves, size, rng)
 
     def make(number: int, row: int) -> np.ndarray:
         return field_view(read_image(part.root / part.files[row]),
-                          plants[row], scenery,
+                          part.plants[part.labels[row]], scenery,
                           np.random.default_rng([seed, number]))
 
-    rows = np.concatenate([np.resize(own, target) for own, target in
-                           zip(chosen, targets)])
+    rows = np.concatenate([
+        np.resize(rng.permutation(
+            np.flatnonzero(part.labels == label)), target)
+        for label, target in enumerate(targets)])
     return ([partial(make, number, row) for number, row in enumerate(rows)],
             part.labels[rows])

@@ -94,14 +94,15 @@ class Description:
 
     size: side of the preprocessed image, pixels.  temperature: by which
     logits are divided (Guo et al. 2017).  threshold: familiarity below
-    which an image is unknown.  details: settings, metrics, versions, for
-    people.
+    which an image is unknown; strange_temperature: of its logits.  details:
+    settings, metrics, versions, for people.
     """
 
     class_names: tuple[str, ...]
     size: int
     temperature: float
     threshold: float
+    strange_temperature: float
     details: dict = field(default_factory=dict)
 
 
@@ -140,24 +141,25 @@ class Learnings:
             network = self._idle.get_nowait()
         except Empty:
             network = Network(self.model, threads=1)
-        probabilities, maps, features = self._look(network, rgb_img)
+        first, *others = looks(rgb_img)
+        logits, maps, features = self._look(network, first)
         score = float(self.familiarity.scores(features)[0])
         is_known = score >= self.description.threshold
+        temperature = self.description.temperature
         if not is_known:
-            nearer = middle(rgb_img, NEARER)
-            probabilities = np.mean([probabilities] + [
-                self._look(network, view)[0] for view in
-                (rgb_img[:, ::-1], nearer, nearer[:, ::-1])], axis=0)
+            logits = np.concatenate([logits] + [
+                self._look(network, other)[0] for other in others])
+            temperature = self.description.strange_temperature
         self._idle.put(network)
-        return Prediction(self.class_names, probabilities, score, is_known,
-                          maps)
+        return Prediction(
+            self.class_names, softmax(logits / temperature).mean(axis=0),
+            score, is_known, maps)
 
     def _look(self, network: Network, rgb_img: np.ndarray) -> tuple:
-        """Return probabilities, class maps and features of one view."""
+        """Return logits (1, classes), class maps and features of one look."""
         pixels = preprocess(rgb_img, self.description.size)
         logits, maps, *features = network(pixels[np.newaxis])
-        return (softmax(logits / self.description.temperature)[0], maps[0],
-                np.hstack(features))
+        return logits, maps[0], np.hstack(features)
 
     @classmethod
     def load(cls, path: Path | str, verify: bool = True) -> "Learnings":
@@ -215,6 +217,15 @@ class Learnings:
             raise ValueError(f"the network does not have {count} classes")
 
 
+def looks(rgb_img: np.ndarray) -> list[np.ndarray]:
+    """Return the four views in which a strange image is looked at.
+
+    The whole first, then mirrored, its middle, and that mirrored.
+    """
+    nearer = middle(rgb_img, NEARER)
+    return [rgb_img, rgb_img[:, ::-1], nearer, nearer[:, ::-1]]
+
+
 def middle(rgb_img: np.ndarray, part: float) -> np.ndarray:
     """Return the middle of an image: of each side `part` of it, 0..1."""
     height, width = rgb_img.shape[:2]
@@ -234,13 +245,17 @@ def _read_description(fields: dict) -> Description:
     names = fields["class_names"]
     description = Description(
         tuple(names), int(fields["size"]), float(fields["temperature"]),
-        float(fields["threshold"]), fields["details"])
+        float(fields["threshold"]),
+        # Archives of an earlier version have but one temperature.
+        float(fields.get("strange_temperature", fields["temperature"])),
+        fields["details"])
     if (not isinstance(names, list) or len(set(names)) < len(names)
             or not all(isinstance(name, str) and name for name in names)):
         raise ValueError("class_names are not names")
     if not 1 <= description.size <= cli.LARGEST_SIZE:
         raise ValueError(f"size {description.size}")
     if not (0 < description.temperature < math.inf
+            and 0 < description.strange_temperature < math.inf
             and math.isfinite(description.threshold)):
         raise ValueError("temperature or threshold is no such number")
     return description
@@ -269,9 +284,9 @@ def verify_signature(path: Path) -> None:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return probabilities (N, classes) for logits (N, classes)."""
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    """Return probabilities for logits, both (..., classes)."""
+    raised = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return raised / raised.sum(axis=-1, keepdims=True)
 
 
 def write_archive(path: Path, description: Description,
