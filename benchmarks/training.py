@@ -8,8 +8,8 @@ balanced images, at the same size, with the same numbers of epochs, batches
 and unfrozen layers: one Keras model, `image_dataset_from_directory`, the
 frozen layers run at every epoch.  Each runs as a process of its own, from
 its start until what it has learned is saved, the usual way without
-balancing, archive, calibration and audit.  Prints both times, both
-accuracies on the same validation images, both peaks of memory, and the
+balancing, field views, archive, calibration and audit.  Prints both times,
+both accuracies on the same validation images, both peaks of memory, and the
 ratio.
 """
 
