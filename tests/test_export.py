@@ -7,7 +7,7 @@ import pytest
 
 from utils import export as exports
 from utils.backbone import import_keras
-from utils.export import export, is_as_good
+from utils.export import export, fit_strange, is_as_good
 from utils.images import write_image
 from utils.labels import Dataset
 from utils.learnings import softmax
@@ -84,9 +84,12 @@ def test_floats_stay_where_8_bits_are_too_coarse(
 
 def test_nothing_strange_is_answered_more_surely_than_what_is_known(
         network, parts):
-    right = STRANGE[0], np.array([1, 1, 1])
-    exported = export(network, *parts, right, 32, 42, 1)
-    assert exported.strange_temperature == exported.temperature
+    exported = export(network, *parts, STRANGE, 32, 42, 1)
+    sure = fit_strange(exported.model, STRANGE[0], np.array([1, 1, 1]), 0.1,
+                       32, 1)
+    assert sure < 0.7
+    assert fit_strange(exported.model, STRANGE[0], np.array([1, 1, 1]), 0.7,
+                       32, 1) == 0.7
 
 
 @pytest.mark.parametrize("errors, loss, good", [

@@ -42,6 +42,11 @@ def scenery():
     return set_scene(leaves, 64, np.random.default_rng(1))
 
 
+def test_lesions_are_laid_on_leaves_that_have_none(scenery):
+    assert [leaf.is_diseased for leaf in scenery.recipients["Apple"]] == [
+        False]
+
+
 def test_a_leaf_is_cut_out_with_its_lesions_and_its_tone():
     cutout = cut_out(leaf([(50, 60)]))
     assert cutout.mask[60, 60] and not cutout.mask[5, 5]
@@ -68,6 +73,12 @@ def test_lesions_move_to_the_other_leaf_and_nothing_else_does():
                             np.ones((9, 9))).astype(bool)
     assert (moved.lab_img[untouched] == other.lab_img[untouched]).all()
     assert (moved.mask == other.mask).all()
+    inside = cv2.erode(moved.lesions.astype(np.uint8), np.ones((3, 3))) > 0
+    before = np.median(spotted.lab_img[60, 50:51], axis=0)
+    change = np.median(moved.lab_img[inside], axis=0) - before
+    assert np.abs(change[1:]).max() <= 3
+    assert change[0] == pytest.approx(0.7 * (
+        other.tone[0, 0] - spotted.tone[0, 0]), abs=4)
 
 
 def test_another_tone_leaves_the_lesions_their_colour():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import train
-from utils import cli, labels
+from utils import cli, field_views, labels
 from utils.cli import UserError
 from utils.images import natural_key, read_image, write_image
 from utils.labels import original_of
@@ -222,7 +222,12 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
                      for name, found in seen.items()})
         raise UserError("enough")
 
+    def scene(part, *arguments):
+        seen.update(scenery=part.paths())
+        return field_views.scene_of(part, *arguments)
+
     monkeypatch.setattr(train, "fit", fit)
+    monkeypatch.setattr(train, "scene_of", scene)
     monkeypatch.setattr(train, "build_frozen", lambda *_: None)
     assert run(tmp_path, "--groups", tmp_path / "leaves.csv", "--output",
                tmp_path / "out" / "learnings.zip") == 1
@@ -233,8 +238,8 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
     assert is_marked(read_image(next(
         tmp_path / file for file, leaf in names.items() if leaf == marked)))
     assert len(seen["training"]) == 60 and seen["stopping"]
-    for part in ("training", "stopping"):
-        assert not any(map(is_marked, seen[part]))
+    for part in ("training", "stopping", "scenery"):
+        assert seen[part] and not any(map(is_marked, seen[part]))
 
 
 def test_several_folders_weigh_the_same_in_a_class(leaves, tmp_path,
