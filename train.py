@@ -31,17 +31,15 @@ from utils import backbone as backbones
 from utils import cli, labels, recipe
 from utils.alterations import ALTERATIONS
 from utils.audit import audit
-from utils.balancing import (check_sides, class_targets, plan_balance,
-                             plan_files, write_plan)
+from utils.balancing import (class_targets, plan_balance, plan_files,
+                             write_plan)
 from utils.cli import UserError
-from utils.domains import (cells, read_domain_groups, read_domains,
-                           strata)
+from utils.domains import cells, read_leaves, strata
 from utils.export import Exported, export
 from utils.features import frozen_features
 from utils.field_views import plan_views, scene_of
 from utils.images import preprocess, read_image
-from utils.inspection import (Inspection, file_digest, inspect_dataset,
-                              inspect_image, near_identical)
+from utils.inspection import file_digest
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
@@ -69,45 +67,12 @@ PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
             "ai-edge-litert", "scikit-learn")
 
 
-def inspect_leaf(path: Path) -> Inspection:
-    """Inspect an image; UserError where it can't be read, or altered."""
-    inspection = inspect_image(path)
-    check_sides(path, inspection.size)
-    return inspection
-
-
-def read_leaves(folders: list[Path], groups: Path | None, jobs: int
-                ) -> tuple[Dataset, np.ndarray, list[str], list[UserError]]:
-    """Return the readable images, domain and leaf of each, and problems.
-
-    Each problem is printed.  Without a CSV of groups a leaf is a cluster of
-    near-identical images.
-    """
-    dataset, domains = read_domains(folders)
-    found, good = inspect_dataset(dataset, jobs, inspect_leaf)
-    problems = [result for result in found if isinstance(result, UserError)]
-    dataset, domains = dataset.subset(good), domains[good]
-    if len(set(dataset.labels)) < 2:
-        raise UserError(f"{dataset.root}: has one class only "
-                        f"({dataset.class_names[dataset.labels[0]]}); "
-                        "learning takes at least two")
-    if groups is not None:
-        return dataset, domains, read_domain_groups(
-            groups, dataset, domains, folders), problems
-    clusters = near_identical(
-        np.stack([found[index].thumbnail for index in good]),
-        labels.linked_copies(dataset.files))
-    leaves = [dataset.files[first].as_posix() for first in clusters]
-    return dataset, domains, leaves, problems
-
-
 def augment(part: Dataset, domains: np.ndarray, root: Path, seed: int,
             jobs: int) -> tuple[list[Path], np.ndarray]:
     """Write the balanced tree of the training part below root.
 
     Every class of every domain has as many images in it as the largest: so
     25 photographs from an orchard weigh as much as 1,000 of a laboratory.
-
     Altered in light as well as in shape: photographs from the field differ
     from those of the laboratory by their light first.
     Returns its files, relative to root, and their labels.
@@ -118,10 +83,9 @@ def augment(part: Dataset, domains: np.ndarray, root: Path, seed: int,
     for made in write_plan(plan, part.root, root, seed, jobs):
         if made.problem is not None:
             raise made.problem
-    files, _ = plan_files(plan)
-    label_of = dict(zip(part.files, part.labels))
-    return files, np.array([label_of[copies.source] for copies in plan
-                            for _ in copies.files()], int)
+    files, found = plan_files(plan)
+    class_of = [part.class_names.index(name) for name in parts.class_names]
+    return files, np.array(class_of)[found]
 
 
 @dataclass(frozen=True)

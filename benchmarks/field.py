@@ -20,6 +20,7 @@ import argparse
 import csv
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,7 @@ from utils.learnings import Learnings, Prediction, middle
 from utils.workers import map_threads
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)      # kept, the surest first
-CROPS = {"whole": lambda rgb_img: rgb_img,
-         "middle 80 %": lambda rgb_img: middle(rgb_img, 0.8),
+CROPS = {"middle 80 %": lambda rgb_img: middle(rgb_img, 0.8),
          "middle 60 %": lambda rgb_img: middle(rgb_img, 0.6),
          "leaf found": lambda rgb_img: crop_leaf(rgb_img)}
 SHOWN = 3                # photographs of each class in the figure
@@ -54,9 +54,9 @@ def crop_leaf(rgb_img: np.ndarray) -> np.ndarray:
                    max(0, int(x - half)):int(x + half) + 1]
 
 
-def answers(learnings: Learnings, part: Dataset, crop=CROPS["whole"]
-            ) -> list[Prediction]:
-    """Return what the network says of each image."""
+def answers(learnings: Learnings, part: Dataset,
+            crop: Callable = lambda rgb_img: rgb_img) -> list[Prediction]:
+    """Return what the network says of each image, cropped first."""
     return list(map_threads(
         lambda path: learnings.predict_image(crop(read_image(path))),
         part.paths(), JOBS))
@@ -104,12 +104,31 @@ def print_kept(part: Dataset, found: list[Prediction]) -> None:
             for kept in SHARES))
 
 
+def tails(file: str) -> list[Path]:
+    """Return a path, and what is left of it without its first folders.
+
+    Of several folders learned from, a split names files relative to what
+    these have in common; one of the tails is relative to the folder itself.
+    """
+    parts = Path(file).parts
+    return [Path(*parts[start:]) for start in range(len(parts))]
+
+
+def validation_part(leaves: Path, rows: list[dict], names: tuple) -> Dataset:
+    """Return the images of the validation part that are in a folder."""
+    found = [(tail, names.index(row["class"])) for row in rows
+             if row["part"] == "validation" for tail in tails(row["file"])
+             if (leaves / tail).is_file()]
+    return Dataset(leaves, tuple(file for file, _ in found),
+                   np.array([label for _, label in found], int), names, names)
+
+
 def not_learned(part: Dataset, rows: list[dict]) -> Dataset:
     """Return the images that the split names in no part learned from."""
-    learned = {Path(row["file"]).parts[-2:] for row in rows
-               if row["part"] != "validation"}
-    return part.subset([index for index, path in enumerate(part.paths())
-                        if path.parts[-2:] not in learned])
+    learned = {tail for row in rows if row["part"] != "validation"
+               for tail in tails(row["file"])}
+    return part.subset([index for index, file in enumerate(part.files)
+                        if file not in learned])
 
 
 def halves(part: Dataset) -> tuple[Dataset, Dataset]:
@@ -124,18 +143,9 @@ def print_network(folder: Path, leaves: Path, field: Dataset) -> None:
     learnings = Learnings.load(folder / "learnings.zip")
     with open(folder / "report" / "split.csv", newline="") as lines:
         rows = list(csv.DictReader(lines))
-    # Of several folders, files are relative to what these have in common.
-    validation = [row | {"file": Path(*Path(row["file"]).parts[-2:])}
-                  for row in rows if row["part"] == "validation"]
-    validation = [row for row in validation
-                  if (leaves / row["file"]).is_file()]
-    names = learnings.class_names
-    laboratory = Dataset(
-        leaves, tuple(row["file"] for row in validation),
-        np.array([names.index(row["class"]) for row in validation], int),
-        names, names)
-    print(f"{cli.printable(folder)}")
-    if validation:
+    laboratory = validation_part(leaves, rows, learnings.class_names)
+    print(cli.printable(folder))
+    if laboratory.files:
         print_part("laboratory, validation", laboratory,
                    answers(learnings, laboratory))
     others = not_learned(field, rows)

@@ -68,3 +68,19 @@ def test_a_csv_of_groups_is_relative_to_each_folder(tree, tmp_path):
     dataset, domains = read_domains(folders[:1])
     assert read_domain_groups(csv, dataset, domains, folders[:1]) == ["x",
                                                                       "x"]
+
+
+def test_leaves_of_folders_of_one_name_stay_apart(tree, tmp_path):
+    folders = [tree({"A_b": 1}, "a/photos"), tree({"A_b": 1}, "b/photos")]
+    csv = tmp_path / "leaves.csv"
+    csv.write_text("file,leaf\nA_b/image (1).JPG,x\n")
+    dataset, domains = read_domains(folders)
+    assert read_domain_groups(csv, dataset, domains, folders) == [
+        "a/photos: x", "b/photos: x"]
+
+
+def test_classes_are_ordered_as_those_of_one_folder(tree):
+    counts = {"A_10": 1, "A_9": 1, "a_8": 1}
+    alone = read_dataset(tree(counts, "lab"))
+    dataset, _ = read_domains([tree(counts, "lab2"), tree(counts, "field")])
+    assert dataset.class_names == alone.class_names

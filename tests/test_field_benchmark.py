@@ -1,6 +1,7 @@
 """benchmarks/field.py: what it counts, and what it leaves out."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,3 +45,18 @@ def test_the_leaf_is_in_its_crop(place):
     assert green >= 0.95 * 40 * 30 and max(crop.shape) < 60
     plain = np.full((20, 30, 3), 128, np.uint8)
     assert field.crop_leaf(plain) is plain
+
+
+@pytest.mark.parametrize("folders", [
+    {"A_b": 2, "A_c": 1}, {"A/b": 2, "A/c": 1}])
+@pytest.mark.parametrize("before", ["", "data/photos"])
+def test_what_was_learned_from_is_found_in_either_layout(
+        tree, folders, before):
+    dataset = read_dataset(tree(folders))
+    rows = [{"file": str(Path(before) / file), "class": name, "part": part}
+            for file, name, part in zip(
+                dataset.files, ("A_b", "A_b", "A_c"),
+                ("training", "validation", "stopping"))]
+    assert field.not_learned(dataset, rows).files == dataset.files[1:2]
+    found = field.validation_part(dataset.root, rows, ("A_b", "A_c"))
+    assert found.files == dataset.files[1:2] and found.labels.tolist() == [0]

@@ -6,6 +6,7 @@ Results go to stdout, all else to stderr.  Exit status: 0 done, 1 one
 
 import argparse
 import io
+import math
 import os
 import sys
 import threading
@@ -105,25 +106,23 @@ def _bounded_int(text: str, lowest: int) -> int:
 
 def fraction(text: str) -> float:
     """Return text as a number above 0 and below 1, for argparse."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number above 0 and below 1")
-    return number
+    return _bounded_float(text, lambda number: 0 < number < 1,
+                          "above 0 and below 1")
 
 
 def share(text: str) -> float:
     """Return text as a number from 0 to 10, for argparse."""
+    return _bounded_float(text, lambda number: 0 <= number <= 10,
+                          "from 0 to 10")
+
+
+def _bounded_float(text: str, is_within: Callable, bounds: str) -> float:
     try:
         number = float(text)
     except ValueError:
-        number = -1
-    if not 0 <= number <= 10:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number from 0 to 10")
+        number = math.nan
+    if not is_within(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number {bounds}")
     return number
 
 

@@ -1,4 +1,7 @@
-"""Photographs from several places: laboratory, orchard, telephone."""
+"""What is learned from: photographs of several places, and their leaves.
+
+A domain is a folder of them: laboratory, orchard, telephone.
+"""
 
 import os
 from dataclasses import replace
@@ -6,9 +9,45 @@ from pathlib import Path
 
 import numpy as np
 
+from utils.balancing import check_sides
 from utils.cli import UserError
-from utils.labels import (MIN_LEAVES, Dataset, read_dataset,
+from utils.images import natural_key
+from utils.inspection import (Inspection, inspect_dataset, inspect_image,
+                              near_identical)
+from utils.labels import (MIN_LEAVES, Dataset, linked_copies, read_dataset,
                           read_groups)
+
+
+def inspect_leaf(path: Path) -> Inspection:
+    """Inspect an image; UserError where it can't be read, or altered."""
+    inspection = inspect_image(path)
+    check_sides(path, inspection.size)
+    return inspection
+
+
+def read_leaves(folders: list[Path], groups: Path | None, jobs: int
+                ) -> tuple[Dataset, np.ndarray, list[str], list[UserError]]:
+    """Return the readable images, domain and leaf of each, and problems.
+
+    Each problem is printed.  Without a CSV of groups a leaf is a cluster of
+    near-identical images.
+    """
+    dataset, domains = read_domains(folders)
+    found, good = inspect_dataset(dataset, jobs, inspect_leaf)
+    problems = [result for result in found if isinstance(result, UserError)]
+    dataset, domains = dataset.subset(good), domains[good]
+    if len(set(dataset.labels)) < 2:
+        raise UserError(f"{dataset.root}: has one class only "
+                        f"({dataset.class_names[dataset.labels[0]]}); "
+                        "learning takes at least two")
+    if groups is not None:
+        return dataset, domains, read_domain_groups(
+            groups, dataset, domains, folders), problems
+    clusters = near_identical(
+        np.stack([found[index].thumbnail for index in good]),
+        linked_copies(dataset.files))
+    leaves = [dataset.files[first].as_posix() for first in clusters]
+    return dataset, domains, leaves, problems
 
 
 def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
@@ -37,7 +76,7 @@ def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
     for dataset in found:
         for name, plant in zip(dataset.class_names, dataset.plants):
             plants.setdefault(name, plant)
-    class_names = sorted(plants)
+    class_names = sorted(plants, key=natural_key)
     domains = np.repeat(range(len(found)),
                         [len(dataset.files) for dataset in found])
     files = [place.relative_to(root) / file for place, dataset in
@@ -56,11 +95,13 @@ def read_domain_groups(csv: Path, dataset: Dataset, domains: np.ndarray,
     """
     if len(folders) == 1:
         return read_groups(csv, dataset)
+    places = [folder.resolve().relative_to(dataset.root)
+              for folder in folders]
     own = replace(dataset, files=tuple(
-        path.relative_to(folders[domain].resolve())
-        for path, domain in zip(dataset.paths(), domains)))
+        file.relative_to(places[domain])
+        for file, domain in zip(dataset.files, domains)))
     # The leaf of one name in two folders is two leaves.
-    return [f"{folders[domain].name}: {leaf}" for leaf, domain in
+    return [f"{places[domain].as_posix()}: {leaf}" for leaf, domain in
             zip(read_groups(csv, own), domains)]
 
 

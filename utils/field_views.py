@@ -140,7 +140,7 @@ def field_view(rgb_img: np.ndarray, plant: str, scenery: Scenery,
     ground = change_light(
         mirror(scenery.grounds[rng.integers(len(scenery.grounds))], rng), rng,
         0.8)
-    return photograph(np.clip(ground + mask * (light - ground), 0, 255), rng)
+    return photograph(ground + mask * (light - ground), rng)
 
 
 def transplant(leaf: Cutout, other: Cutout, rng: np.random.Generator
@@ -320,7 +320,10 @@ def change_light(rgb_img: np.ndarray, rng: np.random.Generator,
 
 
 def photograph(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a scene (H, W, 3), 0..255, as a camera gives it: RGB uint8."""
+    """Return a scene (H, W, 3) as a camera gives it: RGB uint8.
+
+    What is below 0 or above 255 in it is black or burnt out.
+    """
     seen = change_light(scene, rng, 0.5)
     focus = rng.random()
     if focus < 0.4:
