@@ -30,7 +30,7 @@ from utils.alterations import GEOMETRIC, PHOTOMETRIC, alter
 from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
                              read_leaf, write_plan)
 from utils.cli import UserError
-from utils.images import write_image
+from utils.images import shrink, write_image
 from utils.inspection import file_digest
 from utils.labels import Dataset, altered_copies, read_dataset
 from utils.output_tree import (OutputTree, check_place, files_below, remove,
@@ -43,6 +43,7 @@ MOST = 100_000           # images a class; more is a slip of the finger
 VERSION = 1
 # Images beside each other in a figure, and lines of a list that is printed.
 PANELS, LINES = 7, 20
+LONGEST_SIDE = 512       # pixels; a figure shows no more of an image
 
 
 @dataclass(frozen=True)
@@ -218,15 +219,16 @@ def show_alterations(options: argparse.Namespace) -> int:
     """Save the alterations of an image and show them beside it."""
     path = options.path
     rgb_img = read_leaf(path)
-    altered = {name: alter(rgb_img, name, options.seed, path.name)
-               for name in options.alterations}
-    for name, image in altered.items():
+    panels = {"Original": shrink(rgb_img, LONGEST_SIDE)}
+    for name in options.alterations:
+        altered = alter(rgb_img, name, options.seed, path.name)
         target = ((options.output_dir or path.parent)
                   / f"{path.stem}_{name}{path.suffix}")
-        write_image(target, image)
+        write_image(target, altered)
         print(cli.printable(target))
-    figure = draw(cli.open_pyplot(options.no_display), path.name,
-                  {"Original": rgb_img, **altered})
+        # Several of the largest images would fill the memory.
+        panels[name] = shrink(altered, LONGEST_SIDE)
+    figure = draw(cli.open_pyplot(options.no_display), path.name, panels)
     cli.show_or_save({f"augmentation_{path.stem}": figure}, None)
     return cli.DONE
 

@@ -49,7 +49,7 @@ learnings.zip:
 
 test: .venv/.installed-dev
 	$(RUN) -m flake8
-	$(RUN) -m pytest -q -W error tests
+	$(RUN) -m pytest -q -W error -n 2 tests
 
 lint: .venv/.installed-dev
 	$(RUN) -m flake8

@@ -24,8 +24,8 @@ import numpy as np
 
 from utils import cli, workers
 from utils.histogram import CHANNELS, draw_histogram, proportions
-from utils.images import (SUFFIXES, find_images, is_whole, read_image,
-                          whole_file, write_image)
+from utils.files import is_whole, whole_file
+from utils.images import SUFFIXES, find_images, read_image, write_image
 from utils.leaf import LEAST_QUALITY, find_leaf
 from utils.lesions import count_spots, find_lesions
 from utils.tables import write_csv

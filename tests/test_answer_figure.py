@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 
-from utils.answer_figure import (BARS, LESION, LONGEST_SIDE, draw_predictions,
-                                 looked_at, outlined, shrink)
+from utils.answer_figure import (BARS, LESION, draw_predictions, looked_at,
+                                 outlined)
 from utils.images import write_image
 from utils.learnings import Prediction
 
@@ -63,12 +63,6 @@ def test_the_lesion_is_outlined_on_white(leaf):
     assert (drawn[:20] == 255).all()
     nothing = np.full((50, 50, 3), 100, np.uint8)
     assert np.array_equal(outlined(nothing), nothing)
-
-
-def test_large_images_are_drawn_small_and_small_ones_as_they_are(leaf):
-    assert shrink(leaf) is leaf
-    wide = np.zeros((10, 4 * LONGEST_SIDE, 3), np.uint8)
-    assert shrink(wide).shape == (2, LONGEST_SIDE, 3)
 
 
 @pytest.mark.parametrize("known, words, colour", [

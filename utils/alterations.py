@@ -225,9 +225,16 @@ def cast_shadow(rgb_img: np.ndarray, shadow: tuple[float, ...]) -> np.ndarray:
     y = np.arange(height, dtype=np.float32)[:, np.newaxis] - (height - 1) / 2
     across = (x * np.float32(np.cos(angle) / longer)
               + y * np.float32(np.sin(angle) / longer))
-    inside = (breadth / 2 - np.abs(across - np.float32(place))) / penumbra
-    kept = 1 - np.float32(shade) * np.clip(inside + 0.5, 0, 1)
-    factors = cv2.merge([_levels(255 * kept)] * 3)
+    # In place: of the largest image each copy would be 400 MB.
+    across -= np.float32(place)
+    inside = np.subtract(breadth / 2, np.abs(across, out=across), out=across)
+    inside /= np.float32(penumbra)
+    inside += np.float32(0.5)
+    taken = np.clip(inside, 0, 1, out=inside)
+    taken *= np.float32(shade)
+    kept = np.subtract(1, taken, out=taken)
+    kept *= 255
+    factors = cv2.merge([_levels(kept)] * 3)
     return cv2.multiply(rgb_img, factors, scale=1 / 255)
 
 

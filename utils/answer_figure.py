@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from utils import cli
-from utils.images import read_image
-from utils.leaf import find_leaf, on_white, reduced_size
+from utils.images import read_image, shrink
+from utils.leaf import find_leaf, on_white
 from utils.learnings import UNKNOWN, Prediction
 from utils.lesions import find_lesions
 
@@ -27,7 +27,7 @@ def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
                            layout="constrained", facecolor="white")
     parts = figure.subfigures(len(results), 1, squeeze=False)[:, 0]
     for part, (path, prediction) in zip(parts, results):
-        rgb_img = shrink(read_image(path))
+        rgb_img = shrink(read_image(path), LONGEST_SIDE)
         looked = looked_at(rgb_img, prediction)
         *images, bars = part.subplots(
             1, 4, gridspec_kw={"width_ratios": (1, 1, 1, 1.1)})
@@ -47,15 +47,6 @@ def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
         part.supxlabel(words, fontsize=16, fontweight="bold",
                        color="darkgreen" if prediction.known else "firebrick")
     return figure
-
-
-def shrink(rgb_img: np.ndarray) -> np.ndarray:
-    """Return an image whose longer side is at most LONGEST_SIDE."""
-    height, width = rgb_img.shape[:2]
-    if max(height, width) <= LONGEST_SIDE:
-        return rgb_img
-    return cv2.resize(rgb_img, reduced_size(height, width, LONGEST_SIDE),
-                      interpolation=cv2.INTER_AREA)
 
 
 def outlined(rgb_img: np.ndarray) -> np.ndarray:

@@ -13,8 +13,8 @@ import numpy as np
 from utils import cli
 from utils.alterations import GEOMETRIC, alter
 from utils.cli import UserError
-from utils.images import (check_image, is_whole, read_image, whole_file,
-                          write_image)
+from utils.files import is_whole, whole_file
+from utils.images import check_image, read_image, write_image
 from utils.labels import Dataset, altered_copies
 from utils.workers import map_items
 
@@ -201,6 +201,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         return  # To rename one name of a file to another does nothing.
     with whole_file(target) as new:
         try:
+            new.unlink()    # A link is made where there is nothing.
             # A second name of the file itself, not of a link to it.
             os.link(source.resolve() if source.is_symlink() else source, new)
         except OSError:

@@ -357,7 +357,7 @@ def show_or_save(figures: dict[str, object], save: Path | None) -> None:
 
 def save_figure(figure, path: Path) -> None:
     """Save a matplotlib figure; UserError for an unknown kind of file."""
-    from utils.images import whole_file
+    from utils.files import whole_file
     kinds = figure.canvas.get_supported_filetypes()
     kind = path.suffix.lower().lstrip(".")
     if kind not in kinds:

@@ -15,9 +15,9 @@ from functools import partial
 import cv2
 import numpy as np
 
-from utils.images import read_image
+from utils.images import read_image, shrink
 from utils.labels import Dataset
-from utils.leaf import find_leaf, reduced_size
+from utils.leaf import find_leaf
 from utils.lesions import find_lesions
 from utils.workers import map_threads
 
@@ -80,10 +80,7 @@ class Scenery:
 
 def cut_out(rgb_img: np.ndarray) -> Cutout | None:
     """Return the leaf of RGB uint8 (H, W, 3), or None where there is none."""
-    height, width = rgb_img.shape[:2]
-    if max(height, width) > SIDE:
-        rgb_img = cv2.resize(rgb_img, reduced_size(height, width, SIDE),
-                             interpolation=cv2.INTER_AREA)
+    rgb_img = shrink(rgb_img, SIDE)
     mask, _ = find_leaf(rgb_img)
     lesions = find_lesions(rgb_img, mask)
     healthy = mask & (cv2.dilate(lesions.astype(np.uint8),

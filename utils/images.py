@@ -3,12 +3,12 @@
 Inside the programs an image is an RGB uint8 array of shape (H, W, 3).
 """
 
+import io
 import os
 import re
-import secrets
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -16,16 +16,17 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from utils.cli import UserError
+from utils.files import whole_file
 
 # Kinds of file by their ending; the content decides how they are read.
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff",
                       ".webp"))
+# What is decoded, by Pillow's names, whatever the ending says.  It knows
+# some thirty more, which no camera writes; one of them starts a program.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "AVIF")
 # 100 megapixels: beyond any camera, 300 MB decoded.  More is refused from
 # the header, before anything is decoded.
 MAX_PIXELS = 100_000_000
-# A file that is being written: hidden, so that no program takes it for an
-# image of the user's.
-PARTIAL = re.compile(r"\.partial-[0-9a-f]{16}(\..*)?")
 # Quality at which a leaf saved again differs by less than its own noise.
 JPEG_QUALITY = 95
 
@@ -131,7 +132,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata and of size; size is ours to say.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise UserError(
@@ -161,54 +162,76 @@ def _reason(error: Exception, path: Path) -> str:
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
-    """Return a Pillow image of any mode as RGB uint8 (H, W, 3), upright."""
+    """Return a Pillow image of any mode as RGB uint8 (H, W, 3), upright.
+
+    Of several frames the first; transparency over white; 16 bits scaled to
+    8; colours as sRGB has them, if a profile says what they are.
+    """
     # Opened images alone can be turned in place (which saves a copy).
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode[0] in "IF":
-        grey = np.asarray(image, np.float64)
-        # The wide modes I and F may hold 8-bit values, which stay as they are.
-        deep = image.mode.startswith("I;16") or grey.max(initial=0) > 255
-        scale = 255 / 65535 if deep else 1
-        grey = np.clip(np.rint(grey * scale), 0, 255).astype(np.uint8)
-        return np.repeat(grey[..., np.newaxis], 3, axis=2)
+        return np.repeat(_eight_bits(image)[..., np.newaxis], 3, axis=2)
+    profile = image.info.get("icc_profile")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        ground = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(ground, image)
+        ground = Image.new("RGB", image.size, "white")
+        ground.paste(image, mask=image.getchannel("A"))
+        image = ground
+    if profile:
+        image = _in_srgb(image, profile)
     if image.mode != "RGB":
         image = image.convert("RGB")
     # np.array, not asarray: Pillow's own memory is read-only.
     return np.array(image)
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """Give a name beside path to write to, moved to path when all is well.
+def _eight_bits(image: Image.Image) -> np.ndarray:
+    """Return an image of one deep channel as uint8 (H, W)."""
+    if image.mode.startswith("I;16"):
+        levels = np.rint(np.arange(65536) / 257).astype(np.uint8)
+        return levels[np.asarray(image).astype(np.uint16, copy=False)]
+    # The wide modes I and F may hold 8-bit values, which stay as they are.
+    grey = np.array(image, np.float32)
+    if grey.max(initial=0) > 255:
+        grey *= 255 / 65535
+    # In place: of the largest image each copy would be 400 MB.
+    np.rint(grey, out=grey)
+    return np.clip(grey, 0, 255, out=grey).astype(np.uint8)
 
-    So a file is there whole or not at all, whatever stops the program.
-    Folders on the way are made.  Raises UserError where it can't write.
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Return an image with its colours in sRGB, in which networks learn.
+
+    Telephones write wider colour spaces (Display P3), scanners and presses
+    their own.  A profile that is damaged, or of other colours than the
+    image has, is left aside: so do browsers.
     """
-    partial = path.parent / f".partial-{secrets.token_hex(8)}{path.suffix}"
+    from PIL import ImageCms
+    if image.mode in ("P", "1", "LA", "PA"):
+        image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
     try:
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        os.replace(partial, path)
-    except BaseException as error:
-        with suppress(OSError):
-            partial.unlink()
-        if isinstance(error, OSError):
-            raise UserError(f"{path}: cannot be written "
-                            f"({error.strerror or error})") from None
-        raise
+        found = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(found):
+            return image
+        return ImageCms.profileToProfile(
+            image, found, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image
 
 
-def is_whole(path: Path) -> bool:
-    """Tell whether a file is there; a power cut may leave an empty one."""
-    try:
-        return path.stat().st_size > 0
-    except OSError:
-        return False
+def reduced_size(height: int, width: int, longest: int) -> tuple[int, int]:
+    """Return (width, height) of an image whose longer side is `longest`."""
+    scale = longest / max(height, width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def shrink(rgb_img: np.ndarray, longest: int) -> np.ndarray:
+    """Return an image whose longer side is at most `longest` pixels."""
+    height, width = rgb_img.shape[:2]
+    if max(height, width) <= longest:
+        return rgb_img
+    return cv2.resize(rgb_img, reduced_size(height, width, longest),
+                      interpolation=cv2.INTER_AREA)
 
 
 def write_image(path: Path, rgb_img: np.ndarray) -> None:

@@ -7,6 +7,8 @@ OpenCV and NumPy: deterministic, and 3 ms for 256x256 pixels.
 import cv2
 import numpy as np
 
+from utils.images import reduced_size
+
 # The frame's width from which the ground's colour is taken, in parts of the
 # shorter side.
 FRAME = 0.03
@@ -101,12 +103,6 @@ def find_leaf(rgb_img: np.ndarray) -> tuple[np.ndarray, float]:
         return np.zeros((height, width), bool), 0.0
     open_holes(mask, found, lab_img, ground)
     return mask.astype(bool), quality
-
-
-def reduced_size(height: int, width: int, longest: int) -> tuple[int, int]:
-    """Return (width, height) of an image whose longer side is `longest`."""
-    scale = longest / max(height, width)
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def ground_colour(lab_img: np.ndarray) -> np.ndarray:

@@ -35,7 +35,8 @@ import numpy as np
 from utils import cli
 from utils.cli import UserError
 from utils.familiarity import Familiarity
-from utils.images import preprocess, whole_file
+from utils.files import whole_file
+from utils.images import preprocess
 from utils.litert import Network
 
 # Raised when an older program could not read the archive rightly.

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from utils.leaf import reduced_size
+from utils.images import reduced_size
 
 # Levels of a (CIE Lab, green to magenta) by which diseased tissue is further
 # from green than the leaf's own healthy tissue; less are veins and light.

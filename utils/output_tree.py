@@ -12,7 +12,7 @@ from pathlib import Path
 
 from utils import cli
 from utils.cli import UserError
-from utils.images import PARTIAL, whole_file
+from utils.files import PARTIAL, whole_file
 
 RECORD = ".augmentation.json"
 

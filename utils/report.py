@@ -11,12 +11,14 @@ import numpy as np
 from utils.cli import (drawable, open_pyplot, print_note, save_figure,
                        shortened)
 from utils.evaluation import Evaluation
-from utils.images import read_image, whole_file
+from utils.files import whole_file
+from utils.images import read_image, shrink
 from utils.labels import Dataset
 from utils.tables import write_csv
 
 MOST_ERRORS = 24         # on the figure of errors
 ERRORS_A_ROW = 6
+LONGEST_SIDE = 400       # pixels; a figure shows no more of an image
 LONGEST_NAME = 24        # characters of a name under a small picture
 
 
@@ -120,7 +122,8 @@ def errors_figure(pyplot, validation: Dataset, probabilities: np.ndarray):
              for name in validation.class_names]
     for ax, index in zip(axes.flat, shown):
         file = validation.files[index].name
-        ax.imshow(read_image(validation.root / validation.files[index]))
+        ax.imshow(shrink(read_image(
+            validation.root / validation.files[index]), LONGEST_SIDE))
         ax.set_title(
             f"{drawable(shortened(file, LONGEST_NAME))}\n"
             f"is {names[validation.labels[index]]}\n"

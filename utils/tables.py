@@ -35,7 +35,7 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
     File names that are no UTF-8 keep their bytes, so that they lead to the
     file again.  Raises UserError where it can't be written.
     """
-    from utils.images import whole_file
+    from utils.files import whole_file
     with whole_file(path) as partial:
         with open(partial, "w", encoding="utf-8", errors="surrogateescape",
                   newline="") as stream:

@@ -11,7 +11,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from utils.cli import UserError, print_note
-from utils.images import whole_file
+from utils.files import whole_file
 from utils.inspection import file_digest
 
 # Where Keras keeps its own downloads, and the name that it gives to this one.

@@ -1,0 +1,114 @@
+"""Files that are there whole or not at all, and one run at a time.
+
+Whatever stops a program (a full disk, Ctrl-C, kill -9), what it leaves under
+a final name is complete, and the same command again clears up after it.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from utils.cli import UserError
+
+# A file that is being written: hidden, so that no program takes it for an
+# image of the user's.
+PARTIAL = re.compile(r"\.partial-[0-9a-f]{16}(\..*)?")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Give a name beside path to write to, moved to path when all is well.
+
+    So a file is there whole or not at all, whatever stops the program.
+    Folders on the way are made.  The name follows from that of path: what a
+    killed run has left there, the next one writes over.  Raises UserError
+    where it can't write, or where another run is writing this very file.
+    """
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    partial = path.parent / f".partial-{name}{path.suffix}"
+    lock = None
+    try:
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock_file(partial)
+        yield partial
+        os.replace(partial, path)
+    except BaseException as error:
+        if lock is not None:
+            with suppress(OSError):
+                partial.unlink()
+        if lock is None and isinstance(error, BlockingIOError):
+            raise UserError(f"{path}: another run is writing it") from None
+        if isinstance(error, OSError):
+            raise UserError(f"{path}: cannot be written "
+                            f"({error.strerror or error})") from None
+        raise
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock_file(path: Path) -> int:
+    """Return a descriptor of a file that no other run has locked.
+
+    Raises BlockingIOError where one has.
+    """
+    while True:
+        lock = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            _lock(lock)
+            # The one before may have moved the file to its final name
+            # between the two calls: then this is no longer the same file.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock), os.stat(path)):
+                    return lock
+        except BaseException:
+            os.close(lock)
+            raise
+        os.close(lock)
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock an open file or folder; tell whether its disk knows locks.
+
+    The system frees it when the process ends, however that ends.  Raises
+    BlockingIOError where another has it.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return False    # Some network file systems have none.
+    return True
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[bool]:
+    """Let no other run write into a folder until this block ends.
+
+    The folder is there.  Gives False where its disk knows no locks, so that
+    there may be another.  Raises UserError where there is one.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            is_alone = _lock(descriptor)
+        except BlockingIOError:
+            raise UserError(f"{folder}: another run is writing into it"
+                            ) from None
+        yield is_alone
+    finally:
+        os.close(descriptor)
+
+
+def is_whole(path: Path) -> bool:
+    """Tell whether a file is there; a power cut may leave an empty one."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False
