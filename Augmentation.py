@@ -13,11 +13,16 @@ The same folder, seed and options give the same bytes, and a run that was
 interrupted is completed by the next one.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import hashlib
 import json
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,8 +38,7 @@ from utils.cli import UserError
 from utils.images import shrink, write_image
 from utils.inspection import file_digest
 from utils.labels import Dataset, altered_copies, read_dataset
-from utils.output_tree import (OutputTree, check_place, files_below, remove,
-                               remove_partial)
+from utils.output_tree import OutputTree, check_place, only_tree, remove
 from utils.workers import map_items
 
 OUTPUT = Path("augmented_directory")
@@ -172,14 +176,14 @@ def balance_folder(options: argparse.Namespace) -> int:
             raise UserError(f"--in-place removes nothing: --target is at "
                             f"least {largest}, the size of the largest class")
         fingerprint = ""
-        remove_partial(folder, files_below(folder))
     else:
         check_place(output, folder)
         fingerprint = fingerprint_of(dataset, digests, options)
         dataset = dataset.subset([
             index for index, file in enumerate(dataset.files)
             if file not in repeated])
-    balanced = balance(dataset, output, options, copies, fingerprint)
+    with only_tree(output):
+        balanced = balance(dataset, output, options, copies, fingerprint)
     print_summary(balanced, output, found)
     print_files("the same bytes, counted once" if not options.in_place else
                 "the same bytes", [[first, file] for file, first
@@ -316,4 +320,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    cli.start(main)

@@ -11,6 +11,12 @@ of the folders.  A table goes to stdout: the same numbers, what cannot be
 read, sizes and kinds of pixels, and which images repeat.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import math
 import re
 import sys
@@ -376,4 +382,4 @@ def analyse(dataset: "Dataset", jobs: int
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    cli.start(main)

@@ -12,9 +12,14 @@ text in each view's function says what it extracts and why that helps; `-h`
 prints it too.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,6 +33,7 @@ from utils.files import is_whole, whole_file
 from utils.images import SUFFIXES, find_images, read_image, write_image
 from utils.leaf import LEAST_QUALITY, find_leaf
 from utils.lesions import count_spots, find_lesions
+from utils.output_tree import only_tree
 from utils.tables import write_csv
 
 GREEN, BLUE, MAGENTA, ORANGE = (    # RGB
@@ -381,19 +387,19 @@ def transform_all(source: Path, target: Path, views: list[str],
                                     "folder outside")
     if not files:
         raise cli.UserError(f"{source}: no images in it or below it")
-    target.mkdir(parents=True, exist_ok=True)
     pairs = [(source / file, target / name)
              for file, name in zip(files, output_names(files))]
-    results = workers.map_items(
-        partial(transform_file, views=views, measured=csv_file is not None,
-                force=force), pairs, jobs)
     rows = []
-    for file, result in zip(files, cli.progress(results, len(files),
-                                                "Transforming")):
-        if isinstance(result, cli.UserError):
-            cli.print_error(result)
-        else:
-            rows.append({"file": file.as_posix()} | result)
+    with only_tree(target):
+        results = workers.map_items(
+            partial(transform_file, views=views,
+                    measured=csv_file is not None, force=force), pairs, jobs)
+        for file, result in zip(files, cli.progress(results, len(files),
+                                                    "Transforming")):
+            if isinstance(result, cli.UserError):
+                cli.print_error(result)
+            else:
+                rows.append({"file": file.as_posix()} | result)
     if csv_file:
         names = ["file", *UNITS]
         write_csv(csv_file, names, [[row[name] for name in names]
@@ -459,4 +465,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    cli.start(main)

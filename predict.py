@@ -10,6 +10,12 @@ saw the class, and how probable the classes are.  All that is needed is
 learnings.zip; TensorFlow is not.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -216,4 +222,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    cli.start(main)

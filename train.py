@@ -16,10 +16,16 @@ goes through the frozen part once, and both phases learn from what it gave.
 The split is by leaf, and the validation part is looked at once, at the end.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import hashlib
 import platform
-import sys
+import shutil
 import tempfile
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -38,6 +44,7 @@ from utils.domains import cells, read_leaves, strata
 from utils.export import Exported, export
 from utils.features import frozen_features
 from utils.field_views import plan_views, scene_of
+from utils.files import only_run
 from utils.images import preprocess, read_image
 from utils.inspection import file_digest
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
@@ -51,6 +58,7 @@ from utils.weights import find_weights
 from utils.workers import keep_memory
 
 OUTPUT = Path("learnings.zip")
+SCRATCH = ".learning-"   # begins the name of a folder for what is in between
 SIZE = 160               # pixels: at 192 and 224 there are as many errors
 STRANGE_VIEWS = 30       # of each class, to calibrate what is strange
 EPOCHS = 2               # at most; of thousands of images 3 gain nothing
@@ -109,12 +117,14 @@ def default_epochs(images: int, batch_size: int) -> int:
     return max(EPOCHS, min(MOST_EPOCHS, -(-LEAST_STEPS // steps)))
 
 
-def build_frozen(options: argparse.Namespace, images: list[Path]):
+def build_frozen(options: argparse.Namespace, images: list[Path],
+                 folder: Path):
     """Return backbone, name of the last frozen layer, and settings.
 
     images: the training part, from which random weights take statistics.
+    folder: for weights that no cache can keep.
     """
-    weights, source = find_weights(options.weights)
+    weights, source = find_weights(options.weights, folder)
     keras = backbones.import_keras()
     # Layers are numbered on, and their names are part of the archive.
     keras.utils.clear_session()
@@ -221,7 +231,7 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
             dataset.subset(np.flatnonzero(parts == name))
             for name in (TRAINING, STOPPING, VALIDATION))
     with clock.phase("backbone"):
-        frozen = build_frozen(options, training.paths())
+        frozen = build_frozen(options, training.paths(), folder)
     augmented = folder / "augmented_directory"
     with clock.phase("augmentation"):
         files, targets = augment(training, domains[parts == TRAINING],
@@ -349,17 +359,16 @@ def main(argv: list[str] | None = None) -> int:
     if options.output.is_dir():
         raise UserError(f"{options.output}: is a folder; --output names the "
                         "archive")
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        # Beside the archive: where nothing can be written it fails now, not
-        # after minutes, and the disk is the one that the user has chosen.
-        folder = tempfile.TemporaryDirectory(prefix=".learning-", dir=place)
-    except OSError as error:
-        raise UserError(f"{place}: cannot be written "
-                        f"({error.strerror})") from None
-    with folder:
-        return learn(options, Path(folder.name))
+    # Beside the archive: where nothing can be written it fails now, not
+    # after minutes, and the disk is the one that the user has chosen.
+    with only_run(place) as is_alone:
+        if is_alone:
+            # A run that was killed had no time to do so.
+            for left in place.glob(f"{SCRATCH}*"):
+                shutil.rmtree(left, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=place) as folder:
+            return learn(options, Path(folder))
 
 
 if __name__ == "__main__":
-    sys.exit(cli.run(main))
+    cli.start(main)

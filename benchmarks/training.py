@@ -83,7 +83,7 @@ def learn_usually(folder: Path, size: int, batch_size: int,
     parts = {name: part.prefetch(2) for name, part in parts.items()}
     backbone = keras.applications.MobileNetV2(
         input_shape=(size, size, 3), include_top=False, weights=None)
-    file, _ = find_weights(weights)
+    file, _ = find_weights(weights, folder)
     if file is not None:
         backbone.load_weights(file, by_name=True)
     backbone.trainable = False

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -52,6 +53,28 @@ def test_leaf_debug_shows_us_the_traceback(monkeypatch):
     monkeypatch.setenv("LEAF_DEBUG", "1")
     with pytest.raises(ValueError, match="ours"):
         cli.run(stop_with(ValueError("ours")))
+
+
+def test_start_ends_the_process_with_the_status_and_ignores_ctrl_c():
+    kept = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(SystemExit) as end:
+            cli.start(stop_with(KeyboardInterrupt()))
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, kept)
+    assert end.value.code == cli.INTERRUPTED
+
+
+def test_ctrl_c_that_a_library_made_another_error_is_still_ctrl_c(capsys):
+    def load():
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("half loaded") from error
+
+    assert cli.run(load) == cli.INTERRUPTED
+    assert capsys.readouterr().err == "error: interrupted\n"
 
 
 def run_code(code, redirect=""):

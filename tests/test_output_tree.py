@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from utils.cli import UserError
-from utils.output_tree import RECORD, OutputTree, check_place, read_record
+from utils.files import whole_file
+from utils.output_tree import (RECORD, OutputTree, check_place, only_tree,
+                               read_record)
 
 PLANNED = {Path("A/1.jpg"), Path("A/2.jpg"), Path("B/" + os.fsdecode(b"\xff"))}
 
@@ -62,8 +64,32 @@ def test_files_that_were_being_written_are_cleared_away(place):
     similar = place / "A" / ".partial-mine.jpg"
     for path in (partial, similar):
         path.write_text("half")
-    OutputTree(place, "first", PLANNED, False)
-    assert similar.exists() and not partial.exists()
+    with only_tree(place):
+        assert similar.exists() and not partial.exists()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, UserError])
+def test_what_was_being_written_goes_when_a_run_is_stopped(place, error):
+    partial = place / "A" / f".partial-{'0f' * 8}.jpg"
+    with pytest.raises(error), only_tree(place):
+        # As a worker leaves it that was stopped by its parent.
+        partial.write_text("half")
+        raise error
+    assert not partial.exists() and (place / "A/1.jpg").exists()
+
+
+def test_what_another_run_is_writing_stays(place):
+    with whole_file(place / "A/3.jpg") as partial:
+        partial.write_text("half")
+        with only_tree(place):
+            assert partial.exists()
+    assert (place / "A/3.jpg").read_text() == "half"
+
+
+def test_a_folder_that_stays_empty_goes_again(tmp_path):
+    with pytest.raises(UserError), only_tree(tmp_path / "a" / "new"):
+        raise UserError("nothing to write")
+    assert not (tmp_path / "a" / "new").exists()
 
 
 @pytest.mark.parametrize("content", [

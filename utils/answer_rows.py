@@ -12,7 +12,7 @@ from pathlib import Path
 
 from utils.cli import UserError
 from utils.learnings import Learnings, Prediction
-from utils.tables import open_text
+from utils.tables import cell, open_text
 
 CSV = ("file", "class", "confidence", "known", "error")
 PACKAGES = ("numpy", "opencv-python", "pillow", "ai-edge-litert")
@@ -58,7 +58,8 @@ def open_csv(target: str) -> Iterator[Callable]:
     with open_target(target) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(CSV)
-        yield lambda path, result: writer.writerow(csv_row(path, result))
+        yield lambda path, result: writer.writerow(
+            map(cell, csv_row(path, result)))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import argparse
 import io
 import math
 import os
+import signal
 import sys
 import threading
 import time
@@ -194,6 +195,23 @@ def print_note(message: object) -> None:
     print(printable(message), file=sys.stderr, flush=True)
 
 
+def start(main: Callable[[], int]) -> None:
+    """Run a program, and end the process with main's exit status.
+
+    The programs let Ctrl-C end them at once while they load their libraries;
+    from here on it is an exception, so that they can clear up.
+    """
+    def once() -> int:
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            return main()
+        finally:
+            # A second Ctrl-C would stop the clearing up, and be told of by
+            # a traceback.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(run(once))
+
+
 def run(main: Callable[[], int]) -> int:
     """Return main's exit status, whatever happens inside it.
 
@@ -225,6 +243,9 @@ def run(main: Callable[[], int]) -> int:
     except MemoryError:
         print_error("out of memory")
     except Exception as error:
+        if _is_interrupt(error):
+            print_error("interrupted")
+            return INTERRUPTED
         if os.environ.get("LEAF_DEBUG"):
             raise
         place = traceback.extract_tb(error.__traceback__)[-1]
@@ -238,6 +259,13 @@ def run(main: Callable[[], int]) -> int:
             # exit, and would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return FAILED
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Tell whether an error was Ctrl-C before a library made it another."""
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt)
+        or _is_interrupt(error.__cause__ or error.__context__))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -91,19 +91,45 @@ def _lock(descriptor: int) -> bool:
 def only_run(folder: Path) -> Iterator[bool]:
     """Let no other run write into a folder until this block ends.
 
-    The folder is there.  Gives False where its disk knows no locks, so that
-    there may be another.  Raises UserError where there is one.
+    It is made where it is missing, and goes again if it stays empty.  Gives
+    False where its disk knows no locks, so that there may be another run.
+    Raises UserError where there is one, or nothing can be written.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    is_new = not folder.is_dir()
+    descriptor = None
     try:
-        try:
-            is_alone = _lock(descriptor)
-        except BlockingIOError:
-            raise UserError(f"{folder}: another run is writing into it"
-                            ) from None
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(0, "Permission denied")
+        descriptor = os.open(folder, os.O_RDONLY)
+        is_alone = _lock(descriptor)
+    except OSError as error:
+        if descriptor is not None:
+            os.close(descriptor)
+        raise UserError(f"{folder}: " + (
+            "another run is writing into it" if isinstance(
+                error, BlockingIOError) else
+            f"cannot be written ({error.strerror})")) from None
+    try:
         yield is_alone
     finally:
         os.close(descriptor)
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def remove_partial(folder: Path, files: Iterable[Path]) -> None:
+    """Delete what a run that was killed was writing at that moment.
+
+    files: some of the folder, relative to it.  What another run is writing
+    right now stays.
+    """
+    for file in files:
+        if PARTIAL.fullmatch(file.name):
+            with suppress(BlockingIOError, FileNotFoundError):
+                os.close(_lock_file(folder / file))
+                (folder / file).unlink()
 
 
 def is_whole(path: Path) -> bool:

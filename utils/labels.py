@@ -16,6 +16,7 @@ import numpy as np
 from utils.alterations import ALTERATIONS
 from utils.cli import UserError
 from utils.images import find_images, natural_key
+from utils.tables import cell
 
 # "a_Flip.JPG" and "a_Rotate_2.JPG" show the same leaf as "a.JPG" does.
 ALTERED = re.compile(rf"(.+)_(?:{'|'.join(ALTERATIONS)})(?:_\d+)?")
@@ -151,16 +152,20 @@ def read_groups(path: Path, dataset: Dataset) -> list[str]:
             rows = csv.DictReader(lines)
             if not {"file", "leaf"} <= set(rows.fieldnames or ()):
                 raise UserError(f"{path}: needs the columns file,leaf")
-            leaves = {Path(row["file"] or ""): row["leaf"] for row in rows}
+            # As they stand in a CSV: names that ours have escaped match too.
+            leaves = {cell(str(Path(row["file"] or ""))): row["leaf"]
+                      for row in rows}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not readable as a CSV file "
                         f"({error})") from None
     copies = altered_copies(dataset.files)
     sources = [copies.get(file, file) for file in dataset.files]
-    if not any(source in leaves for source in sources):
+    found = [leaves.get(cell(str(source))) for source in sources]
+    if found.count(None) == len(found):
         raise UserError(f"{path}: names no image of {dataset.root}; its "
                         "column file is relative to that folder")
-    return [leaves.get(source) or source.as_posix() for source in sources]
+    return [leaf or source.as_posix()
+            for leaf, source in zip(found, sources)]
 
 
 def linked_copies(files: Sequence[Path]) -> np.ndarray:

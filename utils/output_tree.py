@@ -7,12 +7,12 @@ it.  So a later run can tell its own files from the user's.
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from utils import cli
 from utils.cli import UserError
-from utils.files import PARTIAL, whole_file
+from utils.files import only_run, remove_partial, whole_file
 
 RECORD = ".augmentation.json"
 
@@ -51,6 +51,23 @@ def check_place(folder: Path, source: Path) -> None:
                         "--output-dir")
 
 
+@contextmanager
+def only_tree(folder: Path) -> Iterator[None]:
+    """Keep a folder of results to this run until this block ends.
+
+    What a killed run was writing is deleted before it, and what this one
+    was if it is stopped.  Raises UserError where another run has the folder,
+    or nothing can be written.
+    """
+    with only_run(folder):
+        remove_partial(folder, files_below(folder))
+        try:
+            yield
+        except BaseException:
+            remove_partial(folder, files_below(folder))
+            raise
+
+
 class OutputTree:
     """The files of one run in a folder, whatever stops it.
 
@@ -60,7 +77,7 @@ class OutputTree:
 
     def __init__(self, folder: Path, fingerprint: str, planned: set[Path],
                  force: bool) -> None:
-        """Make a folder ready for the planned files (relative to it).
+        """Make a folder (of only_tree) ready for the planned files.
 
         What a run with the same fingerprint has left is kept.  All else is
         refused with a UserError, unless force: then the files of another
@@ -81,17 +98,11 @@ class OutputTree:
                 f"{min(foreign)}, or what was made of other images or with "
                 "other options; delete it, choose another --output-dir, or "
                 "--force")
-        # Said once here, not once for every image.
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             remove(folder, others & found)
-            remove_partial(folder, found)
         except OSError as error:
             raise UserError(f"{folder}: cannot be written "
                             f"({error.strerror})") from None
-        if not os.access(folder, os.W_OK):
-            raise UserError(f"{folder}: cannot be written (permission "
-                            "denied)")
         if foreign - others:
             cli.print_note(f"{folder}: {len(foreign - others)} other files "
                            f"stay in it, such as {min(foreign - others)}")
@@ -126,8 +137,3 @@ def remove(folder: Path, files: Iterable[Path]) -> None:
     """Delete files of a folder, as far as they are there."""
     for file in files:
         (folder / file).unlink(missing_ok=True)
-
-
-def remove_partial(folder: Path, files: Iterable[Path]) -> None:
-    """Delete what a run that was killed was writing at that moment."""
-    remove(folder, (file for file in files if PARTIAL.fullmatch(file.name)))

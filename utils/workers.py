@@ -7,8 +7,10 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import (Future, ProcessPoolExecutor,
+                                ThreadPoolExecutor)
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
 
 import cv2
@@ -41,10 +43,9 @@ def keep_memory() -> None:
 
 
 def _start_worker() -> None:
-    """Prepare a worker: one thread each, and Ctrl-C is the parent's to see."""
+    """Prepare a worker: one thread each, and an end with the parent's."""
     cv2.setNumThreads(1)
     keep_memory()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -84,18 +85,41 @@ def map_items(function: Callable, items: Sequence, jobs: int) -> Iterator:
     # may hang, so each worker starts anew.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, _start_worker)
+
+    def submit(count: int) -> list[Future]:
+        with _without_interrupts():
+            return [pool.submit(do_chunk, function, chunk)
+                    for chunk in islice(chunks, count)]
+
     try:
-        waiting = [pool.submit(do_chunk, function, chunk)
-                   for chunk in islice(chunks, 4 * jobs)]
+        waiting = submit(4 * jobs)
         while waiting:
             yield from waiting.pop(0).result()
-            waiting += [pool.submit(do_chunk, function, chunk)
-                        for chunk in islice(chunks, 1)]
+            waiting += submit(1)
     except BrokenProcessPool:
         raise UserError("a worker process was stopped from outside "
                         "(out of memory?)") from None
+    except BaseException:
+        # Nobody waits any more for what they are doing.
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Keep Ctrl-C from the processes that are started in this block.
+
+    It goes to all processes of a terminal: one that is still loading would
+    print a traceback.  This one gets it at the end of the block.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def map_threads(function: Callable, items: Sequence, threads: int
