@@ -195,7 +195,7 @@ def build_parser() -> cli.Parser:
              "are")
     add("--save", type=Path, metavar="FIGURE",
         help="save the figure in this file")
-    add("--jobs", type=cli.positive_int, default=os.cpu_count() or 1,
+    add("--jobs", type=cli.job_count, default=os.cpu_count() or 1,
         metavar="N", help="number of threads")
     parser.add_display()
     return parser

@@ -117,3 +117,22 @@ def test_a_file_that_moved_away_before_it_was_locked_is_not_written(
         partial.write_bytes(b"a")
     assert (tmp_path / "done").read_bytes() == b"of the other"
     assert (tmp_path / "a").read_bytes() == b"a"
+
+
+def test_a_device_or_a_pipe_stays_what_it_is(tmp_path, capfd):
+    with files.whole_file(Path("/dev/null")) as target:
+        assert target == Path("/dev/null")
+    with files.whole_file(Path("/dev/stdout")) as target:
+        target.write_bytes(b"seen\n")
+    assert capfd.readouterr().out == "seen\n"
+    with pytest.raises(UserError, match="/dev/full: cannot be written .No sp"):
+        with files.whole_file(Path("/dev/full")) as target:
+            target.write_bytes(b"a")
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    with files.whole_file(tmp_path / "pipe") as target:
+        target.write_bytes(b"a")
+    assert os.read(reader, 9) == b"a"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert not list(Path("/dev").glob(".partial-*"))

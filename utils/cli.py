@@ -32,6 +32,8 @@ FONTS = ("Noto Sans CJK JP", "WenQuanYi Zen Hei", "Hiragino Sans",
 # Sides in pixels that a network takes: below, nothing is left at the top of
 # MobileNetV2; beyond, there is no memory for a batch.
 SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
+# More processes than any computer has cores; each takes memory.
+JOBS = 256
 SILENCE = threading.RLock()
 # A bar for something that is over at once only flickers.
 SECONDS_WITHOUT_BAR = 1.0
@@ -74,7 +76,7 @@ class Parser(argparse.ArgumentParser):
     def add_jobs(self) -> None:
         """Add --jobs, which every program with parallel work has."""
         self.add_argument(
-            "--jobs", type=positive_int, default=os.cpu_count() or 1,
+            "--jobs", type=job_count, default=os.cpu_count() or 1,
             metavar="N", help="number of processes")
 
     def add_seed(self) -> None:
@@ -87,6 +89,14 @@ class Parser(argparse.ArgumentParser):
 def positive_int(text: str) -> int:
     """Return text as an integer of at least 1, for argparse."""
     return _bounded_int(text, 1)
+
+
+def job_count(text: str) -> int:
+    """Return text as a number of processes, at most JOBS, for argparse."""
+    count = positive_int(text)
+    if count > JOBS:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {JOBS}")
+    return count
 
 
 def natural_int(text: str) -> int:

@@ -25,7 +25,7 @@ def answers(model: bytes, items: Sequence, load: Callable, jobs: int,
     for another at the end of each layer).
     """
     idle = SimpleQueue()
-    for _ in range(jobs):
+    for _ in range(min(jobs, len(items))):
         idle.put(Network(model, threads=1))
 
     def answer(item) -> list[np.ndarray]:

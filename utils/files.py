@@ -25,9 +25,17 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     So a file is there whole or not at all, whatever stops the program.
     Folders on the way are made.  The name follows from that of path: what a
-    killed run has left there, the next one writes over.  Raises UserError
-    where it can't write, or where another run is writing this very file.
+    killed run has left there, the next one writes over.  A device or a pipe
+    (/dev/null, /dev/stdout) is written to itself.  Raises UserError where it
+    can't write, or where another run is writing this very file.
     """
+    if _is_device(path):
+        try:
+            yield path
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written "
+                            f"({error.strerror or error})") from None
+        return
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     partial = path.parent / f".partial-{name}{path.suffix}"
     lock = None
@@ -50,6 +58,15 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _is_device(path: Path) -> bool:
+    """Tell whether a path is no place for a file of its own.
+
+    To move a file there would put it in the device's place.
+    """
+    return os.path.abspath(path).startswith(("/dev/", "/proc/")) or (
+        path.exists() and not path.is_file() and not path.is_dir())
 
 
 def _lock_file(path: Path) -> int:
