@@ -226,6 +226,13 @@ def test_what_no_camera_writes_is_not_even_tried(content, tmp_path):
         images.read_image(tmp_path / "a.jpg")
 
 
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (7, 300)])
+def test_a_small_jpeg_is_checked_as_it_is_read(size, tmp_path):
+    path = save(tmp_path / "a.jpg", np.zeros((*size, 3), np.uint8))
+    assert images.check_image(path) == size[::-1]
+    assert images.read_image(path).shape[:2] == size
+
+
 def test_a_turned_camera_gives_an_upright_image(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6        # Orientation: to be turned a quarter clockwise

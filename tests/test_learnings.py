@@ -12,45 +12,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils.backbone import import_keras, to_litert
+from tiny import (BIAS, CLASS_NAMES, FAMILIAR, THRESHOLD, WEIGHTS, make_model,
+                  write)
+
 from utils.cli import UserError
 from utils.images import preprocess
 from utils.familiarity import Familiarity
-from utils.learnings import (DESCRIPTION, FAMILIARITY, FLOAT_MODEL, MODEL,
+from utils.learnings import (DESCRIPTION, FAMILIARITY, MODEL,
                              Description, Learnings, Prediction, sign,
                              middle, softmax, write_archive)
 from utils.litert import Network
 
-CLASS_NAMES = ("Apple_scab", "Grape_Esca", "É 漢")
-WEIGHTS = np.array([[4, -4, 0], [0, 3, -3], [1, 0, 2]], np.float32)
-BIAS = np.array([0.5, 0, -0.5], np.float32)
 FILES = [Path("Apple_scab/image (1).JPG"), Path("Apple_scab/a.JPG"),
          Path(os.fsdecode(b"caf\xe9.JPG"))]
 
 
-FAMILIAR = Familiarity(
-    np.zeros(3, np.float32),
-    np.array([[.2, 0, 0], [0, .2, 0], [0, 0, -.2]], np.float32),
-    2 * np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32))
-THRESHOLD = -0.5
-
-
 @pytest.fixture(scope="module")
 def model():
-    """Return a LiteRT model: mean colours of 8 x 8 pixels to three logits.
-
-    Its class maps have 2 x 2 places, its features are the mean colours.
-    """
-    keras = import_keras()
-    image = keras.layers.Input((8, 8, 3))
-    head, to_maps = keras.layers.Dense(3), keras.layers.Conv2D(3, 1)
-    means = keras.layers.GlobalAveragePooling2D()(image)
-    network = keras.Model(image, [
-        head(means), to_maps(keras.layers.AveragePooling2D(4)(image)),
-        means[:, :1], means[:, 1:]])
-    head.set_weights([WEIGHTS, BIAS])
-    to_maps.set_weights([WEIGHTS[np.newaxis, np.newaxis], BIAS])
-    return to_litert(network)
+    return make_model()
 
 
 @pytest.fixture
@@ -75,16 +54,8 @@ def archive(model, tmp_path, monkeypatch):
         place = "augmented" / file
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(os.fsencode(file))
-    write(Path("learnings.zip"), model)
+    write(Path("learnings.zip"), model, FILES)
     return Path("learnings.zip")
-
-
-def write(path, model, files=FILES):
-    write_archive(path, Description(CLASS_NAMES, 8, 2.0, THRESHOLD,
-                                    3.0, {"seed": 42}),
-                  {MODEL: model, FLOAT_MODEL: b"as floats",
-                   FAMILIARITY: FAMILIAR.to_bytes()},
-                  Path("augmented"), files)
 
 
 def change(archive, member, content=None, compression=zipfile.ZIP_STORED):
@@ -235,6 +206,19 @@ def test_an_archive_that_is_not_the_signed_one_is_refused(archive, model):
                                         "was made for; --no-verify"):
         Learnings.load(archive)
     assert "Grape_Eska" in Learnings.load(archive, False).class_names
+
+
+@pytest.mark.parametrize("compression, readable", [
+    (zipfile.ZIP_DEFLATED, True), (zipfile.ZIP_BZIP2, False),
+    (zipfile.ZIP_LZMA, False)])
+def test_an_archive_may_be_deflated_but_not_packed_otherwise(
+        archive, model, compression, readable):
+    change(archive, MODEL, model, compression)
+    if readable:
+        Learnings.load(archive)
+    else:
+        with pytest.raises(UserError, match="packed in an unknown way"):
+            Learnings.load(archive)
 
 
 def test_a_changed_byte_is_refused_without_a_signature(archive):

@@ -111,7 +111,7 @@ def check_image(path: Path) -> tuple[int, int]:
     """
     with open_image(path) as image:
         size = image.size
-        image.draft(None, (size[0] // 8, size[1] // 8))
+        image.draft(None, (-(-size[0] // 8), -(-size[1] // 8)))
         image.load()
         return size
 

@@ -235,9 +235,14 @@ def middle(rgb_img: np.ndarray, part: float) -> np.ndarray:
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Return a member's content; ValueError where it is too large."""
-    if archive.getinfo(name).file_size > MOST_BYTES[name]:
+    """Return a member's content; ValueError where it is no true one."""
+    found = archive.getinfo(name)
+    if found.file_size > MOST_BYTES[name]:
         raise ValueError(f"{name} is too large")
+    # Ours are stored, a user may deflate them.  The others' decompressors
+    # have errors of their own.
+    if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{name} is packed in an unknown way")
     return archive.read(name)
 
 

@@ -8,12 +8,16 @@ import faulthandler
 import os
 import resource
 import time
+import zipfile
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tiny import make_model, write
+
+from utils.learnings import FLOAT_MODEL
 
 REGRESSIONS = Path(__file__).parent / "regressions"
 SECONDS, MEGABYTES = 20, 3000
@@ -63,9 +67,21 @@ class Case:
         """Keep what fails; of a case that shrinks the smallest alone."""
         if self.kept is not None:
             self.kept.unlink(missing_ok=True)
+        REGRESSIONS.mkdir(exist_ok=True)
         name = sha256(content).hexdigest()[:12]
         self.kept = REGRESSIONS / f"{self.kind}-{name}{suffix}"
         self.kept.write_bytes(content)
+
+
+@pytest.fixture(scope="session")
+def members(tmp_path_factory):
+    """Return {name: content} of small learnings."""
+    path = tmp_path_factory.mktemp("small") / "learnings.zip"
+    write(path, make_model())
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()
+                if name != FLOAT_MODEL} | {
+            "augmented_directory/a.jpg": b"an image"}
 
 
 @pytest.fixture
