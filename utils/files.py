@@ -66,7 +66,8 @@ def _is_device(path: Path) -> bool:
     To move a file there would put it in the device's place.
     """
     return os.path.abspath(path).startswith(("/dev/", "/proc/")) or (
-        path.exists() and not path.is_file() and not path.is_dir())
+        os.path.exists(path) and not os.path.isfile(path)
+        and not os.path.isdir(path))
 
 
 def _lock_file(path: Path) -> int:
