@@ -1,5 +1,6 @@
 """What a network gives for many images: computed once, kept on disk."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from queue import SimpleQueue
@@ -74,6 +75,10 @@ def frozen_features(model: bytes, images: Sequence[Path | Callable],
         if features is None:
             features = np.lib.format.open_memmap(
                 file, "w+", np.float16, (len(images), *at_cut.shape[1:]))
+            # A full disk is an error now; at the first touch of a page that
+            # finds no room it would be a signal.
+            with open(file, "r+b") as opened:
+                os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
         features[row] = at_cut[0]
     return features
 

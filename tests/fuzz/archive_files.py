@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import warnings
 import zipfile
 from functools import cache
 from hashlib import sha256
@@ -36,13 +37,16 @@ def many(members, name, other):
     members.update((f"{number}/{other}", b"") for number in range(2000))
 
 
+LARGE = 201 * 2**20      # bytes: more than any member may have
 SURGERY = (renamed, dropped, exchanged, added, many)
 
 
 def pack(members, compression, link=None):
     """Return a zip; link: the member that is a symbolic link."""
     content = io.BytesIO()
-    with zipfile.ZipFile(content, "w", compression) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(
+            content, "w", compression) as archive:
+        warnings.simplefilter("ignore")     # of the same name twice
         for name, data in members.items():
             info = zipfile.ZipInfo(name)
             info.compress_type = compression
@@ -56,7 +60,7 @@ def pack(members, compression, link=None):
 @cache
 def bombs(name):
     """Return a small zip of which one member is large; made once."""
-    return pack({name: bytes(300 * 2**20)}, zipfile.ZIP_DEFLATED)
+    return pack({name: bytes(LARGE)}, zipfile.ZIP_DEFLATED)
 
 
 def tarred(members):

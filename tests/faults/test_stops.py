@@ -1,0 +1,81 @@
+"""Whatever stops a program, nothing is half-written, and all can go on."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import TIMES, programs
+from runs import (PROGRAMS, finish, half_written, is_between, results, start,
+                  wait_for_group)
+
+SLOW = ("train",)
+
+
+def test_who_asks_for_the_network_is_stopped(place):
+    done = subprocess.run(
+        [sys.executable, "-c", "import socket\n"
+         "socket.create_connection(('127.0.0.1', 9))"], text=True,
+        env=os.environ | {"PYTHONPATH": str(place / "no_network")},
+        capture_output=True)
+    assert "RuntimeError: the network: socket." in done.stderr
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_no_network_is_asked_for(program, undisturbed):
+    found, _ = undisturbed(program)
+    assert found
+    assert not [name for name in found if is_between(name)
+                and not name.endswith(".augmentation.json")]
+
+
+@pytest.mark.parametrize("program", programs(SLOW))
+def test_killed_at_any_moment_it_goes_on(program, place, undisturbed):
+    whole, seconds = undisturbed(program)
+    rng = random.Random(program)
+    for _ in range(TIMES or 2):
+        undisturbed(program)
+        process = start(program, place)
+        moment = rng.uniform(0, seconds)
+        time.sleep(moment)
+        process.kill()
+        finish(process)
+        assert wait_for_group(process), "workers outlive the program"
+        wrong = half_written(results(place), whole)
+        assert not wrong, f"after {moment:.2f} s: {wrong}"
+        status, said = finish(start(program, place))
+        assert (status, results(place)) == (0, whole), (moment, said)
+
+
+@pytest.mark.parametrize("program", programs(SLOW))
+def test_ctrl_c_at_any_moment_leaves_nothing(program, place, undisturbed):
+    whole, seconds = undisturbed(program)
+    rng = random.Random(program)
+    for _ in range(TIMES or 2):
+        undisturbed(program)
+        process = start(program, place)
+        # Python itself takes 0.02 s to start, and says what it was at.
+        moment = rng.uniform(0.1, seconds)
+        time.sleep(moment)
+        try:
+            # As a terminal does: all processes get it.
+            os.killpg(process.pid, signal.SIGINT)
+        except ProcessLookupError:
+            pass
+        begin = time.monotonic()
+        status, said = finish(process)
+        assert time.monotonic() - begin < 10
+        assert wait_for_group(process), "a process is left"
+        assert status in (0, 130, -signal.SIGINT), (moment, said)
+        assert "Traceback" not in said, (moment, said)
+        assert ("error: interrupted\n" in said) == (status == 130)
+        found = results(place)
+        assert not half_written(found, whole), moment
+        left = [name for name in found if is_between(name)
+                and not name.endswith(".augmentation.json")]
+        # While libraries load, nothing is there yet to be left.
+        assert not left, (moment, left)
+        assert not list((place / "tmp").glob("tmp*"))
