@@ -269,7 +269,8 @@ def build_parser() -> cli.Parser:
         help="where to write (default: beside the image; for a folder "
              f"{OUTPUT})")
     for name, (_, apply) in PHOTOMETRIC.items():
-        does = apply.__doc__.splitlines()[0].rstrip(".")
+        # Without docstrings (python -OO) there is no more to say.
+        does = (apply.__doc__ or name).splitlines()[0].rstrip(".")
         add(f"--{flag_of(name)}", dest="alterations", action="append_const",
             const=name, default=argparse.SUPPRESS,
             help=f"beyond the six, {does[0].lower()}{does[1:]}")

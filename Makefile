@@ -1,6 +1,8 @@
 # make demo   set up, draw sample leaves if there are no images, run all five
 # make test   set up, then flake8 and pytest
 # make lint   flake8 alone
+# make fuzz   20,000 damaged files, 1,000 random command lines (20 minutes)
+# make faults killed, interrupted, without room, 50 times each (an hour)
 # make clean  remove what demo and test have made, but not ./images
 #
 # PYTHON=python3.12 make demo   takes another interpreter
@@ -11,7 +13,7 @@ PYTHON ?= python3
 ENVIRONMENT = .nox/venv
 RUN = .venv/bin/python
 
-.PHONY: demo test lint clean check-python
+.PHONY: demo test lint fuzz faults clean check-python
 .DELETE_ON_ERROR:
 
 demo: .venv/.installed
@@ -53,6 +55,21 @@ test: .venv/.installed-dev
 
 lint: .venv/.installed-dev
 	$(RUN) -m flake8
+
+# make fuzz SEED=7 FUZZ=100000   other cases, and more of them.
+SEED ?= 1
+FUZZ ?= 20000
+
+fuzz: .venv/.installed-dev
+	FUZZ=$(FUZZ) $(RUN) -m pytest -q -W error -n 2 tests/fuzz \
+	    --hypothesis-seed=$(SEED) --hypothesis-show-statistics
+
+# make faults FAULTS=5   each of them 5 times.
+FAULTS ?= 50
+
+faults: .venv/.installed-dev
+	FAULTS=$(FAULTS) $(RUN) -m pytest -q -W error -n 2 -rs --durations=0 \
+	    tests/faults
 
 # --no-compile: to compile all of TensorFlow takes a third of the time.  What
 # the programs use of it is compiled by importing it once, also where

@@ -20,6 +20,7 @@ if __name__ == "__main__":
 
 import argparse
 import json
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,8 @@ def through_plantcv(call: Callable, line_px: int = 1) -> tuple:
     The one door to PlantCV, whose settings and observations are global: they
     are set and emptied here, so that no call knows of another.
     """
+    # Matplotlib, which comes along, tells where it keeps its cache.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from plantcv import plantcv as pcv
     pcv.params.debug = None
     pcv.params.verbose = False

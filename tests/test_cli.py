@@ -228,6 +228,23 @@ def test_an_unknown_backend_is_the_users_to_mend(monkeypatch):
     assert done.stderr.count("\n") == 1
 
 
+def test_an_error_is_told_though_a_thread_is_silencing_a_library(capfd):
+    inside = threading.Event()
+
+    def silence():
+        with cli.without_chatter():
+            inside.set()
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=silence)
+    thread.start()
+    inside.wait(timeout=20)
+    cli.print_error("torn")
+    cli.print_note("well")
+    thread.join()
+    assert capfd.readouterr().err == "error: torn\nwell\n"
+
+
 def test_two_threads_may_silence_libraries_at_once(capfd):
     inside = threading.Event()
 

@@ -288,6 +288,19 @@ def test_a_new_file_has_the_rights_that_the_user_gives(tmp_path):
     assert (tmp_path / "a.png").stat().st_mode & 0o777 == 0o640
 
 
+def test_libraries_in_c_say_nothing_past_our_error(tmp_path, capfd):
+    with pytest.raises(UserError, match="cannot be encoded as .webp"):
+        images.write_image(tmp_path / "a.webp", np.zeros((1, 20_000, 3),
+                                                         np.uint8))
+    path = save(tmp_path / "a.tif", RGB, compression="tiff_adobe_deflate")
+    content = bytearray(path.read_bytes())
+    content[10:20] = bytes(10)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="not a readable image"):
+        images.read_image(path)
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize("name, reason", [
     ("a.txt", r"ends in one of .*\.png"), ("", "ends in one of"),
     ("file/a.png", "cannot be written"), ("folder.png", "cannot be written"),

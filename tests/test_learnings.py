@@ -327,7 +327,7 @@ def test_parts_that_do_not_fit_each_other_are_refused(archive, model):
 @pytest.mark.parametrize("content", [
     b"", b"text", bytes(1000), b"\x1c\0\0\0TFL3" + b"\xff" * 1000])
 def test_what_is_no_model_is_refused(content):
-    with pytest.raises(UserError, match="no LiteRT model"):
+    with pytest.raises(ValueError, match="no LiteRT model"):
         Network(content)
 
 

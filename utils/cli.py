@@ -197,12 +197,14 @@ def has_glyph(character: str) -> bool:
 
 def print_error(message: object) -> None:
     """Print one ``error:`` line to stderr."""
-    print(f"error: {printable(message)}", file=sys.stderr)
+    with SILENCE:       # Another thread may just have silenced stderr.
+        print(f"error: {printable(message)}", file=sys.stderr)
 
 
 def print_note(message: object) -> None:
     """Print one line that is neither result nor error to stderr."""
-    print(printable(message), file=sys.stderr, flush=True)
+    with SILENCE:
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 def start(main: Callable[[], int]) -> None:
@@ -351,6 +353,9 @@ def open_pyplot(no_display: bool):
     Without a screen (or without a window toolkit) matplotlib itself falls
     back to drawing into files, which `show_or_save` then notices.
     """
+    import logging
+    # It tells where it keeps its cache when there is no home.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         import matplotlib
     except ValueError as error:

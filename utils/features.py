@@ -77,8 +77,11 @@ def frozen_features(model: bytes, images: Sequence[Path | Callable],
                 file, "w+", np.float16, (len(images), *at_cut.shape[1:]))
             # A full disk is an error now; at the first touch of a page that
             # finds no room it would be a signal.
-            with open(file, "r+b") as opened:
-                os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+            # (macOS has no such call.)
+            if hasattr(os, "posix_fallocate"):
+                with open(file, "r+b") as opened:
+                    os.posix_fallocate(opened.fileno(), 0,
+                                       file.stat().st_size)
         features[row] = at_cut[0]
     return features
 

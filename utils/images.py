@@ -15,8 +15,11 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from utils.cli import UserError
+from utils.cli import UserError, without_chatter
 from utils.files import whole_file
+
+# What OpenCV can't do is told by our errors, without a log of its own.
+cv2.setLogLevel(0)
 
 # Kinds of file by their ending; the content decides how they are read.
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff",
@@ -138,6 +141,10 @@ def open_image(path: Path) -> Iterator[Image.Image]:
                     raise UserError(
                         f"{path}: {width}x{height} pixels are more than "
                         f"{MAX_PIXELS:,}")
+                if image.format == "TIFF":
+                    # Its library complains to stderr past Python.
+                    with without_chatter():
+                        image.load()
                 yield image
     except UserError:
         raise

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from utils.cli import UserError, without_chatter
+from utils.cli import without_chatter
 
 
 class Network:
@@ -18,7 +18,7 @@ class Network:
         """Prepare a model, given as the content of a .tflite file.
 
         threads: among which one call is divided; None: one a core.
-        Raises UserError where it is none.
+        Raises ValueError where it is none.
         """
         with without_chatter():
             from ai_edge_litert.interpreter import Interpreter
@@ -27,7 +27,7 @@ class Network:
                     model_content=content,
                     num_threads=threads or os.cpu_count() or 1)
             except (ValueError, RuntimeError) as error:
-                raise UserError(f"no LiteRT model ({error})") from None
+                raise ValueError(f"no LiteRT model: {error}") from None
         self._input = self._interpreter.get_input_details()[0]["index"]
         outputs = self._interpreter.get_output_details()
         # LiteRT orders outputs as it likes; their names tell the order.

@@ -61,16 +61,21 @@ def lay_out(folder, learned):
     (folder / "tmp").mkdir()
 
 
-def start(program, folder, before=(), **more):
-    """Return a program as a process; before: a command that starts it."""
+def start(program, folder, before=(), arguments=None, **more):
+    """Return a program as a process; before: a command that starts it.
+
+    more: variables of its environment; None takes one away.
+    """
     environment = os.environ | {
         "PYTHONPATH": str(folder / "no_network"),
         "TMPDIR": str(folder / "tmp"), "KERAS_HOME": str(folder / "tmp")}
     return subprocess.Popen(
         [*before, sys.executable, ROOT / f"{program}.py",
-         *ARGUMENTS[program], "--no-display"], cwd=folder,
-        env=environment | more, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+         *(arguments or ARGUMENTS[program]), "--no-display"], cwd=folder,
+        env={name: value for name, value in (environment | more).items()
+             if value is not None},
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, errors="backslashreplace",
         start_new_session=True)
 
 

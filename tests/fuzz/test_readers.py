@@ -15,6 +15,7 @@ from mutations import changed, changes, tables
 
 from Transformation import VIEWS, measure
 from utils.alterations import ALTERATIONS, alter
+from utils.balancing import LONGEST
 from utils.cli import UserError
 from utils.files import whole_file
 from utils.images import check_image, read_image
@@ -49,7 +50,7 @@ def read_and_use(path, choice):
     assert min(rgb_img.shape[:2]) > 0
     for read in (check_image, inspect_image):
         read(path)
-    if rgb_img.size > 3 * MOST_PIXELS:
+    if rgb_img.size > 3 * MOST_PIXELS or max(rgb_img.shape) > LONGEST:
         return
     names = sorted(ALTERATIONS)
     altered = alter(rgb_img, names[choice % len(names)], choice, "key")
