@@ -1,13 +1,16 @@
 """utils/workers.py: many items, one or two processes, the same results."""
 
+import multiprocessing
 import os
+import signal
 import threading
 import time
 
 import pytest
 
 from utils.cli import UserError
-from utils.workers import ITEMS_WORTH_A_PROCESS, map_items, map_threads
+from utils.workers import (CHUNK, ITEMS_WORTH_A_PROCESS, map_items,
+                           map_threads)
 
 # Enough for two processes, and a last chunk that is not full.
 MANY = range(2 * ITEMS_WORTH_A_PROCESS + 5)
@@ -26,6 +29,13 @@ def die(number):
 
 def fault(number):
     return 1 / (number - 20)
+
+
+def slow_later(number):
+    """Do the first chunks at once, and the others never."""
+    if number >= 2 * CHUNK:
+        time.sleep(600)
+    return signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def results_of(jobs, items=MANY):
@@ -66,6 +76,28 @@ def test_results_come_while_later_items_are_waiting():
 def test_a_dead_process_or_a_fault_ends_it(function, jobs, error, text):
     with pytest.raises(error, match=text):
         list(map_items(function, MANY, jobs))
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, UserError, None])
+def test_who_stops_does_not_wait_for_what_is_under_way(stop):
+    results = map_items(slow_later, MANY, 2)
+    for _ in range(CHUNK):
+        next(results)
+    start = time.monotonic()
+    if stop is None:
+        results.close()
+    else:
+        with pytest.raises(stop):
+            results.throw(stop)
+    assert time.monotonic() - start < 20
+    assert not multiprocessing.active_children()
+
+
+def test_ctrl_c_is_this_process_s_to_see():
+    results = map_items(slow_later, MANY, 2)
+    assert signal.SIGINT in next(results)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    results.close()
 
 
 def test_threads_keep_the_order_and_take_a_few_items_ahead():

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -53,7 +54,7 @@ def test_killed_at_any_moment_it_goes_on(program, place, undisturbed):
 @pytest.mark.parametrize("program", programs(SLOW))
 def test_ctrl_c_at_any_moment_leaves_nothing(program, place, undisturbed):
     whole, seconds = undisturbed(program)
-    rng = random.Random(program)
+    rng, phases = random.Random(program), set()
     for _ in range(TIMES or 2):
         undisturbed(program)
         process = start(program, place)
@@ -72,6 +73,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing(program, place, undisturbed):
         assert status in (0, 130, -signal.SIGINT), (moment, said)
         assert "Traceback" not in said, (moment, said)
         assert ("error: interrupted\n" in said) == (status == 130)
+        phases.add(len(re.findall(r"^.*: \d+\.\d s$", said, re.MULTILINE)))
         found = results(place)
         assert not half_written(found, whole), moment
         left = [name for name in found if is_between(name)
@@ -79,3 +81,5 @@ def test_ctrl_c_at_any_moment_leaves_nothing(program, place, undisturbed):
         # While libraries load, nothing is there yet to be left.
         assert not left, (moment, left)
         assert not list((place / "tmp").glob("tmp*"))
+    # A training says when each of its eleven phases is over.
+    assert program != "train" or TIMES < 50 or len(phases) >= 9, phases

@@ -18,7 +18,7 @@ from archive_files import archives
 from conftest import MEGABYTES, REGRESSIONS, SECONDS, cases
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from image_files import SUFFIXES, image_files
+from image_files import SUFFIXES, image_files, images
 from mutations import tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,8 @@ PATIENCE = {"train": 9 * SECONDS}
 # What a program may write where no output is named.
 DEFAULTS = {"figures", "augmented_directory", "learnings.zip",
             "signature.txt", "report", "out"}
+# A class that would colour a terminal, and is a formula.
+STRANGE = "odd/=1\x1b[31m\n"
 LEAF = "in/images/Apple_healthy/image (1).JPG"
 
 INPUTS = ("in/images", "in/images/Apple_healthy", LEAF, "in/odd",
@@ -83,7 +85,7 @@ def command_lines(draw, program):
 def prepare(folder, learned, files):
     """Lay out what a command line may name; files: {name: content}."""
     shutil.copytree(learned / "images", folder / "in" / "images")
-    for name in ("odd", "empty"):
+    for name in ("odd", "empty", STRANGE):
         (folder / "in" / name).mkdir()
     for name in ("out", "home", "tmp"):
         (folder / name).mkdir()
@@ -194,6 +196,7 @@ def test_commands(program, data, learned, members, common,
     suffix, image = data.draw(image_files())
     files = {"in/odd/leaf.jpg": image,
              f"in/odd/other{suffix or SUFFIXES[0]}": image,
+             f"in/{STRANGE}/leaf.jpg": images()["jpeg"],
              "in/odd.csv": data.draw(tables(
                  (learned / "leaves.csv").read_text())),
              "in/odd.zip": data.draw(archives(members))}
