@@ -90,6 +90,24 @@ def test_subject_7_the_image_and_its_six_alterations_are_shown(
         assert not np.array_equal(image, leaves[0])
 
 
+def test_of_a_large_image_the_figure_gets_a_small_one(leaves, monkeypatch):
+    from matplotlib import pyplot
+    sides = []
+
+    def keep(figures, save):
+        for figure in figures.values():
+            sides.extend(axes.images[0].get_array().shape[:2]
+                         for axes in figure.axes)
+        pyplot.close("all")
+
+    write_image(Path("leaf.png"), np.tile(leaves[0], (30, 20, 1)))
+    monkeypatch.setattr(cli, "show_or_save", keep)
+    assert run("leaf.png") == 0
+    assert sides == 7 * [(512, 341)]
+    assert read_image(Path("leaf_Flip.png")).shape == (30 * SIZE, 20 * SIZE,
+                                                       3)
+
+
 def test_subject_8_six_files_beside_the_original_named_after_it(
         images, capsys):
     folder = images({"Apple_scab": 1}) / "Apple_scab"

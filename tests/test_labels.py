@@ -1,5 +1,6 @@
 """utils/labels.py: class and plant names, leaf groups, and the split."""
 
+import csv
 from collections import Counter
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from utils import labels
 from utils.cli import UserError
 from utils.labels import LEFT_OUT, STOPPING, TRAINING, VALIDATION
+from utils.tables import write_csv
 
 CLASS_NAMES = ("a", "b", "c")
 
@@ -90,6 +92,22 @@ def test_groups_are_read_by_file_and_copies_follow(dataset, tmp_path):
         "A_b/image (2).JPG": "L1", **{name: name for name in (
             "A_b/image (3).JPG", "A_c/image (1).JPG", "A_c/image (2).JPG",
             "A_c/image (3).JPG")}}
+
+
+@pytest.mark.parametrize("escape", [True, False])
+def test_groups_know_names_as_our_tables_write_them(tree, tmp_path, escape):
+    folder = tree({"=A_b": 2, "A_\x1bc": 2})
+    dataset = labels.read_dataset(folder)
+    rows = [(file.as_posix(), f"L{index}")
+            for index, file in enumerate(dataset.files)]
+    path = tmp_path / "groups.csv"
+    if escape:
+        write_csv(path, ("file", "leaf"), rows)
+        assert "\x1b" not in path.read_text()
+    else:
+        with open(path, "w", newline="") as lines:
+            csv.writer(lines).writerows([("file", "leaf"), *rows])
+    assert labels.read_groups(path, dataset) == ["L0", "L1", "L2", "L3"]
 
 
 @pytest.mark.parametrize("content, reason", [

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import train
-from utils import cli, field_views, labels
+from utils import cli, field_views, files, labels
 from utils.cli import UserError
 from utils.images import natural_key, read_image, write_image
 from utils.labels import original_of
@@ -162,6 +162,26 @@ def test_an_interrupted_run_leaves_nothing_behind(
     assert run(tmp_path / "images", "--weights", "none", "--output",
                tmp_path / "learnings.zip") == cli.INTERRUPTED
     assert set(tmp_path.rglob("*")) == before
+
+
+def test_what_a_killed_run_has_left_is_cleared_away(tmp_path, monkeypatch):
+    left = tmp_path / ".learning-0a1b2c3d"
+    left.mkdir()
+    (left / "Training.npy").write_bytes(b"features")
+
+    def learn(options, folder):
+        assert folder.is_dir() and not left.exists()
+        return 0
+
+    monkeypatch.setattr(train, "learn", learn)
+    assert run("images", "--output", tmp_path / "learnings.zip") == 0
+    assert not list(tmp_path.iterdir())
+    # Where there are no locks it may be another run's, which is at it.
+    left.mkdir()
+    monkeypatch.setattr(files, "_lock", lambda _: False)
+    monkeypatch.setattr(train, "learn", lambda *_: 0)
+    assert run("images", "--output", tmp_path / "learnings.zip") == 0
+    assert left.exists()
 
 
 @pytest.mark.parametrize("arguments", [

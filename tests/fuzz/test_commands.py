@@ -120,6 +120,8 @@ def run_case(program, arguments, folder, common):
         "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"),
         "MPLCONFIGDIR": str(common), "KERAS_HOME": str(common),
         "XDG_CACHE_HOME": str(common),
+        # pip asks whatever compilers it finds for their versions.
+        "PATH": "/usr/bin:/bin",
         # Nobody answers there: the announced downloads fail at once.
         "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_NO_INDEX": "1",
         "https_proxy": "http://127.0.0.1:9", "PYTHONDEVMODE": "0"}
