@@ -99,7 +99,7 @@ def test_a_disk_without_locks_is_written_nevertheless(tmp_path, monkeypatch):
     assert (tmp_path / "a").read_bytes() == b"a"
 
 
-def test_a_file_that_moved_away_before_it_was_locked_is_not_written(
+def test_a_file_that_moved_away_before_it_was_locked_is_not_taken(
         tmp_path, monkeypatch):
     real, moved = files.fcntl.flock, []
 
@@ -114,6 +114,10 @@ def test_a_file_that_moved_away_before_it_was_locked_is_not_written(
 
     monkeypatch.setattr(files.fcntl, "flock", lock_late)
     with files.whole_file(tmp_path / "a") as partial:
+        # It is the new file that is locked.
+        with pytest.raises(UserError, match="another run"):
+            with files.whole_file(tmp_path / "a"):
+                pytest.fail("two at once")
         partial.write_bytes(b"a")
     assert (tmp_path / "done").read_bytes() == b"of the other"
     assert (tmp_path / "a").read_bytes() == b"a"

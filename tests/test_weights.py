@@ -53,11 +53,11 @@ def internet(tmp_path, monkeypatch):
     return internet
 
 
-def make_hdf5(numbers, name="numbers"):
+def make_hdf5(numbers, name="group/numbers"):
     """Return the content of an HDF5 file."""
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
-        file[f"group/{name}"] = numbers
+        file[name] = numbers
         file["more"] = np.ones(3)
     return content.getvalue()
 
@@ -128,7 +128,7 @@ def test_a_download_is_kept_where_keras_keeps_it(internet, hdf5):
 
 
 def test_the_numbers_count_and_not_their_names(internet, hdf5):
-    internet["download"] = make_hdf5(np.arange(1000), "elsewhere")
+    internet["download"] = make_hdf5(np.arange(1000), "z/after/more")
     assert find_weights("imagenet", Path("gone"))[1].endswith("download")
 
 
