@@ -1,13 +1,19 @@
 """What all tests need: the programs importable, no screen, small trees."""
 
 import os
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+TESTS = Path(__file__).resolve().parent
+sys.path.insert(0, str(TESTS.parent))
+# No test asks for the network, neither in this process nor in those that it
+# starts; nor does a program, but for the weights.
+os.environ["PYTHONPATH"] = str(TESTS / "no_network")
+runpy.run_path(str(TESTS / "no_network" / "sitecustomize.py"))
 # For the programs started as processes of their own as well.
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.pop("DISPLAY", None)

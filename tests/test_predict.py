@@ -102,6 +102,16 @@ def test_csv_has_a_row_for_each_image_in_the_order_given(leaves, capfd):
     assert capfd.readouterr().err.count("error: ") == 2
 
 
+def test_no_cell_of_the_csv_is_a_formula_or_moves_a_terminal(leaves, capfd):
+    shutil.copy(leaves / "x9.jpg", "=1+1\x1b[2J.jpg")
+    assert run("=1+1\x1b[2J.jpg", "@gone.jpg", "--csv", "a.csv") == 1
+    with open("a.csv", newline="", encoding="utf-8") as lines:
+        _, found, gone = csv.reader(lines)
+    assert found[0] == r"'=1+1\x1b[2J.jpg" and found[1]
+    assert gone[0] == "'@gone.jpg" and gone[4].startswith("'@gone.jpg: no")
+    assert "\x1b" not in "".join(capfd.readouterr())
+
+
 def test_csv_to_stdout_is_nothing_but_csv(leaves, capfd):
     assert run(leaves, "--csv", "-") == 0
     rows = list(csv.reader(io.StringIO(capfd.readouterr().out)))

@@ -1,20 +1,9 @@
-"""How often each fault is tried, and what an undisturbed run gives."""
+"""Inputs for all programs, and what an undisturbed run gives."""
 
-import os
 import time
 
 import pytest
-from runs import PROGRAMS, clear, finish, lay_out, results, start
-
-# `make faults` sets it; without, a few times in what is quickly done.
-TIMES = int(os.environ.get("FAULTS", "0"))
-
-
-def programs(slow=()):
-    """Return the programs for a test; the slow ones with `make faults`."""
-    return [pytest.param(name, marks=pytest.mark.skipif(
-        not TIMES and name in slow, reason="slow: make faults"))
-        for name in PROGRAMS]
+from runs import clear, finish, lay_out, results, start
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from utils.files import PARTIAL
 from utils.images import write_image
@@ -29,19 +30,13 @@ ARGUMENTS = {
               "out/learnings.zip", "--weights", "none", "--size", "32",
               "--epochs", "1")}
 PROGRAMS = tuple(ARGUMENTS)
-# Loaded by every Python, the programs' workers too: nobody is called.
-NO_NETWORK = """
-import sys
-
-
-def refuse(event, arguments):
-    if event.startswith(("socket.connect", "socket.getaddrinfo",
-                         "socket.gethost", "socket.sendto", "socket.bind")):
-        raise RuntimeError(f"the network: {event} {arguments}")
-
-
-sys.addaudithook(refuse)
-"""
+# `make faults` sets it; without, once with the programs that are quick.
+TIMES = int(os.environ.get("FAULTS", "0"))
+QUICK = ("Augmentation", "predict")
+at_length = pytest.mark.skipif(not TIMES, reason="slow: make faults")
+each_program = pytest.mark.parametrize("program", [
+    pytest.param(name, marks=() if name in QUICK else at_length)
+    for name in PROGRAMS])
 
 
 def lay_out(folder, learned):
@@ -55,8 +50,6 @@ def lay_out(folder, learned):
             rng = np.random.default_rng([number, len(name)])
             write_image(source / "many" / name / f"{number}.jpg",
                         draw_leaf(name, rng, 24))
-    (folder / "no_network").mkdir()
-    (folder / "no_network/sitecustomize.py").write_text(NO_NETWORK)
     (folder / "out").mkdir()
     (folder / "tmp").mkdir()
 
@@ -67,7 +60,6 @@ def start(program, folder, before=(), arguments=None, **more):
     more: variables of its environment; None takes one away.
     """
     environment = os.environ | {
-        "PYTHONPATH": str(folder / "no_network"),
         "TMPDIR": str(folder / "tmp"), "KERAS_HOME": str(folder / "tmp")}
     return subprocess.Popen(
         [*before, sys.executable, ROOT / f"{program}.py",

@@ -10,13 +10,12 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from conftest import TIMES, programs
-from runs import (ARGUMENTS, PROGRAMS, ROOT, clear, finish, half_written,
-                  is_between, results, start)
+from runs import (ARGUMENTS, PROGRAMS, ROOT, TIMES, at_length, clear,
+                  each_program, finish, half_written, is_between, results,
+                  start)
 
 from utils.files import only_run, whole_file
 
-SLOW = ("train", "Transformation")
 # Without this right even root may not write where the owner may not.
 SETPRIV = ("setpriv", "--bounding-set",
            "-dac_override,-dac_read_search,-fowner")
@@ -35,12 +34,12 @@ def small_disk(folder, kilobytes):
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-@pytest.mark.parametrize("program", programs(SLOW))
+@each_program
 def test_a_full_disk_is_told_and_nothing_is_half_written(
         program, place, undisturbed):
     whole, _ = undisturbed(program)
     needed = sum(len(content) // 1024 + 4 for content in whole.values())
-    shares = [0.1, 0.6] if not TIMES else [
+    shares = [0.6] if not TIMES else [
         share / TIMES for share in range(1, TIMES + 1)]
     for share in shares:
         clear(place)
@@ -131,7 +130,7 @@ def test_a_second_run_on_one_output_says_so_and_stops(program, place):
     assert "another run is writing" in said
 
 
-@pytest.mark.skipif(not TIMES, reason="slow: make faults")
+@at_length
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_two_runs_at_once_end_as_one(program, place, undisturbed):
     whole, seconds = undisturbed(program)
@@ -169,7 +168,7 @@ def restless(folder, originals, rng, is_over):
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("program", programs(SLOW))
+@each_program
 def test_a_folder_that_changes_while_it_is_read(program, place, undisturbed):
     name = "images" if program == "train" else "many"
     calm = place / "in" / "calm"

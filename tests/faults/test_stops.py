@@ -4,40 +4,17 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import time
 
-import pytest
-from conftest import TIMES, programs
-from runs import (PROGRAMS, finish, half_written, is_between, results, start,
-                  wait_for_group)
-
-SLOW = ("train",)
+from runs import (TIMES, each_program, finish, half_written, is_between,
+                  results, start, wait_for_group)
 
 
-def test_who_asks_for_the_network_is_stopped(place):
-    done = subprocess.run(
-        [sys.executable, "-c", "import socket\n"
-         "socket.create_connection(('127.0.0.1', 9))"], text=True,
-        env=os.environ | {"PYTHONPATH": str(place / "no_network")},
-        capture_output=True)
-    assert "RuntimeError: the network: socket." in done.stderr
-
-
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_no_network_is_asked_for(program, undisturbed):
-    found, _ = undisturbed(program)
-    assert found
-    assert not [name for name in found if is_between(name)
-                and not name.endswith(".augmentation.json")]
-
-
-@pytest.mark.parametrize("program", programs(SLOW))
+@each_program
 def test_killed_at_any_moment_it_goes_on(program, place, undisturbed):
     whole, seconds = undisturbed(program)
     rng = random.Random(program)
-    for _ in range(TIMES or 2):
+    for _ in range(TIMES or 1):
         undisturbed(program)
         process = start(program, place)
         moment = rng.uniform(0, seconds)
@@ -51,11 +28,11 @@ def test_killed_at_any_moment_it_goes_on(program, place, undisturbed):
         assert (status, results(place)) == (0, whole), (moment, said)
 
 
-@pytest.mark.parametrize("program", programs(SLOW))
+@each_program
 def test_ctrl_c_at_any_moment_leaves_nothing(program, place, undisturbed):
     whole, seconds = undisturbed(program)
     rng, phases = random.Random(program), set()
-    for _ in range(TIMES or 2):
+    for _ in range(TIMES or 1):
         undisturbed(program)
         process = start(program, place)
         # Python itself takes 0.02 s to start, and says what it was at.

@@ -12,14 +12,13 @@ import time
 
 import numpy as np
 import pytest
-from conftest import TIMES, programs
-from runs import ARGUMENTS, PROGRAMS, ROOT, clear, finish, results, start
+from runs import (ARGUMENTS, PROGRAMS, ROOT, at_length, clear, each_program,
+                  finish, results, start)
 from test_disk import SETPRIV
 
 from utils.images import write_image
 from utils.samples import draw_leaf
 
-SLOW = ("train", "Transformation")
 # No HOME, and a user whom the system does not know.
 NO_USER = """
 import pwd
@@ -45,7 +44,7 @@ SURROUNDINGS = {
 
 
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
-@pytest.mark.parametrize("program", programs(SLOW))
+@each_program
 def test_the_same_results_elsewhere(program, surroundings, place,
                                     undisturbed):
     whole, _ = undisturbed(program)
@@ -69,7 +68,7 @@ def test_help_needs_no_docstrings(program):
     assert "usage: " in done.stdout
 
 
-@pytest.mark.parametrize("program", programs(SLOW))
+@each_program
 @pytest.mark.parametrize("redirect", ["| head -n 1", ">&-", ">/dev/full"])
 def test_a_stdout_that_ends_early(program, redirect, place, undisturbed):
     undisturbed(program)
@@ -80,7 +79,7 @@ def test_a_stdout_that_ends_early(program, redirect, place, undisturbed):
     assert ("No space left" in said) == (redirect == ">/dev/full"), said
 
 
-@pytest.mark.parametrize("program", programs(SLOW))
+@each_program
 def test_a_terminal_of_40_columns(program, place, undisturbed):
     whole, _ = undisturbed(program)
     ours, theirs = pty.openpty()
@@ -146,7 +145,8 @@ def deep_folder(top, length):
         os.chdir(kept)
 
 
-@pytest.mark.parametrize("length", [3_900, 4_060])
+@pytest.mark.parametrize("length", [
+    3_900, pytest.param(4_060, marks=at_length)])
 def test_paths_of_four_thousand_characters(length, place, undisturbed):
     clear(place)
     folder = deep_folder(place / "out", length)
@@ -202,7 +202,7 @@ def test_names_that_differ_in_capitals_alone(place, undisturbed):
                 if name.startswith("views/Apple_a")}) == 5
 
 
-@pytest.mark.skipif(not TIMES, reason="slow: make faults")
+@at_length
 @pytest.mark.parametrize("program, arguments", [
     ("Distribution", ["tmp/images", "--csv", "out/a.csv"]),
     ("Distribution", ["tmp/images", "--quick"]),

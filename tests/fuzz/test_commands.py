@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 from archive_files import archives
-from conftest import MEGABYTES, REGRESSIONS, SECONDS, cases
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from image_files import SUFFIXES, image_files, images
 from mutations import tables
+from watch import MEGABYTES, REGRESSIONS, SECONDS, cases
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("Distribution", "Augmentation", "Transformation", "predict",
@@ -122,6 +122,7 @@ def run_case(program, arguments, folder, common):
         "XDG_CACHE_HOME": str(common),
         # pip asks whatever compilers it finds for their versions.
         "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": "",
         # Nobody answers there: the announced downloads fail at once.
         "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_NO_INDEX": "1",
         "https_proxy": "http://127.0.0.1:9", "PYTHONDEVMODE": "0"}

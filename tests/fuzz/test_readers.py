@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from archive_files import archives
-from conftest import REGRESSIONS, cases
 from hypothesis import given
 from hypothesis import strategies as st
 from image_files import image_files
 from mutations import changed, changes, tables
+from watch import REGRESSIONS, cases
 
 from Transformation import VIEWS, measure
 from utils.alterations import ALTERATIONS, alter
