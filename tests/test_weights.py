@@ -144,6 +144,14 @@ def test_other_weights_than_keras_publishes_are_refused(internet, hdf5):
         find_weights("imagenet", Path("gone"))
 
 
+def test_a_header_that_declares_more_than_there_is_takes_no_memory():
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
+        file.create_dataset("bomb", (2**40,), np.float32, chunks=(1000,))
+    with pytest.raises(UserError, match="damaged"):
+        sources.tensors_digest(content)
+
+
 def test_nobody_else_can_change_what_is_kept(internet, wheel, hdf5):
     kept = os.umask(0)
     try:
