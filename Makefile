@@ -61,7 +61,8 @@ SEED ?= 1
 FUZZ ?= 20000
 
 fuzz: .venv/.installed-dev
-	FUZZ=$(FUZZ) $(RUN) -m pytest -q -W error -n 2 tests/fuzz \
+	@# A crash or a hang takes its test along, and leaves its file there.
+	FUZZ=$(FUZZ) FUZZ_FILES=.nox/fuzz $(RUN) -m pytest -q -W error -n 2 tests/fuzz \
 	    --hypothesis-seed=$(SEED) --hypothesis-show-statistics
 
 # make faults FAULTS=5   each of them 5 times.

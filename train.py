@@ -364,7 +364,7 @@ def main(argv: list[str] | None = None) -> int:
     with only_run(place) as is_alone:
         if is_alone:
             # A run that was killed had no time to do so.
-            for left in place.glob(f"{SCRATCH}*"):
+            for left in place.glob(f"{SCRATCH}????????"):
                 shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=place) as folder:
             return learn(options, Path(folder))

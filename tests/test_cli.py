@@ -140,6 +140,7 @@ def test_options_have_defaults(parser):
 
 @pytest.mark.parametrize("arguments", [
     ["--jobs", "0"], ["--jobs", "two"], ["--jobs", "1.5"], ["--jobs", ""],
+    ["--jobs", "257"],
     ["--seed", "-1"], ["--seed"], ["--no-disp"], ["extra\n"]])
 def test_wrong_usage_is_status_2_and_one_error_line(
         parser, arguments, capsys):
