@@ -62,15 +62,16 @@ FUZZ ?= 20000
 
 fuzz: .venv/.installed-dev
 	@# A crash or a hang takes its test along, and leaves its file there.
-	FUZZ=$(FUZZ) FUZZ_FILES=.nox/fuzz $(RUN) -m pytest -q -W error -n 2 tests/fuzz \
+	FUZZ=$(FUZZ) FUZZ_FILES=.nox/fuzz $(RUN) -m pytest -q -W error -n 2 \
+	    --dist worksteal tests/fuzz \
 	    --hypothesis-seed=$(SEED) --hypothesis-show-statistics
 
 # make faults FAULTS=5   each of them 5 times.
 FAULTS ?= 50
 
 faults: .venv/.installed-dev
-	FAULTS=$(FAULTS) $(RUN) -m pytest -q -W error -n 2 -rs --durations=0 \
-	    tests/faults
+	FAULTS=$(FAULTS) $(RUN) -m pytest -q -W error -n 2 \
+	    --dist worksteal -rs --durations=0 tests/faults
 
 # --no-compile: to compile all of TensorFlow takes a third of the time.  What
 # the programs use of it is compiled by importing it once, also where
