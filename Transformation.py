@@ -21,6 +21,7 @@ if __name__ == "__main__":
 import argparse
 import json
 import logging
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -458,6 +459,9 @@ def main(argv: list[str] | None = None) -> int:
                             or given("src") and given("dst")):
         parser.error("give IMAGE [--save, --json], or -src and -dst [--csv, "
                      "--force]")
+    if sys.flags.optimize > 1:
+        raise cli.UserError("PlantCV's libraries need their docstrings: do "
+                            "without python -OO (PYTHONOPTIMIZE=2)")
     views = [name for name in VIEWS if name in given("views", VIEWS)]
     if many:
         return transform_all(given("src"), given("dst"), views, given("csv"),
