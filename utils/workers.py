@@ -113,13 +113,23 @@ def _without_interrupts() -> Iterator[None]:
     """Keep Ctrl-C from the processes that are started in this block.
 
     It goes to all processes of a terminal: one that is still loading would
-    print a traceback.  This one gets it at the end of the block.
+    print a traceback.  This one gets it at the end of the block: stopped
+    between starting a process and noting it, it would leave that behind.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield           # Python tells the main thread alone.
+        return
+    waiting = []
+    handler = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
+    # What is started inherits this; here another thread may still get it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, handler)
+        if waiting:
+            signal.raise_signal(signal.SIGINT)
 
 
 def map_threads(function: Callable, items: Sequence, threads: int
