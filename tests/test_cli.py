@@ -229,6 +229,17 @@ def test_an_unknown_backend_is_the_users_to_mend(monkeypatch):
     assert done.stderr.count("\n") == 1
 
 
+def test_ctrl_c_waits_where_it_must():
+    with pytest.raises(KeyboardInterrupt):
+        with cli.without_interrupts():
+            # As if another thread had got it, which does not keep it back.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.raise_signal(signal.SIGINT)
+            reached = True
+    assert reached
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
 @pytest.mark.parametrize("say", ["print_error", "print_note"])
 def test_what_is_said_while_a_thread_silences_a_library_is_heard(say):
     done = run_code("import threading, time\n"

@@ -8,7 +8,6 @@ import time
 
 import pytest
 
-from utils import workers
 from utils.cli import UserError
 from utils.workers import (CHUNK, ITEMS_WORTH_A_PROCESS, map_items,
                            map_threads)
@@ -99,17 +98,6 @@ def test_ctrl_c_is_this_process_s_to_see():
     assert signal.SIGINT in next(results)
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     results.close()
-
-
-def test_ctrl_c_while_processes_start_comes_when_they_are_known():
-    with pytest.raises(KeyboardInterrupt):
-        with workers._without_interrupts():
-            # As if another thread had got it, which does not keep it back.
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-            signal.raise_signal(signal.SIGINT)
-            reached = True
-    assert reached
-    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
 
 
 def test_threads_keep_the_order_and_take_a_few_items_ahead():

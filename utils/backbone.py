@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import UserError, without_chatter
+from utils.cli import UserError, without_chatter, without_interrupts
 
 # Layers in which a block of MobileNetV2 ends, from input to output.
 BLOCK_ENDS = ("expanded_conv_project_BN",
@@ -32,7 +32,7 @@ def import_keras():
     """Return keras on TensorFlow, started without a word."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with without_chatter():
+    with without_interrupts(), without_chatter():
         import keras  # imports TensorFlow, whose greeting goes unheard
     return keras
 

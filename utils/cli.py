@@ -281,6 +281,31 @@ def _is_interrupt(error: BaseException | None) -> bool:
 
 
 @contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of this block.
+
+    Stopped between starting a process and noting it, a program would leave
+    that behind; stopped while it loads, TensorFlow aborts.  Processes that
+    are started here never get it: it goes to all those of a terminal, and
+    one that is still loading would print a traceback.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield           # Python tells the main thread alone.
+        return
+    waiting = []
+    handler = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
+    # What is started inherits this; here another thread may still get it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, handler)
+        if waiting:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
 def without_chatter() -> Iterator[None]:
     """Silence what libraries in C++ write to stderr past Python.
 

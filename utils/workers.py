@@ -3,19 +3,17 @@
 import ctypes
 import multiprocessing
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (Future, ProcessPoolExecutor,
                                 ThreadPoolExecutor)
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from itertools import islice
 
 import cv2
 
-from utils.cli import UserError
+from utils.cli import UserError, without_interrupts
 
 # Fewer items are done before a second process has started.
 ITEMS_WORTH_A_PROCESS = 64
@@ -87,7 +85,7 @@ def map_items(function: Callable, items: Sequence, jobs: int) -> Iterator:
     pool = ProcessPoolExecutor(jobs, context, _start_worker)
 
     def submit(count: int) -> list[Future]:
-        with _without_interrupts():
+        with without_interrupts():
             return [pool.submit(do_chunk, function, chunk)
                     for chunk in islice(chunks, count)]
 
@@ -106,30 +104,6 @@ def map_items(function: Callable, items: Sequence, jobs: int) -> Iterator:
         raise
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C from the processes that are started in this block.
-
-    It goes to all processes of a terminal: one that is still loading would
-    print a traceback.  This one gets it at the end of the block: stopped
-    between starting a process and noting it, it would leave that behind.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield           # Python tells the main thread alone.
-        return
-    waiting = []
-    handler = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
-    # What is started inherits this; here another thread may still get it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        signal.signal(signal.SIGINT, handler)
-        if waiting:
-            signal.raise_signal(signal.SIGINT)
 
 
 def map_threads(function: Callable, items: Sequence, threads: int
