@@ -20,7 +20,6 @@ if __name__ == "__main__":
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -70,8 +69,7 @@ def through_plantcv(call: Callable, line_px: int = 1) -> tuple:
     The one door to PlantCV, whose settings and observations are global: they
     are set and emptied here, so that no call knows of another.
     """
-    # Matplotlib, which comes along, tells where it keeps its cache.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    cli.hush_matplotlib()       # PlantCV brings it along.
     from plantcv import plantcv as pcv
     pcv.params.debug = None
     pcv.params.verbose = False

@@ -372,15 +372,19 @@ def progress_bar():
         redirect_stdout=sys.stdout.isatty())
 
 
+def hush_matplotlib() -> None:
+    """Let matplotlib not tell where its cache is when there is no home."""
+    import logging
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+
+
 def open_pyplot(no_display: bool):
     """Return matplotlib.pyplot, able to open windows only if wanted.
 
     Without a screen (or without a window toolkit) matplotlib itself falls
     back to drawing into files, which `show_or_save` then notices.
     """
-    import logging
-    # It tells where it keeps its cache when there is no home.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    hush_matplotlib()
     try:
         import matplotlib
     except ValueError as error:

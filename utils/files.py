@@ -33,8 +33,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         try:
             yield path
         except OSError as error:
-            raise UserError(f"{path}: cannot be written "
-                            f"({error.strerror or error})") from None
+            raise _unwritable(path, error) from None
         return
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     partial = path.parent / f".partial-{name}{path.suffix}"
@@ -52,12 +51,16 @@ def whole_file(path: Path) -> Iterator[Path]:
         if lock is None and isinstance(error, BlockingIOError):
             raise UserError(f"{path}: another run is writing it") from None
         if isinstance(error, OSError):
-            raise UserError(f"{path}: cannot be written "
-                            f"({error.strerror or error})") from None
+            raise _unwritable(path, error) from None
         raise
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"{path}: cannot be written "
+                     f"({error.strerror or error})")
 
 
 def _is_device(path: Path) -> bool:
@@ -124,10 +127,10 @@ def only_run(folder: Path) -> Iterator[bool]:
     except OSError as error:
         if descriptor is not None:
             os.close(descriptor)
-        raise UserError(f"{folder}: " + (
-            "another run is writing into it" if isinstance(
-                error, BlockingIOError) else
-            f"cannot be written ({error.strerror})")) from None
+        if isinstance(error, BlockingIOError):
+            raise UserError(f"{folder}: another run is writing into it"
+                            ) from None
+        raise _unwritable(folder, error) from None
     try:
         yield is_alone
     finally:

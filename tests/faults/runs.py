@@ -111,6 +111,12 @@ def is_between(name):
             or parts[0].startswith(".learning-"))
 
 
+def left_over(found):
+    """Return the names of what a run should have cleared away."""
+    return [name for name in found if is_between(name)
+            and not name.endswith(".augmentation.json")]
+
+
 def half_written(found, whole):
     """Return the names under which something else stands than should."""
     return [name for name, content in found.items()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from runs import (ARGUMENTS, PROGRAMS, ROOT, TIMES, at_length, clear,
-                  each_program, finish, half_written, is_between, results,
+                  each_program, finish, half_written, left_over, results,
                   start)
 
 from utils.files import only_run, whole_file
@@ -193,8 +193,7 @@ def test_a_folder_that_changes_while_it_is_read(program, place, undisturbed):
             assert (status == 1) == ("error: " in said), said
             for word in ("Traceback", "internal fault"):
                 assert word not in said
-            assert not [name for name in results(place) if is_between(name)
-                        and not name.endswith(".augmentation.json")]
+            assert not left_over(results(place))
     finally:
         shutil.rmtree(place / "in" / name)
         calm.rename(place / "in" / name)

@@ -6,7 +6,7 @@ import re
 import signal
 import time
 
-from runs import (TIMES, each_program, finish, half_written, is_between,
+from runs import (TIMES, each_program, finish, half_written, left_over,
                   results, start, wait_for_group)
 
 
@@ -53,10 +53,8 @@ def test_ctrl_c_at_any_moment_leaves_nothing(program, place, undisturbed):
         phases.add(len(re.findall(r"^.*: \d+\.\d s$", said, re.MULTILINE)))
         found = results(place)
         assert not half_written(found, whole), moment
-        left = [name for name in found if is_between(name)
-                and not name.endswith(".augmentation.json")]
         # While libraries load, nothing is there yet to be left.
-        assert not left, (moment, left)
+        assert not left_over(found), (moment, left_over(found))
         assert not list((place / "tmp").glob("tmp*"))
     # A training says when a phase is over; some take no time here.
     assert program != "train" or TIMES < 50 or len(phases) >= 5, phases

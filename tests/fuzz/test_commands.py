@@ -126,7 +126,6 @@ def run_case(program, arguments, folder, common):
         # Nobody answers there: the announced downloads fail at once.
         "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_NO_INDEX": "1",
         "https_proxy": "http://127.0.0.1:9", "PYTHONDEVMODE": "0"}
-    start = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, ROOT / f"{program}.py", *arguments], cwd=folder,
         env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -153,7 +152,6 @@ def run_case(program, arguments, folder, common):
         "in", "home", "tmp"}
     if not may_write_inputs(program, arguments):
         assert facts(folder) == before, "an input was changed"
-    return time.monotonic() - start
 
 
 def ended(process):
