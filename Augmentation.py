@@ -36,10 +36,10 @@ from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
                              read_leaf, write_plan)
 from utils.cli import UserError
 from utils.images import shrink, write_image
-from utils.inspection import file_digest
+from utils.inspection import digest_of
 from utils.labels import Dataset, altered_copies, read_dataset
 from utils.output_tree import OutputTree, check_place, only_tree, remove
-from utils.workers import map_items
+from utils.workers import Workers, map_items
 
 OUTPUT = Path("augmented_directory")
 MOST = 100_000           # images a class; more is a slip of the finger
@@ -88,7 +88,7 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
             tree.begin(planned)
         unreadable = set()
         for part, made in zip(plan, write_plan(
-                plan, dataset.root, output, options.seed, options.jobs)):
+                plan, dataset.root, output, options.seed, options.workers)):
             written.update(made.written)
             if made.problem is not None:
                 cli.print_error(made.problem)
@@ -142,31 +142,23 @@ def fingerprint_of(dataset: Dataset, digests: Sequence[str],
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def read_digests(folder: Path, jobs: int) -> tuple[Dataset, list[str]]:
+def read_digests(folder: Path, workers: Workers
+                 ) -> tuple[Dataset, list[str]]:
     """Return the images of a folder and the digest of each file.
 
     Files that can't be opened are named later, when they are decoded.
     """
     dataset = read_dataset(folder)
-    digests = cli.progress(map_items(digest_of, dataset.paths(), jobs),
+    digests = cli.progress(map_items(digest_of, dataset.paths(), workers),
                            len(dataset.files), "Reading")
     return dataset, list(digests)
-
-
-def digest_of(path: Path) -> str:
-    """Return a file's digest, or "" where it can't be read."""
-    try:
-        # Opening a pipe would wait for its writer for ever.
-        return file_digest(path) if path.is_file() else ""
-    except OSError:
-        return ""
 
 
 def balance_folder(options: argparse.Namespace) -> int:
     """Balance a folder, print a summary, return the exit status."""
     folder = options.path
     output = folder if options.in_place else options.output_dir
-    dataset, digests = read_digests(folder, options.jobs)
+    dataset, digests = read_digests(folder, options.workers)
     repeated, ambiguous = repeated_images(dataset, digests)
     copies = altered_copies(dataset.files) | repeated
     found = dataset.counts()
@@ -303,6 +295,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     parser = build_parser()
     options = parser.parse_args(argv)
+    options.workers = Workers(options.jobs, options.cluster)
     # In the order of the table, however the flags were given.
     chosen = getattr(options, "alterations", [])
     options.alterations = [*GEOMETRIC, *(name for name in PHOTOMETRIC

@@ -32,6 +32,7 @@ from utils.tables import text_table, write_csv
 if TYPE_CHECKING:
     from utils.analysis import ClassFacts, Repeat
     from utils.labels import Dataset
+    from utils.workers import Workers
 
 # Okabe and Ito (2008): colours that colour-blind people tell apart; grey
 # for their black, on which a percentage could not be read.
@@ -346,10 +347,12 @@ def main(argv: list[str] | None = None) -> int:
     options = build_parser().parse_args(argv)
     from utils.images import empty_folders
     from utils.labels import read_dataset
+    from utils.workers import Workers
     dataset = read_dataset(options.directory)
     facts, repeats, numbers = None, [], dataset.counts().tolist()
     if not options.quick:
-        facts, repeats = analyse(dataset, options.jobs)
+        facts, repeats = analyse(
+            dataset, Workers(options.jobs, options.cluster))
         numbers = [own.count for own in facts.values()]
     counts = by_plant(dataset, numbers)
     names, rows = rows_of(counts, facts)
@@ -367,7 +370,7 @@ def main(argv: list[str] | None = None) -> int:
     return cli.DONE if sum(numbers) == len(dataset.files) else cli.FAILED
 
 
-def analyse(dataset: "Dataset", jobs: int
+def analyse(dataset: "Dataset", workers: "Workers"
             ) -> "tuple[dict[str, ClassFacts], list[Repeat]]":
     """Return the facts on each class, and the images that repeat.
 
@@ -375,7 +378,7 @@ def analyse(dataset: "Dataset", jobs: int
     """
     from utils.analysis import class_facts, find_repeats
     from utils.inspection import inspect_dataset
-    results, good = inspect_dataset(dataset, jobs)
+    results, good = inspect_dataset(dataset, workers)
     repeats = find_repeats(dataset.subset(good),
                            [results[index] for index in good])
     return class_facts(dataset, results, repeats), repeats

@@ -16,7 +16,6 @@ if __name__ == "__main__":
     # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -26,12 +25,11 @@ import numpy as np
 
 from utils import answer_rows, cli
 from utils.cli import UserError
-from utils.images import find_images, read_image
+from utils.images import find_images
 from utils.learnings import UNKNOWN, Learnings, Prediction
-from utils.workers import do_chunk, keep_memory, map_threads
+from utils.workers import Workers, map_items
 
 LEARNINGS = Path("learnings.zip")
-CHUNK = 4      # images that a thread answers at a time: 5 % faster than 1
 SHOWN = 8      # leaves on a figure, at most: more would be too small to see
 
 
@@ -52,20 +50,10 @@ def list_images(paths: list[Path]) -> list[Path]:
     return images
 
 
-def predict_files(learnings: Learnings, paths: Sequence[Path], jobs: int
-                  ) -> Iterator[Prediction | UserError]:
-    """Yield what each image shows, or why it can't be read, in order.
-
-    Each of `jobs` threads reads an image and answers it; a few are under
-    way, so memory is constant.
-    """
-    def answer(start: int) -> list[Prediction | UserError]:
-        return do_chunk(lambda path: learnings.predict_image(
-            read_image(path)), paths[start:start + CHUNK])
-
-    keep_memory()
-    for results in map_threads(answer, range(0, len(paths), CHUNK), jobs):
-        yield from results
+def predict_files(learnings: Learnings, paths: Sequence[Path],
+                  workers: Workers) -> Iterator[Prediction | UserError]:
+    """Yield what each image shows, or why it can't be read, in order."""
+    return map_items(learnings.predict_file, paths, workers, in_threads=True)
 
 
 def describe(prediction: Prediction, count: int) -> str:
@@ -93,7 +81,7 @@ def predict_images(learnings: Learnings, paths: list[Path], options) -> int:
             writers.append(stack.enter_context(
                 answer_rows.open_json(options.json, learnings)))
         for path, result in zip(paths, cli.progress(
-                predict_files(learnings, paths, options.jobs), len(paths),
+                predict_files(learnings, paths, options.workers), len(paths),
                 "Predicting")):
             for write in writers:
                 write(path, result)
@@ -136,7 +124,7 @@ def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
     truth = [index.get(name.casefold()) for name in dataset.class_names]
     labels, probabilities, known, failed = [], [], [], False
     strange = np.zeros((len(truth), 2), int)     # images; refused of them
-    results = predict_files(learnings, dataset.paths(), options.jobs)
+    results = predict_files(learnings, dataset.paths(), options.workers)
     for label, result in zip(dataset.labels, cli.progress(
             results, len(dataset.files), "Evaluating")):
         if isinstance(result, UserError):
@@ -195,8 +183,7 @@ def build_parser() -> cli.Parser:
              "are")
     add("--save", type=Path, metavar="FIGURE",
         help="save the figure in this file")
-    add("--jobs", type=cli.job_count, default=os.cpu_count() or 1,
-        metavar="N", help="number of threads")
+    parser.add_jobs()
     parser.add_display()
     return parser
 
@@ -205,6 +192,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     parser = build_parser()
     options = parser.parse_args(argv)
+    options.workers = Workers(options.jobs, options.cluster)
     if options.evaluate and (len(options.paths) != 1 or options.csv
                              or options.json):
         parser.error("--evaluate takes one folder, and neither --csv nor "

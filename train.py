@@ -28,6 +28,7 @@ import platform
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,7 +43,7 @@ from utils.balancing import (class_targets, plan_balance, plan_files,
 from utils.cli import UserError
 from utils.domains import cells, read_leaves, strata
 from utils.export import Exported, export
-from utils.features import frozen_features
+from utils.features import frozen_features, load_image
 from utils.field_views import plan_views, scene_of
 from utils.files import only_run
 from utils.images import preprocess, read_image
@@ -55,7 +56,7 @@ from utils.proof import check_answers, proof_table, prove
 from utils.recipe import Examples
 from utils.report import Clock, write_report, write_split
 from utils.weights import find_weights
-from utils.workers import keep_memory
+from utils.workers import Workers, keep_memory
 
 OUTPUT = Path("learnings.zip")
 SCRATCH = ".learning-"   # begins the name of a folder for what is in between
@@ -76,7 +77,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
 
 
 def augment(part: Dataset, domains: np.ndarray, root: Path, seed: int,
-            jobs: int) -> tuple[list[Path], np.ndarray]:
+            workers: Workers) -> tuple[list[Path], np.ndarray]:
     """Write the balanced tree of the training part below root.
 
     Every class of every domain has as many images in it as the largest: so
@@ -88,7 +89,7 @@ def augment(part: Dataset, domains: np.ndarray, root: Path, seed: int,
     parts = cells(part, domains)
     plan = plan_balance(parts, class_targets(parts, None, False), seed,
                         tuple(ALTERATIONS))
-    for made in write_plan(plan, part.root, root, seed, jobs):
+    for made in write_plan(plan, part.root, root, seed, workers):
         if made.problem is not None:
             raise made.problem
     files, found = plan_files(plan)
@@ -152,9 +153,10 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     """Learn to tell the classes apart, in two phases.
 
     frozen: what build_frozen returned.  images, targets (N,): to learn
-    from, made of the training part; files or functions that make one.
-    stopping: to stop by and calibrate with; strange: field views of it and
-    their labels.  folder: for the frozen features, until this returns.
+    from, made of the training part; files or field views.
+    stopping: to stop by and calibrate with; strange: field views of it,
+    their labels and the scenery of all views.  folder: for the frozen
+    features, until this returns.
     """
     keras = backbones.import_keras()
     backbone, cut, settings = frozen
@@ -163,9 +165,10 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     with clock.phase("frozen features"):
         model = backbones.to_litert(keras.Model(
             backbone.input, backbone.get_layer(cut).output))
+        load = partial(load_image, size=options.size, scenery=strange[-1])
         learned, stop_by = (
             Examples(frozen_features(
-                model, paths, options.size, options.jobs,
+                model, paths, load, options.workers,
                 folder / f"{name}.npy", f"{name} part"), labels)
             for name, paths, labels in (
                 ("Training", images, targets),
@@ -198,7 +201,7 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
         exact.set_weights(top.get_weights())
         exported = export(
             backbones.build_answering(backbone, cut, exact, head), training,
-            stopping, strange, options.size, options.seed, options.jobs)
+            stopping, strange, options.size, options.seed, options.workers)
     settings |= {name: getattr(options, name) for name in (
         "validation", "size", "batch_size", "learning_rate", "patience",
         "seed", "field_views")}
@@ -223,7 +226,7 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
     keep_memory()
     with clock.phase("reading and splitting"):
         dataset, domains, groups, problems = read_leaves(
-            options.directories, options.groups, options.jobs)
+            options.directories, options.groups, options.workers)
         parts = labels.split_dataset(
             strata(dataset, groups, domains), groups, options.validation,
             STOPPING_SHARE, options.seed)
@@ -235,14 +238,14 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
     augmented = folder / "augmented_directory"
     with clock.phase("augmentation"):
         files, targets = augment(training, domains[parts == TRAINING],
-                                 augmented, options.seed, options.jobs)
+                                 augmented, options.seed, options.workers)
         scenery = scene_of(training, options.size, options.seed,
-                           options.jobs)
+                           options.workers)
         views, view_targets = plan_views(
             training, np.rint(options.field_views * np.bincount(
-                targets)).astype(int), scenery, options.seed)
-        strange = plan_views(stopping, [STRANGE_VIEWS] * len(
-            stopping.class_names), scenery, options.seed)
+                targets)).astype(int), options.seed)
+        strange = *plan_views(stopping, [STRANGE_VIEWS] * len(
+            stopping.class_names), options.seed), scenery
     counts = {"images": part_counts(parts),
               "leaves": part_counts(parts, groups),
               "augmented_images": len(files), "field_views": len(views)}
@@ -260,7 +263,7 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
         evaluation, figures, probabilities = prove(
             Learnings(learned.description, model,
                       learned.exported.familiarity),
-            training, validation, options.seed, options.jobs)
+            training, validation, options.seed, options.workers)
     print(evaluation.table())
     print(proof_table(figures), flush=True)
     details = learned.description.details
@@ -278,7 +281,7 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
         signature = sign(options.output, place / SIGNATURE)
     with clock.phase("audit"):
         shortcuts = audit(model, options.size, training, validation,
-                          options.seed, options.jobs)
+                          options.seed, options.workers)
     print(shortcuts.table())
     write_split(place / "report" / "split.csv", dataset, groups, parts)
     write_report(place / "report", details | {
@@ -355,6 +358,7 @@ def build_parser() -> cli.Parser:
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = build_parser().parse_args(argv)
+    options.workers = Workers(options.jobs, options.cluster)
     place = options.output.parent
     if options.output.is_dir():
         raise UserError(f"{options.output}: is a folder; --output names the "

@@ -26,6 +26,7 @@ from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
 from utils.images import JPEG_QUALITY, write_image
 from utils.labels import read_dataset
 from utils.samples import draw_leaf
+from utils.workers import Workers
 
 ROUNDS = 3
 SEED = 42
@@ -52,7 +53,7 @@ def plain_loop(plan: list[Copies], root: Path, output: Path
 def write_jobs(plan: list[Copies], root: Path, output: Path, jobs: int
                ) -> Iterator[int]:
     """Yield how many images write_plan has written of each source."""
-    for made in write_plan(plan, root, output, SEED, jobs):
+    for made in write_plan(plan, root, output, SEED, Workers(jobs)):
         yield len(made.written)
 
 

@@ -32,7 +32,7 @@ from utils.images import read_image
 from utils.labels import Dataset, read_dataset
 from utils.leaf import find_leaf
 from utils.learnings import Learnings, Prediction, middle
-from utils.workers import map_threads
+from utils.workers import Workers, map_items, without_errors
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)      # kept, the surest first
 CROPS = {"middle 80 %": lambda rgb_img: middle(rgb_img, 0.8),
@@ -57,9 +57,9 @@ def crop_leaf(rgb_img: np.ndarray) -> np.ndarray:
 def answers(learnings: Learnings, part: Dataset,
             crop: Callable = lambda rgb_img: rgb_img) -> list[Prediction]:
     """Return what the network says of each image, cropped first."""
-    return list(map_threads(
+    return list(without_errors(map_items(
         lambda path: learnings.predict_image(crop(read_image(path))),
-        part.paths(), JOBS))
+        part.paths(), Workers(JOBS), in_threads=True)))
 
 
 def right_answers(part: Dataset, found: list[Prediction]) -> np.ndarray:

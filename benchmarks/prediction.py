@@ -38,6 +38,7 @@ from utils.features import all_outputs
 from utils.images import find_images, preprocess, read_image
 from utils.learnings import FLOAT_MODEL, Learnings, softmax
 from utils.litert import Network
+from utils.workers import Workers
 
 ROUNDS = 5
 BULK_ROUNDS = 3
@@ -135,12 +136,13 @@ def main(argv: list[str] | None = None) -> int:
         print_cold_start(archive, str(paths[0]), Path(folder))
     with zipfile.ZipFile(options.learnings) as opened:
         as_float = opened.read(FLOAT_MODEL)
+    answering, workers = learnings.network.content, Workers(JOBS)
     few = np.stack([preprocess(read_image(path), size)
                     for path in paths[:64]])
     print(f"network at {size} pixels; validation: {len(labels)} images")
     for name, model in (("32-bit floats", as_float),
-                        ("what answers", learnings.model)):
-        logits, _, *features = all_outputs(model, paths, size, JOBS, name)
+                        ("what answers", answering)):
+        logits, _, *features = all_outputs(model, paths, size, workers, name)
         wrong = int((logits.argmax(axis=1) != labels).sum())
         print(f"  {name:<14} {len(model) / 1e6:4.1f} MB  "
               f"{network_rate(model, few):5.0f} images/s  {wrong} wrong: "
@@ -152,13 +154,13 @@ def main(argv: list[str] | None = None) -> int:
     stopping, _ = read_part(split, options.images, "stopping",
                             learnings.class_names)
     threshold = least_familiar(energies(all_outputs(
-        learnings.model, stopping, size, JOBS, "Stopping part")[0]))
+        answering, stopping, size, workers, "Stopping part")[0]))
     print("refused by familiarity (and by energy)")
     found = {"validation": (logits, features)}
     for folder in options.strangers:
         logits, _, *features = all_outputs(
-            learnings.model, [folder / file for file in find_images(folder)],
-            size, JOBS, folder.name)
+            answering, [folder / file for file in find_images(folder)],
+            size, workers, folder.name)
         found[folder.name] = logits, features
     for name, (logits, features) in found.items():
         refused = int((learnings.familiarity.scores(np.hstack(features))

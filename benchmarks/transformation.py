@@ -21,10 +21,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from Transformation import VIEWS, transform_file
 from utils.images import find_images, write_image
 from utils.samples import draw_leaf
-from utils.workers import map_items
+from utils.views import VIEWS, transform_file
+from utils.workers import Workers, map_items
 
 IMAGES, PLAIN = 600, 6
 SEVEN = [name for name in VIEWS if name != "Lesions"]
@@ -83,7 +83,8 @@ def measure(root: Path, work: Path) -> None:
                      for file in files]
             make = partial(transform_file, views=views, measured=False,
                            force=True)
-            rates.append(rate(map_items(make, pairs, jobs), len(files)))
+            rates.append(rate(map_items(make, pairs, Workers(jobs)),
+                              len(files)))
         print(f"{title:<10} {rates[0]:7.1f} {rates[1]:7.1f}", flush=True)
     (work / "plain").mkdir()
     plain_views(root / files[0], work / "plain" / "first")

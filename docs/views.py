@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from Transformation import VIEWS
 from utils import cli
 from utils.images import find_images, read_image
 from utils.leaf import find_leaf
 from utils.samples import CLASS_COUNTS, draw_leaf
+from utils.views import VIEWS
 
 CELL = 1.4    # inches of a view; the histogram takes two of them
 SIZE = 256    # pixels of a drawn leaf

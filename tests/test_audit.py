@@ -11,6 +11,7 @@ from utils.audit import GREY, Audit, audit, masked_views
 from utils.backbone import import_keras, to_litert
 from utils.images import write_image
 from utils.labels import Dataset
+from utils.workers import Workers
 
 SIDE = 64
 GREEN, YELLOW = (60, 140, 50), (190, 170, 40)
@@ -55,7 +56,7 @@ def test_a_network_that_reads_the_leaf_is_found_to(tmp_path):
     leaves, grounds = (GREEN, YELLOW), (WHITE, WHITE)
     found = audit(colour_reader((32, 32)), SIDE,
                   make_part(tmp_path, "t", leaves, grounds),
-                  make_part(tmp_path, "val", leaves, grounds), 42, 2)
+                  make_part(tmp_path, "val", leaves, grounds), 42, Workers(2))
     assert (found.images, found.without_leaf) == (60, 0)
     assert found.whole == found.leaf == 60
     assert found.ground == found.largest == 30
@@ -68,7 +69,7 @@ def test_a_network_that_reads_the_ground_is_found_to(tmp_path):
     leaves, grounds = (GREEN, GREEN), ((90, 90, 110), WHITE)
     found = audit(colour_reader((2, 2)), SIDE,
                   make_part(tmp_path, "t", leaves, grounds),
-                  make_part(tmp_path, "val", leaves, grounds), 42, 2)
+                  make_part(tmp_path, "val", leaves, grounds), 42, Workers(2))
     assert found.whole == found.ground == found.border == 60
     assert found.leaf == found.largest == 30
     assert found.verdict == ("the network reads the ground as well as the "
@@ -78,10 +79,11 @@ def test_a_network_that_reads_the_ground_is_found_to(tmp_path):
 def test_images_without_a_leaf_are_left_out_and_counted(tmp_path):
     training = make_part(tmp_path, "t", (GREEN, YELLOW), (WHITE, BLUE))
     validation = make_part(tmp_path, "val", (WHITE, YELLOW), (WHITE, BLUE))
-    found = audit(colour_reader((32, 32)), SIDE, training, validation, 42, 1)
+    found = audit(colour_reader((32, 32)), SIDE, training, validation, 42,
+                  Workers(1))
     assert (found.images, found.without_leaf, found.largest) == (30, 30, 30)
     nothing = audit(colour_reader((32, 32)), SIDE, training,
-                    validation.subset(range(30)), 42, 1)
+                    validation.subset(range(30)), 42, Workers(1))
     assert nothing.images == 0
     assert "no leaf was found" in nothing.table()
     assert nothing.as_dict()["without_leaf"] == 30
@@ -90,7 +92,7 @@ def test_images_without_a_leaf_are_left_out_and_counted(tmp_path):
 def test_many_images_are_drawn_from(tmp_path, monkeypatch):
     monkeypatch.setattr(audits, "MOST", 10)
     part = make_part(tmp_path, "t", (GREEN, YELLOW), (WHITE, WHITE))
-    found = audit(colour_reader((32, 32)), SIDE, part, part, 42, 1)
+    found = audit(colour_reader((32, 32)), SIDE, part, part, 42, Workers(1))
     assert found.images == 10
     assert 0 < np.count_nonzero(part.drawn(
         10, np.random.default_rng(1)).labels) < 10

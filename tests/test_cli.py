@@ -135,7 +135,8 @@ def parser():
 
 def test_options_have_defaults(parser):
     assert vars(parser.parse_args([])) == {
-        "no_display": False, "jobs": os.cpu_count(), "seed": 42}
+        "no_display": False, "jobs": os.cpu_count(), "cluster": None,
+        "seed": 42}
 
 
 @pytest.mark.parametrize("arguments", [

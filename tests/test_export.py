@@ -11,11 +11,18 @@ from utils.export import export, fit_strange, is_as_good
 from utils.images import write_image
 from utils.labels import Dataset
 from utils.learnings import softmax
+from utils.workers import Workers
+
+
+class Red:
+    """A view that needs no scenery."""
+
+    def draw(self, scenery):
+        return np.full((32, 32, 3), (180, 90, 60), np.uint8)
 
 
 # Two of three are named rightly: an image that is red is said to be.
-STRANGE = ([lambda: np.full((32, 32, 3), (180, 90, 60), np.uint8)] * 3,
-           np.array([1, 1, 0]))
+STRANGE = ([Red()] * 3, np.array([1, 1, 0]), None)
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def parts(tmp_path):
 
 
 def test_what_answers_is_small_calibrated_and_modest(network, parts):
-    exported = export(network, *parts, STRANGE, 32, 42, 2)
+    exported = export(network, *parts, STRANGE, 32, 42, Workers(2))
     figures = exported.figures
     assert figures["form"] == "int8" and figures["images"] == 40
     assert figures["int8"]["errors"] == figures["float32"]["errors"] == 0
@@ -68,7 +75,7 @@ def test_what_answers_is_small_calibrated_and_modest(network, parts):
 def test_a_rare_class_is_described_however_few_are_drawn(
         network, parts, monkeypatch):
     monkeypatch.setattr(exports, "FAMILIAR_IMAGES", 1)
-    exported = export(network, *parts, STRANGE, 32, 42, 1)
+    exported = export(network, *parts, STRANGE, 32, 42, Workers(1))
     # An archive with fewer described classes than names cannot be loaded.
     assert exported.familiarity.class_means.shape == (2, 3)
 
@@ -76,7 +83,7 @@ def test_a_rare_class_is_described_however_few_are_drawn(
 def test_floats_stay_where_8_bits_are_too_coarse(
         network, parts, monkeypatch, capsys):
     monkeypatch.setattr(exports, "is_as_good", lambda *_: False)
-    exported = export(network, *parts, STRANGE, 32, 42, 1)
+    exported = export(network, *parts, STRANGE, 32, 42, Workers(1))
     assert exported.model == exported.as_float
     assert exported.figures["form"] == "float32"
     assert "stays in 32-bit floats" in capsys.readouterr().err
@@ -84,12 +91,12 @@ def test_floats_stay_where_8_bits_are_too_coarse(
 
 def test_nothing_strange_is_answered_more_surely_than_what_is_known(
         network, parts):
-    exported = export(network, *parts, STRANGE, 32, 42, 1)
-    sure = fit_strange(exported.model, STRANGE[0], np.array([1, 1, 1]), 0.1,
-                       32, 1)
+    exported = export(network, *parts, STRANGE, 32, 42, Workers(1))
+    sure = fit_strange(exported.model, STRANGE[0], np.array([1, 1, 1]), None,
+                       0.1, 32, Workers(1))
     assert sure < 0.7
-    assert fit_strange(exported.model, STRANGE[0], np.array([1, 1, 1]), 0.7,
-                       32, 1) == 0.7
+    assert fit_strange(exported.model, STRANGE[0], np.array([1, 1, 1]), None,
+                       0.7, 32, Workers(1)) == 0.7
 
 
 @pytest.mark.parametrize("errors, loss, good", [

@@ -1,13 +1,16 @@
 """utils/features.py: in order, in threads, the same as one by one."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from utils.backbone import import_keras, to_litert
 from utils.cli import UserError
-from utils.features import (answers, frozen_features, image_answers,
-                            shuffled_batches)
+from utils.features import (all_outputs, answers, frozen_features,
+                            load_image, shuffled_batches)
 from utils.images import preprocess, write_image
+from utils.workers import Workers
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +40,8 @@ def test_features_are_in_order_on_disk_and_the_same_with_any_jobs(
         model, paths, tmp_path, jobs):
     from utils.images import read_image
     file = tmp_path / "features.npy"
-    found = frozen_features(model, paths, 8, jobs, file, "")
+    found = frozen_features(
+        model, paths, partial(load_image, size=8), Workers(jobs), file, "")
     images = np.stack([preprocess(read_image(path), 8) for path in paths])
     assert found.dtype == np.float16 and isinstance(found, np.memmap)
     assert np.abs(found - expected(images)).max() < 1e-3
@@ -49,16 +53,15 @@ def test_an_item_may_be_several_images(model):
         -1, 1, (9, 8, 8, 3)).astype(np.float32)
     cuts = [(0, 3), (3, 4), (4, 9)]
     found = [means for means, in answers(
-        model, cuts, lambda cut: images[slice(*cut)], 2, "")]
+        model, cuts, lambda cut: images[slice(*cut)], Workers(2), "")]
     assert [len(means) for means in found] == [3, 1, 5]
     assert np.allclose(np.concatenate(found), expected(images), atol=1e-6)
 
 
 def test_an_image_that_cannot_be_read_is_an_error(model, paths):
     paths[20].write_bytes(b"no image")
-    results = image_answers(model, paths, 8, 2, "")
     with pytest.raises(UserError, match="20.png"):
-        list(results)
+        all_outputs(model, paths, 8, Workers(2), "")
 
 
 def test_each_epoch_has_every_image_once_in_another_order():

@@ -1,5 +1,6 @@
 """utils/field_views.py: what changes in a view, and what must not."""
 
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from utils.field_views import (Cutout, change_tone, cut_out, draw_foliage,
 from utils.images import write_image
 from utils.labels import Dataset
 from utils.samples import draw_leaf
+from utils.workers import Workers
 
 GREEN, BROWN = (60, 120, 50), (150, 70, 40)
 
@@ -165,21 +167,23 @@ def part(tmp_path):
 
 
 def test_views_are_planned_evenly_and_made_in_any_order(part):
-    scenery = scene_of(part, 32, 42, 2)
-    views, labels = plan_views(part, [7, 2], scenery, 42)
+    scenery = scene_of(part, 32, 42, Workers(2))
+    views, labels = plan_views(part, [7, 2], 42)
     assert labels.tolist() == [0] * 7 + [1] * 2
-    again, _ = plan_views(part, [7, 2], scene_of(part, 32, 42, 1), 42)
-    made = [view() for view in views]
-    assert all((view == other()).all()
+    again, _ = plan_views(part, [7, 2], 42)
+    made = [view.draw(scenery) for view in views]
+    anew = scene_of(part, 32, 42, Workers(1))
+    assert all((view == other.draw(anew)).all()
                for view, other in zip(reversed(made), reversed(again)))
-    rows = [view.args[1] for view in views]
-    assert np.bincount(rows)[:3].tolist() in ([3, 2, 2], [2, 3, 2], [2, 2, 3])
-    others, _ = plan_views(part, [7, 2], scenery, 43)
-    assert any((view() != other).any() for view, other in zip(others, made))
+    apples = Counter(view.path for view in views[:7])
+    assert sorted(apples.values()) == [2, 2, 3]
+    others, _ = plan_views(part, [7, 2], 43)
+    assert any((view.draw(scenery) != other).any()
+               for view, other in zip(others, made))
 
 
 def test_no_views_are_planned_where_none_are_wanted(part):
-    views, labels = plan_views(part, [0, 0], scene_of(part, 32, 42, 2), 42)
+    views, labels = plan_views(part, [0, 0], 42)
     assert views == [] and labels.tolist() == []
 
 

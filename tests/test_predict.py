@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 import predict
-from utils import cli
+from utils import cli, learnings
 from utils.answer_figure import draw_predictions
 from utils.images import read_image, write_image
 from utils.learnings import Learnings, Prediction
+from utils.workers import Workers
 
 PROGRAM = Path(predict.__file__)
 HEAVY = {"tensorflow", "keras", "plantcv", "sklearn"}
@@ -78,7 +79,7 @@ def test_subject_18_nothing_is_read_from_names_or_folders(leaves, learned):
     network = Learnings.load(learned / "learnings.zip")
     one, same = predict.predict_files(
         network, [learned / "images/Grape_Esca/image (2).JPG",
-                  leaves / "Apple_healthy.jpg"], 2)
+                  leaves / "Apple_healthy.jpg"], Workers(2))
     assert (one.probabilities == same.probabilities).all()
 
 
@@ -200,8 +201,8 @@ def test_rows_are_written_while_later_images_are_not_yet_read(
         written.append(stream.getvalue().count("x9.jpg"))
         return original(path)
 
-    original = predict.read_image
-    monkeypatch.setattr(predict, "read_image", read_one)
+    original = learnings.read_image
+    monkeypatch.setattr(learnings, "read_image", read_one)
     assert predict.main([*map(str, paths), "--csv", "-"]) == 0
     assert len(read) == 200
     # When the last image is read, nearly all others have their row.
@@ -212,7 +213,7 @@ def test_a_csv_that_was_interrupted_is_not_there(leaves, monkeypatch):
     def stop(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(predict, "read_image", stop)
+    monkeypatch.setattr(learnings, "read_image", stop)
     assert run(leaves, "--csv", "a.csv") == cli.INTERRUPTED
     assert not Path("a.csv").exists()
     assert not list(Path().glob(".partial*"))

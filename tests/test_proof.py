@@ -9,10 +9,11 @@ import pytest
 from utils import proof
 from utils.cli import UserError
 from utils.evaluation import calibration_error
-from utils.images import write_image
+from utils.images import read_image, write_image
 from utils.labels import Dataset
 from utils.learnings import Description, Prediction, softmax
 from utils.proof import check_answers, proof_table, prove
+from utils.workers import Workers
 
 CLASS_NAMES = ("dark", "light")
 
@@ -24,8 +25,8 @@ class Learned:
     description: Description
     class_names = CLASS_NAMES
 
-    def predict_image(self, rgb_img):
-        light = (rgb_img.mean() / 127.5 - 1) * 6
+    def predict_file(self, path):
+        light = (read_image(path).mean() / 127.5 - 1) * 6
         return Prediction(CLASS_NAMES, softmax(
             np.array([[-light, light]]) / self.description.temperature)[0],
             0.0, True, np.zeros((1, 1, 2)))
@@ -53,7 +54,7 @@ def test_the_figures_are_those_counted_by_hand(part, monkeypatch):
     # One of five is wrong.
     validation = part("v", [20, 90, 100, 160, 240], [0, 0, 1, 1, 1])
     evaluation, figures, probabilities = prove(
-        learned(2.0), training, validation, 42, 2)
+        learned(2.0), training, validation, 42, Workers(2))
     light = (np.array([20, 90, 100, 160, 240]) / 127.5 - 1) * 6
     expected = softmax(np.stack([-light, light], axis=1) / 2)
     assert np.allclose(probabilities, expected, atol=1e-5)
@@ -68,7 +69,7 @@ def test_the_figures_are_those_counted_by_hand(part, monkeypatch):
     assert "100.00% on 4 images learned from (gap +20.00%)" in proof_table(
         figures)
     monkeypatch.setattr(proof, "GAP_IMAGES", 3)
-    _, figures, _ = prove(learned(2.0), training, validation, 42, 1)
+    _, figures, _ = prove(learned(2.0), training, validation, 42, Workers(1))
     assert figures["training_accuracy_images"] == 3
 
 
@@ -81,7 +82,7 @@ def test_subject_15_above_90_percent_on_at_least_100_images(
     labels[:wrong] = [1 - label for label in labels[:wrong]]
     _, figures, _ = prove(
         learned(), part("t", [50, 200], [0, 1]), part("v", levels, labels),
-        42, 2)
+        42, Workers(2))
     assert figures["above_90_percent_on_at_least_100_images"] is proven
     assert proof_table(figures).endswith("yes" if proven else "no")
 
@@ -95,4 +96,4 @@ def test_a_network_that_says_the_same_of_everything_is_an_error(part):
     check_answers(logits, ("a", "b", "c"))
     dark = part("d", [10, 20, 30], [0, 1, 1])
     with pytest.raises(UserError, match="says dark of everything"):
-        prove(learned(), dark, dark, 42, 1)
+        prove(learned(), dark, dark, 42, Workers(1))

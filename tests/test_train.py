@@ -235,10 +235,12 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
         f"{file},{leaf}\n" for file, leaf in names.items()))
     seen = {}
 
-    def fit(options, frozen, images, targets, training, stopping, *_):
+    def fit(options, frozen, images, targets, training, stopping, strange,
+            *_):
         seen.update(training=images, stopping=stopping.paths())
-        seen.update({name: [image() if callable(image) else read_image(image)
-                            for image in found]
+        seen.update({name: [image.draw(strange[-1]) if isinstance(
+                                image, field_views.View)
+                            else read_image(image) for image in found]
                      for name, found in seen.items()})
         raise UserError("enough")
 
@@ -273,7 +275,7 @@ def test_several_folders_weigh_the_same_in_a_class(leaves, tmp_path,
     def fit(options, frozen, images, targets, training, stopping, strange,
             folder, clock):
         files = [image.relative_to(folder / "augmented_directory")
-                 for image in images if not callable(image)]
+                 for image in images if isinstance(image, Path)]
         seen.update(files=Counter(file.parts[0] for file in files),
                     targets=targets[:len(files)], training=training,
                     of_file=[file.parts[1] for file in files])

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from utils.cli import UserError
-from utils.workers import (CHUNK, ITEMS_WORTH_A_PROCESS, map_items,
-                           map_threads)
+from utils.workers import (CHUNK, ITEMS_WORTH_A_PROCESS, THREAD_CHUNK,
+                           Workers, map_items, without_errors)
 
 # Enough for two processes, and a last chunk that is not full.
 MANY = range(2 * ITEMS_WORTH_A_PROCESS + 5)
@@ -40,7 +40,7 @@ def slow_later(number):
 
 def results_of(jobs, items=MANY):
     """Return results in order, errors as text, and the processes seen."""
-    results = list(map_items(tenth_is_bad, items, jobs))
+    results = list(map_items(tenth_is_bad, items, Workers(jobs)))
     values = [str(result) if isinstance(result, UserError) else result[0]
               for result in results]
     return values, {result[1] for result in results
@@ -65,7 +65,7 @@ def test_few_items_stay_in_this_process():
 
 def test_results_come_while_later_items_are_waiting():
     seen = []
-    results = map_items(seen.append, MANY, 1)
+    results = map_items(seen.append, MANY, Workers(1))
     next(results)
     assert 1 <= len(seen) < len(MANY)
 
@@ -75,12 +75,12 @@ def test_results_come_while_later_items_are_waiting():
     (fault, 1, ZeroDivisionError, "division")])
 def test_a_dead_process_or_a_fault_ends_it(function, jobs, error, text):
     with pytest.raises(error, match=text):
-        list(map_items(function, MANY, jobs))
+        list(map_items(function, MANY, Workers(jobs)))
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, UserError, None])
 def test_who_stops_does_not_wait_for_what_is_under_way(stop):
-    results = map_items(slow_later, MANY, 2)
+    results = map_items(slow_later, MANY, Workers(2))
     for _ in range(CHUNK):
         next(results)
     start = time.monotonic()
@@ -94,7 +94,7 @@ def test_who_stops_does_not_wait_for_what_is_under_way(stop):
 
 
 def test_ctrl_c_is_this_process_s_to_see():
-    results = map_items(slow_later, MANY, 2)
+    results = map_items(slow_later, MANY, Workers(2))
     assert signal.SIGINT in next(results)
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
     results.close()
@@ -105,21 +105,32 @@ def test_threads_keep_the_order_and_take_a_few_items_ahead():
 
     def work(number):
         started.append(number)
-        if number < 3:
+        if number % THREAD_CHUNK == 0 and number < 3 * THREAD_CHUNK:
             together.wait()  # passes only if three run at once
         time.sleep(0.01 if number % 2 else 0)
+        if number == 50:
+            raise UserError("50 is bad")
         return number ** 2
 
-    results = map_threads(work, range(100), 3)
+    results = map_items(work, range(100), Workers(3), in_threads=True)
     assert [next(results) for _ in range(2)] == [0, 1]
-    assert len(started) <= 2 + 4 * 3
-    assert list(results) == [number ** 2 for number in range(2, 100)]
-    assert list(map_threads(work, [], 3)) == []
+    assert len(started) <= 5 * 3 * THREAD_CHUNK
+    found = list(results)
+    assert str(found.pop(48)) == "50 is bad"
+    assert found == [number ** 2 for number in range(2, 100) if number != 50]
+    assert list(map_items(work, [], Workers(3), in_threads=True)) == []
 
 
 def test_a_fault_in_a_thread_is_raised_in_its_place():
-    results = map_threads(fault, range(40), 2)
-    for number in range(20):
+    results = map_items(fault, range(40), Workers(2), in_threads=True)
+    for number in range(20 // THREAD_CHUNK * THREAD_CHUNK):
         assert next(results) == 1 / (number - 20)
     with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_the_first_error_is_raised_where_none_is_expected():
+    results = without_errors(map_items(tenth_is_bad, range(20), Workers(1)))
+    assert [next(results)[0] for _ in range(3)] == [0, 1, 4]
+    with pytest.raises(UserError, match="3 is bad"):
         next(results)

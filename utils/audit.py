@@ -6,17 +6,19 @@ tells: the validation images lay on that table, too.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from utils import cli
 from utils.evaluation import wilson_interval
-from utils.features import answers
 from utils.images import preprocess, read_image
 from utils.labels import Dataset
 from utils.leaf import leaf_mask
-from utils.workers import map_threads
+from utils.litert import Network
+from utils.workers import Workers, map_items, without_errors
 
 GREY = np.uint8(128)     # what is masked: all but 0 to the network (-1..1)
 # How much wider than the leaf its mask is, in parts of the longer side: at
@@ -107,7 +109,7 @@ class Audit:
 
 
 def audit(model: bytes, size: int, training: Dataset, validation: Dataset,
-          seed: int, jobs: int) -> Audit:
+          seed: int, workers: Workers) -> Audit:
     """Return how far the network gets on what is not the leaf.
 
     model: images to logits, its first output, as LiteRT.  training: what
@@ -117,25 +119,31 @@ def audit(model: bytes, size: int, training: Dataset, validation: Dataset,
     rng = np.random.default_rng(seed)
     training, validation = (part.drawn(MOST, rng)
                             for part in (training, validation))
-    paths, labels = validation.paths(), validation.labels
-    found = np.zeros(len(paths), bool)
-
-    def load(index: int) -> np.ndarray:
-        rgb_img = read_image(paths[index])
-        mask = leaf_mask(rgb_img)
-        found[index] = mask.any()
-        return np.stack([preprocess(view, size)
-                         for view in masked_views(rgb_img, mask)])
-
-    right = np.array([logits.argmax(axis=1) == label for label, (logits, *_)
-                      in zip(labels, answers(model, range(len(paths)), load,
-                                             jobs, "Audit"))])
-    forest = border_forest(training, seed, jobs)
-    border = forest.predict(border_colours(validation, jobs)) == labels
+    labels = validation.labels
+    look = partial(look_at_parts, network=Network(model), size=size)
+    found, said = zip(*without_errors(cli.progress(
+        map_items(look, validation.paths(), workers, in_threads=True),
+        len(labels), "Audit")))
+    found = np.array(found)
+    right = np.array(said) == labels[:, np.newaxis]
+    forest = border_forest(training, seed, workers)
+    border = forest.predict(border_colours(validation, workers)) == labels
     return Audit(
         int(found.sum()), *map(int, right[found].sum(axis=0)),
         int(border[found].sum()),
         int(np.bincount(labels[found]).max(initial=0)), int((~found).sum()))
+
+
+def look_at_parts(path: Path, network: Network, size: int
+                  ) -> tuple[bool, np.ndarray]:
+    """Return whether there is a leaf, and what each of masked_views is said
+    to be: int (3,).
+    """
+    rgb_img = read_image(path)
+    mask = leaf_mask(rgb_img)
+    logits, *_ = network(np.stack([preprocess(view, size) for view in
+                                   masked_views(rgb_img, mask)]))
+    return bool(mask.any()), logits.argmax(axis=1)
 
 
 def masked_views(rgb_img: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
@@ -151,19 +159,23 @@ def masked_views(rgb_img: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
             np.where(wide[..., np.newaxis], GREY, rgb_img)]
 
 
-def border_colours(part: Dataset, jobs: int) -> np.ndarray:
+def border_colours(part: Dataset, workers: Workers) -> np.ndarray:
     """Return the colours of each image's BORDER, uint8 (N, 24)."""
-    def look(path: Path) -> np.ndarray:
-        rgb_img = read_image(path)
-        last = np.array(rgb_img.shape[:2]) - 1
-        rows, columns = np.rint(np.array(BORDER) * last).astype(int).T
-        return rgb_img[rows, columns].ravel()
-
-    return np.stack(list(map_threads(look, part.paths(), jobs)))
+    return np.stack(list(without_errors(map_items(
+        border_of, part.paths(), workers, in_threads=True))))
 
 
-def border_forest(training: Dataset, seed: int, jobs: int):
+def border_of(path: Path) -> np.ndarray:
+    """Return the colours of an image's BORDER, uint8 (24,)."""
+    rgb_img = read_image(path)
+    last = np.array(rgb_img.shape[:2]) - 1
+    rows, columns = np.rint(np.array(BORDER) * last).astype(int).T
+    return rgb_img[rows, columns].ravel()
+
+
+def border_forest(training: Dataset, seed: int, workers: Workers):
     """Return a random forest (Breiman 2001) that knows only borders."""
     from sklearn.ensemble import RandomForestClassifier
-    forest = RandomForestClassifier(TREES, n_jobs=jobs, random_state=seed)
-    return forest.fit(border_colours(training, jobs), training.labels)
+    forest = RandomForestClassifier(TREES, n_jobs=workers.jobs,
+                                    random_state=seed)
+    return forest.fit(border_colours(training, workers), training.labels)

@@ -16,7 +16,8 @@ from utils.cli import UserError
 from utils.files import is_whole, whole_file
 from utils.images import check_image, read_image, write_image
 from utils.labels import Dataset, altered_copies
-from utils.workers import map_items
+from utils.workers import (Workers, WorkersDied, map_items,
+                           without_errors)
 
 LONGEST = 2**15 - 2      # pixels; OpenCV warps no longer side
 
@@ -209,14 +210,14 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
-               jobs: int) -> Iterator[Made]:
+               workers: Workers) -> Iterator[Made]:
     """Carry a plan out; yield what has become of each source image.
 
     Raises UserError where output can't be written.
     """
     make = partial(make_copies, root=root, output=output, seed=seed)
-    for made in cli.progress(map_items(make, plan, jobs), len(plan),
-                             "Altering"):
-        if isinstance(made, UserError):
-            raise made
-        yield made
+    results = map_items(make, plan, workers,
+                        name_of=lambda copies: root / copies.source)
+    return cli.progress(without_errors(
+        Made(problem=result) if isinstance(result, WorkersDied) else result
+        for result in results), len(plan), "Altering")

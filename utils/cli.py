@@ -8,6 +8,7 @@ import argparse
 import io
 import math
 import os
+import re
 import signal
 import sys
 import threading
@@ -74,10 +75,14 @@ class Parser(argparse.ArgumentParser):
                  "(chosen by itself where there is no screen)")
 
     def add_jobs(self) -> None:
-        """Add --jobs, which every program with parallel work has."""
+        """Add --jobs and --cluster: every program has parallel work."""
         self.add_argument(
             "--jobs", type=job_count, default=os.cpu_count() or 1,
-            metavar="N", help="number of processes")
+            metavar="N", help="number of processes (or threads)")
+        self.add_argument(
+            "--cluster", type=cluster_address, metavar="ADDRESS",
+            help="let the workers of a Dask cluster do the work on many "
+                 "images; of its scheduler, as tcp://host:8786")
 
     def add_seed(self) -> None:
         """Add --seed, which every program that draws lots has."""
@@ -97,6 +102,15 @@ def job_count(text: str) -> int:
     if count > JOBS:
         raise argparse.ArgumentTypeError(f"{text!r} is more than {JOBS}")
     return count
+
+
+def cluster_address(text: str) -> str:
+    """Return text as the address of a Dask scheduler, for argparse."""
+    if not re.fullmatch(r"[a-z]+://[^/:]+:[0-9]+|[a-z]+://\[[^]]+\]:[0-9]+",
+                        text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not like tcp://host:8786")
+    return text
 
 
 def natural_int(text: str) -> int:

@@ -16,6 +16,7 @@ from utils.inspection import (Inspection, inspect_dataset, inspect_image,
                               near_identical)
 from utils.labels import (MIN_LEAVES, Dataset, linked_copies, read_dataset,
                           read_groups)
+from utils.workers import Workers
 
 
 def inspect_leaf(path: Path) -> Inspection:
@@ -25,7 +26,7 @@ def inspect_leaf(path: Path) -> Inspection:
     return inspection
 
 
-def read_leaves(folders: list[Path], groups: Path | None, jobs: int
+def read_leaves(folders: list[Path], groups: Path | None, workers: Workers
                 ) -> tuple[Dataset, np.ndarray, list[str], list[UserError]]:
     """Return the readable images, domain and leaf of each, and problems.
 
@@ -33,7 +34,7 @@ def read_leaves(folders: list[Path], groups: Path | None, jobs: int
     near-identical images.
     """
     dataset, domains = read_domains(folders)
-    found, good = inspect_dataset(dataset, jobs, inspect_leaf)
+    found, good = inspect_dataset(dataset, workers, inspect_leaf)
     problems = [result for result in found if isinstance(result, UserError)]
     dataset, domains = dataset.subset(good), domains[good]
     if len(set(dataset.labels)) < 2:

@@ -1,6 +1,7 @@
 """From what was learned to what answers: small, calibrated, and modest."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -10,9 +11,11 @@ from utils.calibration import fit_temperature
 from utils.evaluation import log_loss
 from utils.familiarity import Familiarity, fit_familiarity, least_familiar
 from utils.features import all_outputs, answers
+from utils.field_views import Scenery, View
 from utils.images import preprocess, read_image
 from utils.labels import Dataset
 from utils.learnings import looks, softmax
+from utils.workers import Workers
 
 RANGE_IMAGES = 100       # that show the ranges of the 8-bit integers
 # That show what the images learned from are like: with 2,000 instead of
@@ -44,12 +47,12 @@ class Exported:
 
 
 def export(network, training: Dataset, stopping: Dataset, strange: tuple,
-           size: int, seed: int, jobs: int) -> Exported:
+           size: int, seed: int, workers: Workers) -> Exported:
     """Make a network (build_answering) what answers.
 
     training: originals of what it has learned from.  stopping: images that
-    it has not, by which it is calibrated.  strange: functions that return
-    field views of these, and their labels.
+    it has not, by which it is calibrated.  strange: field views of these,
+    their labels, and their scenery.
     """
     rng = np.random.default_rng(seed)
     examples = np.stack([preprocess(read_image(path), size) for path in
@@ -58,7 +61,7 @@ def export(network, training: Dataset, stopping: Dataset, strange: tuple,
              "int8": to_litert(network, examples)}
     outputs, figures = {}, {}
     for name, model in forms.items():
-        outputs[name] = all_outputs(model, stopping.paths(), size, jobs,
+        outputs[name] = all_outputs(model, stopping.paths(), size, workers,
                                     f"Calibration {name}")
         logits = outputs[name][0]
         temperature = fit_temperature(logits, stopping.labels)
@@ -76,7 +79,7 @@ def export(network, training: Dataset, stopping: Dataset, strange: tuple,
     sample = training.subset(np.union1d(
         rng.permutation(len(training.files))[:FAMILIAR_IMAGES],
         first_of_class))
-    _, _, *features = all_outputs(forms[form], sample.paths(), size, jobs,
+    _, _, *features = all_outputs(forms[form], sample.paths(), size, workers,
                                   "Familiarity")
     familiarity = fit_familiarity(np.hstack(features), sample.labels)
     _, _, *features = outputs[form]
@@ -84,23 +87,28 @@ def export(network, training: Dataset, stopping: Dataset, strange: tuple,
     temperature = figures[form]["temperature"]
     return Exported(forms[form], forms["float32"], temperature, familiarity,
                     threshold, fit_strange(forms[form], *strange, temperature,
-                                           size, jobs),
+                                           size, workers),
                     {"form": form, "images": len(stopping.files), **figures})
 
 
-def fit_strange(model: bytes, views: list, targets: np.ndarray,
-                temperature: float, size: int, jobs: int) -> float:
+def fit_strange(model: bytes, views: list[View], targets: np.ndarray,
+                scenery: Scenery, temperature: float, size: int,
+                workers: Workers) -> float:
     """Return the temperature of what is not known, for four looks at it.
 
     Fitted on field views of leaves not learned from; but never below the
     temperature of what is known, of which nothing strange can be surer.
     """
-    def load(view) -> np.ndarray:
-        return np.stack([preprocess(look, size) for look in looks(view())])
-
+    load = partial(load_looks, size=size, scenery=scenery)
     logits = np.stack([found for found, *_ in answers(
-        model, views, load, jobs, "Calibration strange")])
+        model, views, load, workers, "Calibration strange")])
     return max(temperature, fit_temperature(logits, targets))
+
+
+def load_looks(view: View, size: int, scenery: Scenery) -> np.ndarray:
+    """Return the four looks at a view, preprocessed: (4, size, size, 3)."""
+    return np.stack([preprocess(look, size)
+                     for look in looks(view.draw(scenery))])
 
 
 def is_as_good(small: dict, exact: dict, images: int) -> bool:

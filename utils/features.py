@@ -2,76 +2,70 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 
 import numpy as np
 
 from utils import cli
+from utils.field_views import Scenery, View
 from utils.images import preprocess, read_image
 from utils.litert import Network
-from utils.workers import map_threads
+from utils.workers import Workers, map_items, without_errors
 
 
-def answers(model: bytes, items: Sequence, load: Callable, jobs: int,
-            title: str) -> Iterator[list[np.ndarray]]:
+def answers(model: bytes, items: Sequence, load: Callable,
+            workers: Workers, title: str) -> Iterator[list[np.ndarray]]:
     """Yield the outputs of a network for one item at a time.
 
     model: a LiteRT file's content.  load: item to the few preprocessed
     images that belong to it, float32 (n, size, size, 3), and so many rows
     has each output; a UserError of it is raised.
-    Each of `jobs` threads decodes an image and runs a network of its own on
-    it: what lies between the layers for one image stays in a core's cache,
-    which for 32 at once it does not (1.4 times as fast; and no thread waits
-    for another at the end of each layer).
+    Each worker decodes an image and runs a network of its own on it: what
+    lies between the layers for one image stays in a core's cache, which for
+    32 at once it does not (1.4 times as fast; and nobody waits for another
+    at the end of each layer).
     """
-    idle = SimpleQueue()
-    for _ in range(min(jobs, len(items))):
-        idle.put(Network(model, threads=1))
-
-    def answer(item) -> list[np.ndarray]:
-        images = load(item)
-        network = idle.get()
-        try:
-            return network(images)
-        finally:
-            idle.put(network)
-
-    return cli.progress(map_threads(answer, items, jobs), len(items), title)
+    answer = partial(_answer, network=Network(model), load=load)
+    return cli.progress(without_errors(map_items(
+        answer, items, workers, in_threads=True,
+        name_of=lambda item: getattr(item, "path", item))), len(items), title)
 
 
-def image_answers(model: bytes, images: Sequence[Path | Callable], size: int,
-                  jobs: int, title: str) -> Iterator[list[np.ndarray]]:
-    """Yield the outputs of a network, each (1, ...), for each image.
+def _answer(item, network: Network, load: Callable) -> list[np.ndarray]:
+    return network(load(item))
 
-    images: files, or functions that return an image, RGB uint8 (H, W, 3).
+
+def load_image(image: Path | View, size: int, scenery: Scenery | None = None
+               ) -> np.ndarray:
+    """Return a file, or a field view, preprocessed: (1, size, size, 3).
+
+    scenery: of the views.  Raises UserError where it can't be read.
     """
-    def load(image: Path | Callable) -> np.ndarray:
-        rgb_img = image() if callable(image) else read_image(image)
-        return preprocess(rgb_img, size)[np.newaxis]
-
-    return answers(model, images, load, jobs, title)
+    rgb_img = (image.draw(scenery) if isinstance(image, View)
+               else read_image(image))
+    return preprocess(rgb_img, size)[np.newaxis]
 
 
-def all_outputs(model: bytes, images: Sequence[Path | Callable], size: int,
-                jobs: int, title: str) -> list[np.ndarray]:
+def all_outputs(model: bytes, images: Sequence[Path], size: int,
+                workers: Workers, title: str) -> list[np.ndarray]:
     """Return each output of a network, (N, ...), for N images."""
-    return [np.concatenate(output) for output in zip(*image_answers(
-        model, images, size, jobs, title))]
+    return [np.concatenate(output) for output in zip(*answers(
+        model, images, partial(load_image, size=size), workers, title))]
 
 
-def frozen_features(model: bytes, images: Sequence[Path | Callable],
-                    size: int, jobs: int, file: Path, title: str
-                    ) -> np.ndarray:
+def frozen_features(model: bytes, images: Sequence, load: Callable,
+                    workers: Workers, file: Path, title: str) -> np.ndarray:
     """Return what the frozen part gives for each image, computed once.
 
-    model: images to features at the cut, as LiteRT.
+    model: images to features at the cut, as LiteRT.  load: image to what the
+    network takes, (1, size, size, 3).
     float16 (N, h, w, channels), memory-mapped in file: 16 bits halve the
     disk, and are finer than what JPEG leaves of an image.
     """
     features = None
-    for row, (at_cut,) in enumerate(image_answers(model, images, size, jobs,
-                                                  title)):
+    for row, (at_cut,) in enumerate(answers(model, images, load, workers,
+                                            title)):
         if features is None:
             features = np.lib.format.open_memmap(
                 file, "w+", np.float16, (len(images), *at_cut.shape[1:]))

@@ -8,9 +8,9 @@ behind it is foliage.  Only what is kept can then name the disease.
 How much each part helps stands in docs/field.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from utils.images import read_image, shrink
 from utils.labels import Dataset
 from utils.leaf import find_leaf
 from utils.lesions import find_lesions
-from utils.workers import map_threads
+from utils.workers import Workers, map_items, without_errors
 
 SIDE = 256               # pixels of the longer side at which leaves are cut
 # Share of the leaf's area below which lesions are not worth moving, and of
@@ -334,37 +334,56 @@ def photograph(scene: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(seen, 0, 255).astype(np.uint8)
 
 
-def scene_of(part: Dataset, size: int, seed: int, jobs: int) -> Scenery:
+def scene_of(part: Dataset, size: int, seed: int, workers: Workers
+             ) -> Scenery:
     """Return the scenery that RECIPIENTS leaves of each class make."""
     rng = np.random.default_rng(seed)
     rows = np.concatenate([
         rng.permutation(np.flatnonzero(part.labels == label))[:RECIPIENTS]
         for label in range(len(part.class_names))])
+    cutouts = without_errors(map_items(
+        cut_out_file, [part.root / part.files[row] for row in rows], workers,
+        in_threads=True))
     leaves = [(part.plants[part.labels[row]], leaf)
-              for row, leaf in zip(rows, map_threads(
-                  lambda row: cut_out(read_image(part.root / part.files[row])),
-                  rows, jobs)) if leaf is not None]
+              for row, leaf in zip(rows, cutouts) if leaf is not None]
     return set_scene(leaves, size, rng)
 
 
-def plan_views(part: Dataset, targets: Sequence[int], scenery: Scenery,
-               seed: int) -> tuple[list[Callable], np.ndarray]:
-    """Return functions that make the field views, and their labels.
+def cut_out_file(path: Path) -> Cutout | None:
+    """Return the leaf in a file; UserError where it can't be read."""
+    return cut_out(read_image(path))
+
+
+@dataclass(frozen=True)
+class View:
+    """A field view that is still to be made.
+
+    path, plant: of the leaf that it shows.  seed: of its own, so that it
+    does not depend on the order in which views are made, or where.
+    """
+
+    path: Path
+    plant: str
+    seed: tuple[int, int]
+
+    def draw(self, scenery: Scenery) -> np.ndarray:
+        """Return the view, RGB uint8; UserError: no such file."""
+        return field_view(read_image(self.path), self.plant, scenery,
+                          np.random.default_rng(self.seed))
+
+
+def plan_views(part: Dataset, targets: Sequence[int], seed: int
+               ) -> tuple[list[View], np.ndarray]:
+    """Return the field views, to be made, and their labels.
 
     part: whose leaves are shown.  targets: views of each class; every image
-    is seen once before one is seen again.  A view depends on the seed and
-    its number alone, not on the order in which they are made.
+    is seen once before one is seen again.
     """
     rng = np.random.default_rng(seed)
-
-    def make(number: int, row: int) -> np.ndarray:
-        return field_view(read_image(part.root / part.files[row]),
-                          part.plants[part.labels[row]], scenery,
-                          np.random.default_rng([seed, number]))
-
     rows = np.concatenate([
         np.resize(rng.permutation(
             np.flatnonzero(part.labels == label)), target)
         for label, target in enumerate(targets)])
-    return ([partial(make, number, row) for number, row in enumerate(rows)],
-            part.labels[rows])
+    return [View(part.root / part.files[row], part.plants[part.labels[row]],
+                 (seed, number)) for number, row in enumerate(rows)
+            ], part.labels[rows]

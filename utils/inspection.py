@@ -12,7 +12,7 @@ from utils import cli
 from utils.cli import UserError
 from utils.images import open_image, to_rgb
 from utils.labels import Dataset
-from utils.workers import map_items
+from utils.workers import Workers, map_items
 
 # Side of the thumbnail, in pixels, and root mean square difference, in grey
 # levels, up to which two photographs count as one.  On 5,775 photographs of
@@ -52,7 +52,7 @@ def inspect_image(path: Path) -> Inspection:
         return Inspection(size, mode, file_digest(path), thumbnail)
 
 
-def inspect_dataset(dataset: Dataset, jobs: int,
+def inspect_dataset(dataset: Dataset, workers: Workers,
                     inspect: Callable = inspect_image
                     ) -> tuple[list[Inspection | UserError], list[int]]:
     """Return what each file is, (N,), and the indices of the readable ones.
@@ -60,7 +60,7 @@ def inspect_dataset(dataset: Dataset, jobs: int,
     Why the others can't be read stands in their place, and is printed.
     Raises UserError if that is all of them.
     """
-    results = list(cli.progress(map_items(inspect, dataset.paths(), jobs),
+    results = list(cli.progress(map_items(inspect, dataset.paths(), workers),
                                 len(dataset.files), "Reading"))
     for result in results:
         if isinstance(result, UserError):
@@ -76,6 +76,15 @@ def file_digest(path: Path) -> str:
     """Return the SHA-256 of a file's content, in hex."""
     with open(path, "rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """Return a file's digest, or "" where it can't be read."""
+    try:
+        # Opening a pipe would wait for its writer for ever.
+        return file_digest(path) if path.is_file() else ""
+    except OSError:
+        return ""
 
 
 def make_thumbnail(rgb_img: np.ndarray) -> np.ndarray:

@@ -28,7 +28,6 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
 
 import numpy as np
 
@@ -36,7 +35,7 @@ from utils import cli
 from utils.cli import UserError
 from utils.familiarity import Familiarity
 from utils.files import whole_file
-from utils.images import preprocess
+from utils.images import preprocess, read_image
 from utils.litert import Network
 
 # Raised when an older program could not read the archive rightly.
@@ -114,12 +113,9 @@ class Learnings:
                  familiarity: Familiarity, checksum: str = "") -> None:
         """Prepare to predict.  checksum: SHA-256 of the description."""
         self.description = description
-        self.model = model
+        self.network = Network(model)
         self.familiarity = familiarity
         self.checksum = checksum
-        # A network for each thread that predicts at the same time.
-        self._idle = SimpleQueue()
-        self._idle.put(Network(model, threads=1))
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -138,28 +134,27 @@ class Learnings:
         not known is looked at three times more, and the mean of what is
         seen is more often right, and less sure (docs/field.md).
         """
-        try:
-            network = self._idle.get_nowait()
-        except Empty:
-            network = Network(self.model, threads=1)
         first, *others = looks(rgb_img)
-        logits, maps, features = self._look(network, first)
+        logits, maps, features = self._look(first)
         score = float(self.familiarity.scores(features)[0])
         is_known = score >= self.description.threshold
         temperature = self.description.temperature
         if not is_known:
             logits = np.concatenate([logits] + [
-                self._look(network, other)[0] for other in others])
+                self._look(other)[0] for other in others])
             temperature = self.description.strange_temperature
-        self._idle.put(network)
         return Prediction(
             self.class_names, softmax(logits / temperature).mean(axis=0),
             score, is_known, maps)
 
-    def _look(self, network: Network, rgb_img: np.ndarray) -> tuple:
+    def predict_file(self, path: Path) -> Prediction:
+        """Return the Prediction for a file; UserError: it can't be read."""
+        return self.predict_image(read_image(path))
+
+    def _look(self, rgb_img: np.ndarray) -> tuple:
         """Return logits (1, classes), class maps and features of one look."""
         pixels = preprocess(rgb_img, self.description.size)
-        logits, maps, *features = network(pixels[np.newaxis])
+        logits, maps, *features = self.network(pixels[np.newaxis])
         return logits, maps[0], np.hstack(features)
 
     @classmethod

@@ -1,6 +1,6 @@
 """A network in a LiteRT file, run on the processor."""
 
-import os
+from queue import Empty, SimpleQueue
 
 import numpy as np
 
@@ -10,22 +10,45 @@ from utils.cli import without_chatter
 class Network:
     """A LiteRT model in memory; call it with a batch of images.
 
-    Not to be used by two threads at once: the interpreter keeps its tensors
-    between setting and reading them.
+    Any number of threads may call it at once: an interpreter keeps its
+    tensors between setting and reading them, so each has one of its own.
+    It travels to other processes as the model alone.
     """
 
-    def __init__(self, content: bytes, threads: int | None = None) -> None:
+    def __init__(self, content: bytes, threads: int = 1) -> None:
         """Prepare a model, given as the content of a .tflite file.
 
-        threads: among which one call is divided; None: one a core.
+        threads: among which one call is divided.
         Raises ValueError where it is none.
         """
+        self.content, self.threads = content, threads
+        self._idle = SimpleQueue()
+        self._idle.put(_Interpreter(content, threads))
+
+    def __reduce__(self) -> tuple:
+        return Network, (self.content, self.threads)
+
+    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
+        """Return each output, (N, ...), for float32 images (N, H, W, 3)."""
+        try:
+            interpreter = self._idle.get_nowait()
+        except Empty:
+            interpreter = _Interpreter(self.content, self.threads)
+        try:
+            return interpreter.run(images)
+        finally:
+            self._idle.put(interpreter)
+
+
+class _Interpreter:
+    """LiteRT's interpreter of a model, for one thread at a time."""
+
+    def __init__(self, content: bytes, threads: int) -> None:
         with without_chatter():
             from ai_edge_litert.interpreter import Interpreter
             try:
                 self._interpreter = Interpreter(
-                    model_content=content,
-                    num_threads=threads or os.cpu_count() or 1)
+                    model_content=content, num_threads=threads)
             except (ValueError, RuntimeError) as error:
                 raise ValueError(f"no LiteRT model: {error}") from None
         self._input = self._interpreter.get_input_details()[0]["index"]
@@ -35,8 +58,7 @@ class Network:
                          sorted(outputs, key=lambda output: output["name"])]
         self._batch = 0
 
-    def __call__(self, images: np.ndarray) -> list[np.ndarray]:
-        """Return each output, (N, ...), for float32 images (N, H, W, 3)."""
+    def run(self, images: np.ndarray) -> list[np.ndarray]:
         if len(images) != self._batch:
             self._interpreter.resize_tensor_input(self._input, images.shape)
             with without_chatter():

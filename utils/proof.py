@@ -5,16 +5,15 @@ import numpy as np
 from utils import cli
 from utils.cli import UserError
 from utils.evaluation import Evaluation, calibration_error, evaluate
-from utils.images import read_image
 from utils.labels import Dataset
 from utils.learnings import Learnings, softmax
-from utils.workers import map_threads
+from utils.workers import Workers, map_items, without_errors
 
 GAP_IMAGES = 200         # learned from, to see how much better they are known
 
 
 def prove(learnings: Learnings, training: Dataset, validation: Dataset,
-          seed: int, jobs: int) -> tuple[Evaluation, dict, np.ndarray]:
+          seed: int, workers: Workers) -> tuple[Evaluation, dict, np.ndarray]:
     """Look at the validation part, for the first and only time.
 
     As predict.py will.  Returns the evaluation, the figures beyond it, and
@@ -23,9 +22,10 @@ def prove(learnings: Learnings, training: Dataset, validation: Dataset,
     """
     sample = training.drawn(GAP_IMAGES, np.random.default_rng(seed))
     known, probabilities = (
-        np.stack([found.probabilities for found in cli.progress(map_threads(
-            lambda path: learnings.predict_image(read_image(path)),
-            part.paths(), jobs), len(part.files), title)])
+        np.stack([found.probabilities for found in cli.progress(
+            without_errors(map_items(learnings.predict_file, part.paths(),
+                                     workers, in_threads=True)),
+            len(part.files), title)])
         for part, title in ((sample, "Learned from"),
                             (validation, "Validation")))
     check_answers(known, learnings.class_names)

@@ -1,14 +1,15 @@
-"""One function over many images, in several local processes or threads."""
+"""One function over many images: in this process, several, or a cluster's."""
 
 import ctypes
 import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (Future, ProcessPoolExecutor,
                                 ThreadPoolExecutor)
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from itertools import islice
 
 import cv2
@@ -18,8 +19,8 @@ from utils.cli import UserError, without_interrupts
 # Fewer items are done before a second process has started.
 ITEMS_WORTH_A_PROCESS = 64
 # Items handed over at once: enough to hide the hand-over (0.1 ms), few
-# enough that the processes end together.
-CHUNK = 16
+# enough that the processes end together; to a thread it costs less.
+CHUNK, THREAD_CHUNK = 16, 4
 # Numbers of glibc's mallopt, and its largest threshold (bytes).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 LARGEST = 2**25
@@ -64,21 +65,72 @@ def do_chunk(function: Callable, items: Sequence) -> list:
     return results
 
 
-def map_items(function: Callable, items: Sequence, jobs: int) -> Iterator:
+@dataclass(frozen=True)
+class Workers:
+    """Who does the work on many images.
+
+    jobs: number of processes, or threads, of this computer.  cluster: the
+    address of a Dask scheduler whose workers do it instead, or None.
+    """
+
+    jobs: int
+    cluster: str | None = None
+
+
+class WorkersDied(UserError):
+    """An item on which one worker after another has died."""
+
+
+def map_items(function: Callable, items: Sequence, workers: Workers,
+              in_threads: bool = False, name_of: Callable = str
+              ) -> Iterator:
     """Yield function(item), or the UserError it raised, in the items' order.
 
-    function: of a module's top level (it travels to the processes by name).
-    jobs: number of processes; 1, or few items, stay in this process.
-    At most a few chunks a process are under way, so memory is constant.
+    All work on many images goes through here.
+    function: of a module's top level, or a functools.partial of one (it
+    travels by name, what it is given along with it, once to each process).
+    in_threads: on this computer in threads, not processes; for what lets go
+    of Python's lock, as networks do, and is large to hand over.
+    name_of: item to its name in the error WorkersDied, in whose place it
+    stands.
+    A few chunks of items for each worker are under way, so memory is
+    constant.  An exception other than UserError is raised in its place.
     """
-    jobs = min(jobs, len(items) // ITEMS_WORTH_A_PROCESS)
-    chunks = (items[start:start + CHUNK]
-              for start in range(0, len(items), CHUNK))
-    if jobs <= 1:
-        keep_memory()
-        for chunk in chunks:
-            yield from do_chunk(function, chunk)
-        return
+    if workers.cluster and items:
+        from utils.cluster import map_on_cluster
+        return map_on_cluster(function, items, workers.cluster, name_of)
+    if in_threads:
+        return _map_threads(function, items, workers.jobs)
+    # Few items are done before a second process has started.
+    jobs = min(workers.jobs, len(items) // ITEMS_WORTH_A_PROCESS)
+    if jobs > 1:
+        return _map_processes(function, items, jobs)
+    return _map_here(function, items)
+
+
+def without_errors(results: Iterable) -> Iterator:
+    """Yield the results, and raise the first UserError among them."""
+    for result in results:
+        if isinstance(result, UserError):
+            raise result
+        yield result
+
+
+def chunks_of(items: Sequence, size: int) -> Iterator[Sequence]:
+    """Yield the items in order, so many at a time."""
+    return (items[start:start + size]
+            for start in range(0, len(items), size))
+
+
+def _map_here(function: Callable, items: Sequence) -> Iterator:
+    keep_memory()
+    for chunk in chunks_of(items, CHUNK):
+        yield from do_chunk(function, chunk)
+
+
+def _map_processes(function: Callable, items: Sequence, jobs: int
+                   ) -> Iterator:
+    chunks = chunks_of(items, CHUNK)
     # A forked copy of a process that has threads (TensorFlow's, OpenCV's)
     # may hang, so each worker starts anew.
     context = multiprocessing.get_context("spawn")
@@ -106,22 +158,17 @@ def map_items(function: Callable, items: Sequence, jobs: int) -> Iterator:
         pool.shutdown(cancel_futures=True)
 
 
-def map_threads(function: Callable, items: Sequence, threads: int
-                ) -> Iterator:
-    """Yield function(item) in the items' order, each from a thread.
-
-    For work that lets go of Python's lock: decoding, networks.
-    A few items a thread are under way, so memory is constant.  The first
-    exception of an item is raised in its place.
-    """
+def _map_threads(function: Callable, items: Sequence, threads: int
+                 ) -> Iterator:
+    keep_memory()
     pool = ThreadPoolExecutor(threads)
     try:
-        rest = iter(items)
-        waiting = deque(pool.submit(function, item)
-                        for item in islice(rest, 4 * threads))
+        chunks = chunks_of(items, THREAD_CHUNK)
+        waiting = deque(pool.submit(do_chunk, function, chunk)
+                        for chunk in islice(chunks, 4 * threads))
         while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(function, item)
-                           for item in islice(rest, 1))
+            yield from waiting.popleft().result()
+            waiting.extend(pool.submit(do_chunk, function, chunk)
+                           for chunk in islice(chunks, 1))
     finally:
         pool.shutdown(cancel_futures=True)

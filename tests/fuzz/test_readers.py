@@ -13,7 +13,6 @@ from image_files import image_files
 from mutations import changed, changes, tables
 from watch import REGRESSIONS, cases
 
-from Transformation import VIEWS, measure
 from utils.alterations import ALTERATIONS, alter
 from utils.balancing import LONGEST
 from utils.cli import UserError
@@ -24,6 +23,7 @@ from utils.labels import read_dataset, read_groups
 from utils.leaf import find_leaf
 from utils.learnings import Learnings, verify_signature
 from utils.output_tree import RECORD, read_record
+from utils.views import VIEWS, measure
 from utils.weights import tensors_digest
 
 # Beyond, the views are the same code for more pixels.
