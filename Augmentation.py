@@ -73,9 +73,8 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
     copies: {file: original} of what is not altered.
     fingerprint: of the new tree; none where a folder is balanced in place.
     """
-    written: set[Path] = set()
     problems: list[UserError] = []
-    tree = None
+    tree, ever, before = None, set(), set(dataset.files)
     while True:
         plan = plan_balance(
             dataset,
@@ -83,16 +82,18 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
             options.seed, options.alterations, copies)
         planned = set(plan_files(plan)[0])
         if fingerprint:
-            tree = tree or OutputTree(output, fingerprint, planned,
-                                      options.force)
+            if tree is None:
+                tree = OutputTree(output, fingerprint, planned,
+                                  options.force)
+                before = set(tree.own)
             tree.begin(planned)
+        ever |= planned
         unreadable = set()
-        for part, made in zip(plan, write_plan(
+        for part, problem in zip(plan, write_plan(
                 plan, dataset.root, output, options.seed, options.workers)):
-            written.update(made.written)
-            if made.problem is not None:
-                cli.print_error(made.problem)
-                problems.append(made.problem)
+            if problem is not None:
+                cli.print_error(problem)
+                problems.append(problem)
                 unreadable.add(part.source)
         if not unreadable:
             break
@@ -100,12 +101,12 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
             index for index, file in enumerate(dataset.files)
             if file not in unreadable])
     # Copies that were made for the sake of images since left out.
-    remove(output, written - planned)
+    remove(output, ever - before - planned)
     if tree is not None:
         tree.finish(planned)
     if not planned:
         raise UserError(f"{dataset.root}: no readable image in it")
-    return Balance(plan, dataset, written & planned, problems)
+    return Balance(plan, dataset, planned - before, problems)
 
 
 def repeated_images(dataset: Dataset, digests: Sequence[str]

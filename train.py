@@ -89,9 +89,9 @@ def augment(part: Dataset, domains: np.ndarray, root: Path, seed: int,
     parts = cells(part, domains)
     plan = plan_balance(parts, class_targets(parts, None, False), seed,
                         tuple(ALTERATIONS))
-    for made in write_plan(plan, part.root, root, seed, workers):
-        if made.problem is not None:
-            raise made.problem
+    for problem in write_plan(plan, part.root, root, seed, workers):
+        if problem is not None:
+            raise problem
     files, found = plan_files(plan)
     class_of = [part.class_names.index(name) for name in parts.class_names]
     return files, np.array(class_of)[found]

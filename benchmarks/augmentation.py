@@ -53,8 +53,9 @@ def plain_loop(plan: list[Copies], root: Path, output: Path
 def write_jobs(plan: list[Copies], root: Path, output: Path, jobs: int
                ) -> Iterator[int]:
     """Yield how many images write_plan has written of each source."""
-    for made in write_plan(plan, root, output, SEED, Workers(jobs)):
-        yield len(made.written)
+    for copies, problem in zip(plan, write_plan(plan, root, output, SEED,
+                                                Workers(jobs))):
+        yield 0 if problem else len(copies.files())
 
 
 def rate(numbers: Iterator[int]) -> float:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from utils.alterations import ALTERATIONS, GEOMETRIC
-from utils.balancing import (class_targets, link_or_copy, make_copies,
-                             plan_balance, plan_files)
+from utils.balancing import (Unreadable, class_targets, link_or_copy,
+                             make_copies, plan_balance, plan_files)
 from utils.images import write_image
 from utils.labels import altered_copies, read_dataset
 
@@ -138,8 +138,7 @@ def source(tmp_path):
 def test_what_is_there_is_not_made_again(source, tmp_path):
     copies, = plan_of(source, 7)
     output = tmp_path / "output"
-    made = make_copies(copies, source, output, 42)
-    assert set(made.written) == set(copies.files())
+    make_copies(copies, source, output, 42)
     times = {file: (output / file).stat().st_mtime_ns
              for file in copies.files()}
     # One is gone, and one was emptied by a power cut.
@@ -147,19 +146,18 @@ def test_what_is_there_is_not_made_again(source, tmp_path):
     content = (output / gone).read_bytes()
     (output / gone).unlink()
     os.truncate(output / empty, 0)
-    assert set(make_copies(copies, source, output, 42).written) == {
-        gone, empty}
+    make_copies(copies, source, output, 42)
     assert (output / gone).read_bytes() == content
+    assert (output / empty).stat().st_size
     assert all((output / file).stat().st_mtime_ns == time
                for file, time in times.items() if file not in (gone, empty))
-    assert make_copies(copies, source, output, 42).written == ()
 
 
 def test_a_torn_image_leaves_nothing(source, tmp_path):
     copies, = plan_of(source, 7)
     os.truncate(source / copies.source, 40)
-    made = make_copies(copies, source, tmp_path / "output", 42)
-    assert made.written == () and "not a readable" in str(made.problem)
+    with pytest.raises(Unreadable, match="not a readable"):
+        make_copies(copies, source, tmp_path / "output", 42)
     assert not (tmp_path / "output").exists()
 
 

@@ -16,8 +16,7 @@ from utils.cli import UserError
 from utils.files import is_whole, whole_file
 from utils.images import check_image, read_image, write_image
 from utils.labels import Dataset, altered_copies
-from utils.workers import (Workers, WorkersDied, map_items,
-                           without_errors)
+from utils.workers import Workers, WorkersDied, map_items
 
 LONGEST = 2**15 - 2      # pixels; OpenCV warps no longer side
 
@@ -149,30 +148,22 @@ def check_sides(path: Path, sides: tuple[int, int]) -> None:
                         f"than {LONGEST}")
 
 
-@dataclass(frozen=True)
-class Made:
-    """What has become of one source image.
-
-    written: files that were not there before.  problem: why the image can't
-    be read, or None.
-    """
-
-    written: tuple[Path, ...] = ()
-    problem: UserError | None = None
+class Unreadable(UserError):
+    """A source image that can't be read, or not be altered."""
 
 
-def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> Made:
+def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> None:
     """Write an original and its altered copies, where they are not there.
 
     root is output where a folder is balanced in place.
-    Raises UserError where output can't be written.
+    Raises Unreadable, and UserError where output can't be written.
     """
     missing = [(alteration, file) for alteration, file in copies.altered
                if not is_whole(output / file)]
     in_place = root == output
     is_there = not in_place and is_whole(output / copies.source)
     if is_there and not missing:
-        return Made()
+        return
     try:
         if missing:
             rgb_img = read_leaf(root / copies.source)
@@ -181,15 +172,12 @@ def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> Made:
             check_sides(root / copies.source,
                         check_image(root / copies.source))
     except UserError as error:
-        return Made(problem=error)
+        raise Unreadable(error) from None
     for alteration, file in missing:
         write_image(output / file, alter(rgb_img, alteration, seed,
                                          file.as_posix()))
-    written = [file for _, file in missing]
     if not in_place and not is_there:
         link_or_copy(root / copies.source, output / copies.source)
-        written.append(copies.source)
-    return Made(tuple(written))
 
 
 def link_or_copy(source: Path, target: Path) -> None:
@@ -210,14 +198,16 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
-               workers: Workers) -> Iterator[Made]:
-    """Carry a plan out; yield what has become of each source image.
+               workers: Workers) -> Iterator[UserError | None]:
+    """Carry a plan out; yield why nothing was made of a source, or None.
 
     Raises UserError where output can't be written.
     """
     make = partial(make_copies, root=root, output=output, seed=seed)
     results = map_items(make, plan, workers,
                         name_of=lambda copies: root / copies.source)
-    return cli.progress(without_errors(
-        Made(problem=result) if isinstance(result, WorkersDied) else result
-        for result in results), len(plan), "Altering")
+    for result in cli.progress(results, len(plan), "Altering"):
+        if isinstance(result, UserError) and not isinstance(
+                result, (Unreadable, WorkersDied)):
+            raise result
+        yield result
