@@ -5,12 +5,14 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from utils import workers
 from utils.cli import UserError
-from utils.workers import (CHUNK, ITEMS_WORTH_A_PROCESS, THREAD_CHUNK,
-                           Workers, map_items, without_errors)
+from utils.workers import (CHUNK, DEATHS, ITEMS_WORTH_A_PROCESS,
+                           THREAD_CHUNK, Workers, map_items, without_errors)
 
 # Enough for two processes, and a last chunk that is not full.
 MANY = range(2 * ITEMS_WORTH_A_PROCESS + 5)
@@ -25,6 +27,19 @@ def tenth_is_bad(number):
 
 def die(number):
     os._exit(1)
+
+
+def die_of_some(number):
+    """Die of two numbers always, of another one not the last time."""
+    if number in (40, 41):
+        os._exit(1)
+    if number == 100:
+        marks = Path(os.environ["DEATHS"])
+        count = len(list(marks.iterdir()))
+        if count < DEATHS - 1:
+            (marks / str(count)).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+    return number ** 2
 
 
 def fault(number):
@@ -57,6 +72,19 @@ def test_order_is_kept_errors_stand_in_place_and_jobs_do_not_matter():
     assert os.getpid() not in processes and 1 <= len(processes) <= 2
 
 
+def test_processes_may_die_of_an_item_and_the_rest_goes_on(
+        tmp_path, monkeypatch):
+    monkeypatch.setenv("DEATHS", str(tmp_path))
+    results = list(map_items(die_of_some, MANY, Workers(2),
+                             name_of=lambda number: f"No. {number}"))
+    for number in (40, 41):
+        assert str(results[number]) == (
+            f"No. {number}: worker processes die of it, 3 did")
+        results[number] = number ** 2
+    assert len(list(tmp_path.iterdir())) == DEATHS - 1
+    assert results == [number ** 2 for number in MANY]
+
+
 def test_few_items_stay_in_this_process():
     _, processes = results_of(8, range(ITEMS_WORTH_A_PROCESS))
     assert processes == {os.getpid()}
@@ -71,9 +99,12 @@ def test_results_come_while_later_items_are_waiting():
 
 
 @pytest.mark.parametrize("function, jobs, error, text", [
-    (die, 2, UserError, "stopped from outside"),
+    (die, 2, UserError, "3: worker processes die .* 3 before it: is there"),
     (fault, 1, ZeroDivisionError, "division")])
-def test_a_dead_process_or_a_fault_ends_it(function, jobs, error, text):
+def test_dead_processes_or_a_fault_end_it(function, jobs, error, text,
+                                          monkeypatch):
+    monkeypatch.setattr(workers, "HOPELESS", 4)
+    monkeypatch.setattr(workers, "DEATHS", 1)
     with pytest.raises(error, match=text):
         list(map_items(function, MANY, Workers(jobs)))
 

@@ -30,7 +30,7 @@ import cv2
 
 from utils import cli
 from utils.cli import UserError
-from utils.workers import WorkersDied, do_chunk, keep_memory
+from utils.workers import AHEAD, WorkersDied, do_chunk, keep_memory
 
 # Seconds of work in a task, which takes the scheduler some milliseconds; but
 # no more than so many items, and for each thread of the workers so many
@@ -39,9 +39,6 @@ SECONDS, LARGEST, SHARES = 2.0, 500, 8
 # Items of the first tasks, before it is known how long one takes; and tasks
 # at most, however long that is: thousands, not millions.
 FIRST, TASKS = 16, 50_000
-# Tasks under way for each thread of the workers: one is worked on, one waits
-# there, the others are results on their way.
-AHEAD = 4
 # Seconds: until a scheduler must have answered; in which workers may come
 # (again); until it is said that they are waited for; between two looks at
 # who is there; and that a stop waits for what is under way.

@@ -21,6 +21,11 @@ ITEMS_WORTH_A_PROCESS = 64
 # Items handed over at once: enough to hide the hand-over (0.1 ms), few
 # enough that the processes end together; to a thread it costs less.
 CHUNK, THREAD_CHUNK = 16, 4
+# Chunks under way for each worker: so none waits for the next.
+AHEAD = 4
+# Times that a process may die of an item; and items in a row of which they
+# do, from which on it is not the items.
+DEATHS, HOPELESS = 3, 10
 # Numbers of glibc's mallopt, and its largest threshold (bytes).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 LARGEST = 2**25
@@ -98,14 +103,26 @@ def map_items(function: Callable, items: Sequence, workers: Workers,
     """
     if workers.cluster and items:
         from utils.cluster import map_on_cluster
-        return map_on_cluster(function, items, workers.cluster, name_of)
+        return _unless_all_die(map_on_cluster(
+            function, items, workers.cluster, name_of))
     if in_threads:
         return _map_threads(function, items, workers.jobs)
     # Few items are done before a second process has started.
     jobs = min(workers.jobs, len(items) // ITEMS_WORTH_A_PROCESS)
     if jobs > 1:
-        return _map_processes(function, items, jobs)
+        return _unless_all_die(_map_processes(function, items, jobs, name_of))
     return _map_here(function, items)
+
+
+def _unless_all_die(results: Iterator) -> Iterator:
+    """Yield the results; UserError where it is not the items that kill."""
+    dead = 0
+    for result in results:
+        dead = dead + 1 if isinstance(result, WorkersDied) else 0
+        if dead == HOPELESS:
+            raise UserError(f"{result}, and so with {HOPELESS - 1} before "
+                            "it: is there too little memory?")
+        yield result
 
 
 def without_errors(results: Iterable) -> Iterator:
@@ -128,9 +145,46 @@ def _map_here(function: Callable, items: Sequence) -> Iterator:
         yield from do_chunk(function, chunk)
 
 
-def _map_processes(function: Callable, items: Sequence, jobs: int
-                   ) -> Iterator:
-    chunks = chunks_of(items, CHUNK)
+def _map_processes(function: Callable, items: Sequence, jobs: int,
+                   name_of: Callable) -> Iterator:
+    done = 0
+    while done < len(items):
+        try:
+            for results in _from_pool(
+                    function, chunks_of(items[done:], CHUNK), jobs):
+                yield from results
+                done += len(results)
+        except BrokenProcessPool:
+            # On which item that was under way is not known.
+            part = items[done:done + AHEAD * jobs * CHUNK]
+            yield from _one_by_one(function, part, name_of)
+            done += len(part)
+
+
+def _one_by_one(function: Callable, items: Sequence, name_of: Callable
+                ) -> Iterator:
+    """Do items one at a time, in a process that may die of each DEATHS times.
+    """
+    done = deaths = 0
+    while done < len(items):
+        try:
+            for results in _from_pool(function, chunks_of(items[done:], 1),
+                                      1):
+                yield from results
+                done, deaths = done + 1, 0
+        except BrokenProcessPool:
+            deaths += 1
+            if deaths == DEATHS:
+                yield WorkersDied(f"{name_of(items[done])}: worker processes "
+                                  f"die of it, {DEATHS} did")
+                done, deaths = done + 1, 0
+
+
+def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
+    """Yield the results of one chunk after another, from processes.
+
+    Raises BrokenProcessPool where one of them is killed.
+    """
     # A forked copy of a process that has threads (TensorFlow's, OpenCV's)
     # may hang, so each worker starts anew.
     context = multiprocessing.get_context("spawn")
@@ -142,13 +196,10 @@ def _map_processes(function: Callable, items: Sequence, jobs: int
                     for chunk in islice(chunks, count)]
 
     try:
-        waiting = submit(4 * jobs)
+        waiting = submit(AHEAD * jobs)
         while waiting:
-            yield from waiting.pop(0).result()
+            yield waiting.pop(0).result()
             waiting += submit(1)
-    except BrokenProcessPool:
-        raise UserError("a worker process was stopped from outside "
-                        "(out of memory?)") from None
     except BaseException:
         # Nobody waits any more for what they are doing.
         for worker in multiprocessing.active_children():
@@ -165,7 +216,7 @@ def _map_threads(function: Callable, items: Sequence, threads: int
     try:
         chunks = chunks_of(items, THREAD_CHUNK)
         waiting = deque(pool.submit(do_chunk, function, chunk)
-                        for chunk in islice(chunks, 4 * threads))
+                        for chunk in islice(chunks, AHEAD * threads))
         while waiting:
             yield from waiting.popleft().result()
             waiting.extend(pool.submit(do_chunk, function, chunk)
