@@ -149,10 +149,10 @@ def connected(address: str) -> Iterator:
 
     What Dask warns of is said by our errors, or is none of the user's.
     """
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
     from distributed import Client
     from distributed.comm import CommClosedError
+    for name in ("distributed", "distributed.client", "tornado", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=CONNECTING, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
@@ -296,7 +296,12 @@ class _Run:
         So nothing is written any more once the program has ended.
         """
         from distributed import wait
-        begun = set(itertools.chain(*self.client.processing().values()))
+        if not self.waiting:
+            return
+        try:
+            begun = set(itertools.chain(*self.client.processing().values()))
+        except OSError:
+            raise CancelledError from None      # Nobody answers any more.
         futures = [future for _, future in self.waiting]
         self.client.cancel([future for future in futures
                             if future.key not in begun])

@@ -26,13 +26,13 @@ def answers(model: bytes, items: Sequence, load: Callable,
     32 at once it does not (1.4 times as fast; and nobody waits for another
     at the end of each layer).
     """
-    answer = partial(_answer, network=Network(model), load=load)
+    answer = partial(run_network, network=Network(model), load=load)
     return cli.progress(without_errors(map_items(
         answer, items, workers, in_threads=True,
         name_of=lambda item: getattr(item, "path", item))), len(items), title)
 
 
-def _answer(item, network: Network, load: Callable) -> list[np.ndarray]:
+def run_network(item, network: Network, load: Callable) -> list[np.ndarray]:
     return network(load(item))
 
 

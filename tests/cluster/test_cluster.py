@@ -15,6 +15,7 @@ import Distribution
 import predict
 import train
 import Transformation
+from benchmarks.local_cluster import local_cluster
 from utils import cli
 from utils.images import write_image
 from utils.samples import draw_leaf
@@ -214,3 +215,33 @@ def test_a_fault_of_ours_is_raised_here(cluster):
 
 def test_nothing_takes_no_cluster():
     assert list(map_items(len, [], Workers(1, "tcp://127.0.0.1:9"))) == []
+
+
+@pytest.fixture
+def no_workers(monkeypatch):
+    """Return a LocalCluster that has none, for which nobody waits long."""
+    from utils import cluster
+    monkeypatch.setattr(cluster, "CONNECTING", 1)
+    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
+    with local_cluster(0) as running:
+        yield running
+
+
+def test_no_worker_is_waited_for_and_then_an_error(no_workers, leaves, capfd,
+                                                   monkeypatch):
+    from utils import cluster
+    monkeypatch.setattr(cluster, "ABSENT", 1)
+    assert run(Distribution, leaves, "--cluster", no_workers.address) == 1
+    note, error = capfd.readouterr().err.splitlines()
+    assert note == "the cluster has no worker: waiting for one"
+    assert error.startswith("error: the cluster has had no worker for ")
+
+
+def test_a_scheduler_that_dies_is_one_error(no_workers, leaves, capfd):
+    killer = threading.Timer(1, no_workers.stop)
+    killer.start()
+    assert run(Distribution, leaves, "--cluster", no_workers.address) == 1
+    killer.join()
+    *_, error = capfd.readouterr().err.splitlines()
+    assert error == (f"error: --cluster {no_workers.address}: the scheduler "
+                     "is gone")

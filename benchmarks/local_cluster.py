@@ -1,0 +1,91 @@
+"""A Dask scheduler and workers on this computer, as docs/scale.md says.
+
+Each is a process of its own, as on a cluster, so that the memory of each
+can be seen.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Three workers may die of a task before it is given up.
+ALLOWED = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2"}
+SECONDS = 60
+
+
+class LocalCluster:
+    """Dask's programs, started in a folder that also has their logs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.processes, self.address = folder, [], ""
+
+    def start(self, workers: int, *options: object) -> None:
+        """Start a scheduler and so many workers, and wait for them.
+
+        options: of `dask worker`.  Raises TimeoutError.
+        """
+        file = self.folder / "scheduler.json"
+        self._start("scheduler", "--scheduler-file", file, "--port", "0")
+        self.wait_for(file.exists)
+        self.address = json.loads(file.read_text())["address"]
+        for _ in range(workers):
+            self._start("worker", self.address, "--nthreads", "1",
+                        "--local-directory", self.folder, *options)
+        self.wait_for(lambda: len(self.pids()) == workers)
+
+    def _start(self, *arguments: object) -> None:
+        command = [sys.executable, "-m", "dask", *map(str, arguments),
+                   "--host", "127.0.0.1", "--dashboard-address",
+                   "127.0.0.1:0"]
+        with open(self.folder / f"{len(self.processes)}.log", "w") as log:
+            self.processes.append(subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=log,
+                start_new_session=True, env=os.environ | ALLOWED))
+
+    def wait_for(self, condition: Callable):
+        """Return what a condition gives, once it gives something true."""
+        end = time.monotonic() + SECONDS
+        while time.monotonic() < end:
+            if found := condition():
+                return found
+            time.sleep(0.05)
+        raise TimeoutError("\n".join(
+            log.read_text() for log in self.folder.glob("*.log")))
+
+    def pids(self) -> list[int]:
+        """Return the processes in which workers do their work."""
+        from distributed import Client
+        with Client(self.address, set_as_default=False) as client:
+            return list(client.run(os.getpid).values())
+
+    def stop(self) -> None:
+        """Stop all processes, and what they have started."""
+        for process in self.processes:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)
+        for process in self.processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@contextmanager
+def local_cluster(workers: int, *options: object) -> Iterator[LocalCluster]:
+    """Give a running cluster, stopped when this block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        cluster = LocalCluster(Path(folder))
+        try:
+            cluster.start(workers, *options)
+            yield cluster
+        finally:
+            cluster.stop()

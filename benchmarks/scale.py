@@ -1,0 +1,211 @@
+"""What does a cluster cost, and what does it hold?
+
+    python -m benchmarks.scale
+    python -m benchmarks.scale --files 54000 --learnings learnings.zip
+
+Draws leaves of 256x256 pixels, in eight classes of unequal sizes, and has
+the mass work of the programs done on them by 1 process, 2 processes, and 2
+workers of a Dask cluster on this computer: images a second, from the first
+result on (without the start of processes), medians of ROUNDS, alternating.
+The overhead is what the cluster takes longer for an image than 2 processes.
+With --files, the programs themselves then go through so many files on that
+cluster, and the memory of the scheduler, the workers and the program is
+looked at all the while.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from benchmarks.local_cluster import ROOT, LocalCluster, local_cluster
+from utils import cli
+from utils.balancing import class_targets, make_copies, plan_balance
+from utils.features import run_network, load_image
+from utils.images import write_image
+from utils.inspection import inspect_image
+from utils.labels import read_dataset
+from utils.learnings import Learnings
+from utils.samples import CLASS_COUNTS, draw_leaf
+from utils.views import transform_file
+from utils.workers import Workers, map_items
+
+FEW, ROUNDS, SEED, SIZE = 2000, 3, 42, 256
+DRAWN = 60               # leaves of a class that are drawn; others are of them
+LOOK = 0.5               # seconds between two looks at the memory
+SHARES = 10              # of a run, for each of which memory is printed
+
+
+def draw_file(file: Path, leaves: dict[str, list[np.ndarray]]) -> None:
+    """Write a leaf that no other file shows: moved, in noise of its own."""
+    number = int(file.stem)
+    rng = np.random.default_rng([SEED, number])
+    leaf = leaves[file.parent.name][number % DRAWN]
+    moved = np.roll(leaf, rng.integers(-20, 20, 2), (0, 1)).astype(np.int16)
+    moved += rng.integers(-12, 13, (*moved.shape[:2], 1), np.int16)
+    write_image(file, np.clip(moved, 0, 255).astype(np.uint8))
+
+
+def draw_files(root: Path, count: int) -> None:
+    """Draw so many leaves below root, in the proportions of the demo."""
+    leaves = {name: [draw_leaf(name, np.random.default_rng(number), SIZE)
+                     for number in range(DRAWN)] for name in CLASS_COUNTS}
+    total = sum(CLASS_COUNTS.values())
+    files = [root / name / f"{number}.jpg"
+             for name, share in CLASS_COUNTS.items()
+             for number in range(round(count * share / total))]
+    for _ in cli.progress(map_items(partial(draw_file, leaves=leaves), files,
+                                    Workers(2)), len(files), "Drawing"):
+        pass
+
+
+@dataclass(frozen=True)
+class Step:
+    """Mass work of a program.
+
+    make: a new folder to (function, items).
+    """
+
+    name: str
+    make: Callable[[Path], tuple[Callable, Sequence]]
+    in_threads: bool = False
+
+
+def steps(root: Path, learnings: Path | None) -> list[Step]:
+    """Return the work that is measured, on the files below root."""
+    dataset = read_dataset(root)
+    paths = dataset.paths()
+    plan = plan_balance(dataset, class_targets(dataset, None, False), SEED)
+    found = [
+        # What it costs to have anything done.
+        Step("nothing", lambda work: (os.fspath, paths)),
+        Step("Distribution", lambda work: (inspect_image, paths)),
+        Step("Augmentation", lambda work: (partial(
+            make_copies, root=root, output=work, seed=SEED), plan)),
+        Step("Transformation -mask", lambda work: (partial(
+            transform_file, views=["Mask"], measured=False, force=False),
+            [(path, work / path.parent.name / path.stem) for path in paths]))]
+    if learnings:
+        loaded = Learnings.load(learnings)
+        load = partial(load_image, size=loaded.description.size)
+        found += [
+            Step("predict", lambda work: (loaded.predict_file, paths), True),
+            Step("train, features", lambda work: (partial(
+                run_network, network=loaded.network, load=load), paths), True)]
+    return found
+
+
+def rate(results: Iterator, count: int) -> float:
+    """Return items a second, from the first result on."""
+    next(results)
+    start = time.perf_counter()
+    done = sum(1 for _ in results)
+    assert done == count - 1
+    return done / (time.perf_counter() - start)
+
+
+def measure_steps(root: Path, learnings: Path | None, cluster: LocalCluster,
+                  work: Path) -> None:
+    """Print images a second of each step, done in three ways."""
+    ways = {"1 process": Workers(1), "2 processes": Workers(2),
+            "2 Dask workers": Workers(2, cluster.address)}
+    print("images/s" + "".join(f"{way:>16}" for way in ways)
+          + "   overhead of Dask, ms an image")
+    for step in steps(root, learnings):
+        rates = {way: [] for way in ways}
+        for number in range(ROUNDS):
+            for way, workers in ways.items():
+                function, items = step.make(work / step.name / way / str(
+                    number))
+                rates[way].append(rate(map_items(
+                    function, items, workers, step.in_threads), len(items)))
+        middle = {way: statistics.median(found)
+                  for way, found in rates.items()}
+        _, two, dask = middle.values()
+        print(f"{step.name}\n        " + "".join(
+            f"{value:16,.0f}" for value in middle.values())
+            + f"   {1000 / dask - 1000 / two:+.3f}", flush=True)
+
+
+def memory_of(cluster: LocalCluster) -> dict[str, int]:
+    """Return megabytes of the scheduler, and of each worker's process."""
+    found = {"scheduler": cluster.processes[0].pid}
+    for number, process in enumerate(cluster.processes[1:], 1):
+        # The nanny starts the worker itself.
+        nanny = psutil.Process(process.pid)
+        found[f"worker {number}"] = max(
+            nanny.children(recursive=True),
+            key=lambda child: child.memory_info().rss).pid
+    return {name: psutil.Process(pid).memory_info().rss >> 20
+            for name, pid in found.items()}
+
+
+def watch(title: str, command: list, cluster: LocalCluster, files: int
+          ) -> None:
+    """Run a program; print its speed, and all memory while it ran."""
+    start = time.perf_counter()
+    program = subprocess.Popen(
+        [sys.executable, *map(str, command), "--cluster", cluster.address],
+        cwd=ROOT, stdout=subprocess.DEVNULL)
+    seen = []
+    while program.poll() is None:
+        try:
+            own = psutil.Process(program.pid).memory_info().rss >> 20
+            seen.append(memory_of(cluster) | {"program": own})
+        except psutil.NoSuchProcess:
+            pass
+        time.sleep(LOOK)
+    seconds = time.perf_counter() - start
+    print(f"{title}: exit status {program.returncode}, {files:,} files in "
+          f"{seconds:.0f} s: {files / seconds:,.0f}/s, "
+          f"{seconds / files * 1e6 / 3600:.2f} hours for a million")
+    parts = np.array_split(np.arange(len(seen)), SHARES)
+    for name in ("scheduler", "worker 1", "worker 2", "program"):
+        print(f"  {name:<10} MB " + " ".join(
+            f"{max(seen[at].get(name, 0) for at in part):5}"
+            for part in parts if part.size), flush=True)
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--files", type=int, default=0)
+    parser.add_argument("--learnings", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, local_cluster(2) as cluster:
+        work = Path(folder)
+        draw_files(work / "few", FEW)
+        measure_steps(work / "few", options.learnings, cluster, work / "of")
+        if options.files:
+            many = work / "many"
+            draw_files(many, options.files)
+            count = len(read_dataset(many).files)
+            programs = [
+                ("Distribution", ["Distribution.py", many, "--no-display",
+                                  "--save", work / "figure.png"]),
+                ("Augmentation", ["Augmentation.py", many, "--output-dir",
+                                  work / "balanced"]),
+                ("Transformation -mask", ["Transformation.py", "-src", many,
+                                          "-dst", work / "views", "-mask"])]
+            if options.learnings:
+                programs.append(("predict", [
+                    "predict.py", many, "--learnings",
+                    options.learnings.resolve(), "--csv",
+                    work / "answers.csv"]))
+            for title, command in programs:
+                watch(title, command, cluster, count)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
