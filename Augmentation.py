@@ -39,6 +39,7 @@ from utils.images import shrink, write_image
 from utils.inspection import digest_of
 from utils.labels import Dataset, altered_copies, read_dataset
 from utils.output_tree import OutputTree, check_place, only_tree, remove
+from utils.places import path_of
 from utils.workers import Workers, map_items
 
 OUTPUT = Path("augmented_directory")
@@ -256,9 +257,9 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser("Show and save six alterations of a leaf, or balance "
                         "the classes of a folder with altered copies.")
     add = parser.add_argument
-    add("path", type=Path, metavar="IMAGE|DIRECTORY",
+    add("path", type=path_of, metavar="IMAGE|DIRECTORY",
         help="one image, or a folder of class folders")
-    add("--output-dir", type=Path, metavar="DIR",
+    add("--output-dir", type=path_of, metavar="DIR",
         help="where to write (default: beside the image; for a folder "
              f"{OUTPUT})")
     for name, (_, apply) in PHOTOMETRIC.items():

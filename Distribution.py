@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import cli
+from utils.places import path_of
 from utils.tables import text_table, write_csv
 
 if TYPE_CHECKING:
@@ -324,14 +325,14 @@ def build_parser() -> cli.Parser:
         "Count the images of every class below a folder; show for each plant "
         "a pie chart and a bar chart.")
     parser.add_argument(
-        "directory", type=Path, metavar="DIRECTORY",
+        "directory", type=path_of, metavar="DIRECTORY",
         help="a folder with a folder of images for each class, in one layer "
              "or below a folder for each plant")
     parser.add_argument(
-        "--save", type=Path, metavar="FIGURE",
+        "--save", type=path_of, metavar="FIGURE",
         help="save the figure here; for several plants, their names are added")
     parser.add_argument(
-        "--csv", type=Path, metavar="FILE",
+        "--csv", type=path_of, metavar="FILE",
         help="write the table here, and beside it, in ..._repeats.csv, the "
              "images that repeat")
     parser.add_argument(

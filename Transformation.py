@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 
 from utils import cli
-from utils.files import whole_file
 from utils.images import find_images, read_image
 from utils.leaf import find_leaf
 from utils.output_tree import only_tree
-from utils.tables import write_csv
+from utils.places import is_inside, path_of
+from utils.tables import open_text, write_csv
 from utils.views import HISTOGRAM, UNITS, VIEWS, measure, transform_file
 from utils.workers import Workers, map_items
 
@@ -73,8 +73,8 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
     mask, quality = find_leaf(rgb_img)
     values = measure(rgb_img, mask, quality)
     if json_file:
-        with whole_file(json_file) as part:
-            part.write_text(json.dumps({
+        with open_text(json_file) as stream:
+            stream.write(json.dumps({
                 "file": str(image), "measurements": values, "units": UNITS},
                 indent=2) + "\n")
     found = (f"leaf of {values['area']:,.0f} square pixels, lesions on "
@@ -115,7 +115,7 @@ def transform_all(source: Path, target: Path, views: list[str],
     else:
         files, top = find_images(source), source.resolve()
         for folder in {target, *(target / file.parent for file in files)}:
-            if folder.resolve().is_relative_to(top):
+            if is_inside(folder.resolve(), top):
                 raise cli.UserError(f"-dst {target}: lies in -src {source}, "
                                     "whose images it would add to; choose a "
                                     "folder outside")
@@ -155,7 +155,7 @@ def build_parser() -> cli.Parser:
     option("image", nargs="?", metavar="IMAGE",
            help="show the views of this image")
     force = partial(option, action="store_true")
-    option = partial(option, type=Path)
+    option = partial(option, type=path_of)
     option("--save", metavar="FIGURE", help="with IMAGE: save the page of "
            "views as this file (.png, .pdf, .svg, ...)")
     option("--json", metavar="FILE", help="with IMAGE: write the leaf's "
@@ -198,8 +198,8 @@ def main(argv: list[str] | None = None) -> int:
         return transform_all(given("src"), given("dst"), views, given("csv"),
                              Workers(given("jobs"), given("cluster")),
                              bool(given("force")))
-    show_leaf(Path(given("image")), views, given("save"), given("json"),
-              given("no_display"))
+    show_leaf(path_of(given("image")), views, given("save"),
+              given("json"), given("no_display"))
     return cli.DONE
 
 

@@ -27,6 +27,7 @@ from utils import answer_rows, cli
 from utils.cli import UserError
 from utils.images import find_images
 from utils.learnings import UNKNOWN, Learnings, Prediction
+from utils.places import path_of
 from utils.workers import Workers, map_items
 
 LEARNINGS = Path("learnings.zip")
@@ -165,9 +166,9 @@ def build_parser() -> cli.Parser:
     """Return the parser of the command line."""
     parser = cli.Parser("Name the disease of leaves.")
     add = parser.add_argument
-    add("paths", type=Path, nargs="+", metavar="IMAGE|DIRECTORY",
+    add("paths", type=path_of, nargs="+", metavar="IMAGE|DIRECTORY",
         help="what to look at")
-    add("--learnings", type=Path, default=LEARNINGS, metavar="ZIP",
+    add("--learnings", type=path_of, default=LEARNINGS, metavar="ZIP",
         help="archive written by train.py")
     add("--no-verify", action="store_true",
         help="take the archive even if signature.txt beside it is not its")
@@ -181,7 +182,7 @@ def build_parser() -> cli.Parser:
     add("--evaluate", action="store_true",
         help="take folder names for truth and say how right the predictions "
              "are")
-    add("--save", type=Path, metavar="FIGURE",
+    add("--save", type=path_of, metavar="FIGURE",
         help="save the figure in this file")
     parser.add_jobs()
     parser.add_display()

@@ -52,6 +52,7 @@ from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
                              Description, Learnings, sign, write_archive)
+from utils.places import is_local, path_of
 from utils.proof import check_answers, proof_table, prove
 from utils.recipe import Examples
 from utils.report import Clock, write_report, write_split
@@ -314,13 +315,13 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser("Learn to name leaf diseases from a folder of "
                         "labelled photographs.")
     add = parser.add_argument
-    add("directories", type=Path, nargs="+", metavar="DIRECTORY",
+    add("directories", type=path_of, nargs="+", metavar="DIRECTORY",
         help="folder of class folders, flat or below plant folders; of "
              "several (laboratory, orchard) each counts the same in a class")
-    add("--output", type=Path, default=OUTPUT, metavar="ZIP",
+    add("--output", type=path_of, default=OUTPUT, metavar="ZIP",
         help="archive of the learnings; signature.txt and report/ are "
              "written beside it")
-    add("--groups", type=Path, metavar="CSV",
+    add("--groups", type=path_of, metavar="CSV",
         help="columns file,leaf: photographs of one leaf stay on one side "
              "of the split (without it, near-identical ones do)")
     add("--validation", type=cli.fraction, default=0.2, metavar="SHARE",
@@ -363,14 +364,20 @@ def main(argv: list[str] | None = None) -> int:
     if options.output.is_dir():
         raise UserError(f"{options.output}: is a folder; --output names the "
                         "archive")
+    if options.cluster and not is_local(place):
+        raise UserError(f"{options.output}: with --cluster the archive is "
+                        "written to a disk that the workers see as well")
     # Beside the archive: where nothing can be written it fails now, not
-    # after minutes, and the disk is the one that the user has chosen.
+    # after minutes, and the disk is the one that the user has chosen (for an
+    # object store that of the system's temporary files, see TMPDIR).
     with only_run(place) as is_alone:
         if is_alone:
             # A run that was killed had no time to do so.
             for left in place.glob(f"{SCRATCH}????????"):
                 shutil.rmtree(left, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=place) as folder:
+        with tempfile.TemporaryDirectory(
+                prefix=SCRATCH, dir=place if is_local(place) else None
+                ) as folder:
             return learn(options, Path(folder))
 
 

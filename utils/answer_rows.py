@@ -12,6 +12,7 @@ from pathlib import Path
 
 from utils.cli import UserError
 from utils.learnings import Learnings, Prediction
+from utils.places import path_of
 from utils.tables import cell, open_text
 
 CSV = ("file", "class", "confidence", "known", "error")
@@ -48,7 +49,7 @@ def open_target(target: str) -> Iterator[io.TextIOBase]:
     if target == "-":
         yield sys.stdout
         return
-    with open_text(Path(target)) as stream:
+    with open_text(path_of(target)) as stream:
         yield stream
 
 

@@ -16,6 +16,7 @@ from utils.cli import UserError
 from utils.files import is_whole, whole_file
 from utils.images import check_image, read_image, write_image
 from utils.labels import Dataset, altered_copies
+from utils.places import is_local
 from utils.workers import Workers, WorkersDied, map_items
 
 LONGEST = 2**15 - 2      # pixels; OpenCV warps no longer side
@@ -186,6 +187,9 @@ def link_or_copy(source: Path, target: Path) -> None:
     A link takes neither time nor room; not every file system has it, and
     none from one disk to another.
     """
+    if not (is_local(source) and is_local(target)):
+        copy_object(source, target)
+        return
     if target.exists() and target.samefile(source):
         return  # To rename one name of a file to another does nothing.
     with whole_file(target) as new:
@@ -195,6 +199,19 @@ def link_or_copy(source: Path, target: Path) -> None:
             os.link(source.resolve() if source.is_symlink() else source, new)
         except OSError:
             shutil.copyfile(source, new)
+
+
+def copy_object(source: Path, target: Path) -> None:
+    """Copy an object from a store, to one, or inside it."""
+    if is_local(source) or is_local(target) or source.fs is not target.fs:
+        with whole_file(target) as new:
+            new.write_bytes(source.read_bytes())
+        return
+    try:
+        source.copy_to(target)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written ({error.strerror})"
+                        ) from None
 
 
 def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,

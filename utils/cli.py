@@ -443,11 +443,12 @@ def show_or_save(figures: dict[str, object], save: Path | None) -> None:
 
 def save_figure(figure, path: Path) -> None:
     """Save a matplotlib figure; UserError for an unknown kind of file."""
-    from utils.files import whole_file
+    from utils.files import refuse_folder, whole_file
     kinds = figure.canvas.get_supported_filetypes()
     kind = path.suffix.lower().lstrip(".")
     if kind not in kinds:
         raise UserError(f"{path}: a figure is saved as one of "
                         + ", ".join(f".{name}" for name in sorted(kinds)))
+    refuse_folder(path)
     with whole_file(path) as partial:
         figure.savefig(partial, format=kind)

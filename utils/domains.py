@@ -3,7 +3,6 @@
 A domain is a folder of them: laboratory, orchard, telephone.
 """
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from utils.inspection import (Inspection, inspect_dataset, inspect_image,
                               near_identical)
 from utils.labels import (MIN_LEAVES, Dataset, linked_copies, read_dataset,
                           read_groups)
+from utils.places import common_folder, is_inside
 from utils.workers import Workers
 
 
@@ -65,14 +65,10 @@ def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
     places = [folder.resolve() for folder in folders]
     for index, place in enumerate(places):
         for other in places[:index] + places[index + 1:]:
-            if place == other or other in place.parents:
+            if is_inside(place, other):
                 raise UserError(f"{folders[index]}: lies in another of the "
                                 "folders, or is given twice")
-    try:
-        root = Path(os.path.commonpath(places))
-    except ValueError:
-        raise UserError(f"{folders[1]}: is on another drive than "
-                        f"{folders[0]}") from None
+    root = common_folder(places)
     plants = {}
     for dataset in found:
         for name, plant in zip(dataset.class_names, dataset.plants):

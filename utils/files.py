@@ -8,15 +8,19 @@ import fcntl
 import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from utils.cli import UserError
+from utils.places import is_local
 
 # A file that is being written: hidden, so that no program takes it for an
 # image of the user's.
 PARTIAL = re.compile(r"\.partial-[0-9a-f]{16}(\..*)?")
+# Written into a store to see whether that is possible.
+PROBE = ".may-be-written"
 
 
 @contextmanager
@@ -26,9 +30,14 @@ def whole_file(path: Path) -> Iterator[Path]:
     So a file is there whole or not at all, whatever stops the program.
     Folders on the way are made.  The name follows from that of path: what a
     killed run has left there, the next one writes over.  A device or a pipe
-    (/dev/null, /dev/stdout) is written to itself.  Raises UserError where it
-    can't write, or where another run is writing this very file.
+    (/dev/null, /dev/stdout) is written to itself.  In an object store the
+    last of two runs has its way.  Raises UserError where it can't write, or
+    where another run is writing this very file.
     """
+    if not is_local(path):
+        with _whole_object(path) as partial:
+            yield partial
+        return
     if _is_device(path):
         try:
             yield path
@@ -56,6 +65,27 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         if lock is not None:
             os.close(lock)
+
+
+@contextmanager
+def _whole_object(path) -> Iterator[Path]:
+    """Give a local file to write to, put into a store when all is well."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="leaf-") as folder:
+            partial = Path(folder, f"object{path.suffix}")
+            yield partial
+            path.put(partial)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def refuse_folder(path: Path) -> None:
+    """Raise UserError where a store has a folder of a file's name.
+
+    On a disk the system does; an object of that name would hide the folder.
+    """
+    if not is_local(path) and path.is_dir():
+        raise UserError(f"{path}: cannot be written (Is a directory)")
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:
@@ -113,9 +143,14 @@ def only_run(folder: Path) -> Iterator[bool]:
     """Let no other run write into a folder until this block ends.
 
     It is made where it is missing, and goes again if it stays empty.  Gives
-    False where its disk knows no locks, so that there may be another run.
+    False where its disk knows no locks, so that there may be another run;
+    an object store knows none.
     Raises UserError where there is one, or nothing can be written.
     """
+    if not is_local(folder):
+        _try_to_write(folder)
+        yield False
+        return
     is_new = not folder.is_dir()
     descriptor = None
     try:
@@ -138,6 +173,22 @@ def only_run(folder: Path) -> Iterator[bool]:
         if is_new:
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _try_to_write(folder) -> None:
+    """Raise UserError where nothing can be written into a store's folder.
+
+    Now, not after the minutes or hours of work that are to be written.
+    """
+    trial = folder / PROBE
+    try:
+        with tempfile.NamedTemporaryFile() as empty:
+            trial.put(empty.name)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    # Who may write need not be allowed to delete.
+    with suppress(OSError):
+        trial.unlink()
 
 
 def remove_partial(folder: Path, files: Iterable[Path]) -> None:

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 
 from utils.cli import UserError, without_chatter
 from utils.files import whole_file
+from utils.places import is_local, path_of
 
 # What OpenCV can't do is told by our errors, without a log of its own.
 cv2.setLogLevel(0)
@@ -58,23 +59,40 @@ def find_images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UserError(f"{folder}: " + ("not a folder" if folder.exists()
                                          else "no such folder"))
+    if not is_local(folder):
+        return sorted((file for file in _stored(folder)
+                       if is_image(file.name)), key=natural_key)
     found, entered = [], set()
 
     def refuse(error: OSError) -> None:
         raise UserError(f"{error.filename}: {error.strerror}")
 
-    for place, folders, names in os.walk(folder, onerror=refuse,
-                                         followlinks=True):
-        identity = os.path.realpath(place)
+    for path, folders, names in os.walk(folder, onerror=refuse,
+                                        followlinks=True):
+        identity = os.path.realpath(path)
         if identity in entered:
             folders.clear()
             continue
         entered.add(identity)
         folders[:] = sorted(name for name in folders
                             if not name.startswith("."))
-        found += [Path(place, name).relative_to(folder)
+        found += [Path(path, name).relative_to(folder)
                   for name in names if is_image(name)]
     return sorted(found, key=natural_key)
+
+
+def _stored(folder) -> list[Path]:
+    """Return all objects below a folder of a store, but hidden ones.
+
+    Relative to it.  None leads out of it: ".." is hidden as well.
+    Raises UserError where the store can't be asked.
+    """
+    try:
+        found = folder.files()
+    except OSError as error:
+        raise UserError(f"{folder}: {error.strerror}") from None
+    return [file for file in found if not any(
+        part.startswith(".") for part in file.parts)]
 
 
 def read_image(path: Path | str) -> np.ndarray:
@@ -83,7 +101,7 @@ def read_image(path: Path | str) -> np.ndarray:
     Transparency is laid over white, 16 bits are scaled to 8.
     Raises UserError, with the path, for all that is no readable image.
     """
-    with open_image(Path(path)) as image:
+    with open_image(path_of(path)) as image:
         return to_rgb(image)
 
 
@@ -95,12 +113,18 @@ def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
     """
     full = {parent for file in files for parent in file.parents}
     empty = []
-    for place, folders, _ in os.walk(folder):
-        below = Path(place).relative_to(folder)
+    if not is_local(folder):
+        # A store's folders are in the names of its objects.
+        others = {parent for file in _stored(folder)
+                  for parent in file.parents} - full
+        return sorted((other for other in others if other.parent in full),
+                      key=lambda other: (other.parent.parts, other.name))
+    for path, folders, _ in os.walk(folder):
+        below = Path(path).relative_to(folder)
         # Links that find_images did not follow lead to what it had found.
         folders[:] = sorted(name for name in folders
                             if not name.startswith(".")
-                            and not os.path.islink(os.path.join(place, name)))
+                            and not os.path.islink(os.path.join(path, name)))
         empty += [below / name for name in folders if below / name not in full]
         folders[:] = [name for name in folders if below / name in full]
     return empty
@@ -119,23 +143,40 @@ def check_image(path: Path) -> tuple[int, int]:
         return size
 
 
+def fetch(path: Path) -> bytes | None:
+    """Return an object's content, for what reads it twice; else None.
+
+    Raises UserError where the store has none, or doesn't give it.
+    """
+    if is_local(path):
+        return None
+    with _reading(path):
+        return path.read_bytes()
+
+
 @contextmanager
-def open_image(path: Path) -> Iterator[Image.Image]:
+def open_image(path: Path, content: bytes | None = None
+               ) -> Iterator[Image.Image]:
     """Give an image file as Pillow has it, its pixels not yet read.
 
     Pillow reads it rather than OpenCV: it notices truncated files, knows
     the size before it decodes, and handles orientation, palettes and CMYK.
+    content: what fetch(path) returned, if it was called.
     Raises UserError, with the path, for all that is no readable image; so
     does whatever Pillow raises while the image is used.
     """
-    try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
+    with _reading(path):
+        source = path
+        if not is_local(path):
+            source = io.BytesIO(path.read_bytes() if content is None
+                                else content)
+        elif path.exists() and not (path.is_file() or path.is_dir()):
             # Opening a pipe would wait for its writer for ever.
             raise UserError(f"{path}: not a regular file")
         with warnings.catch_warnings():
             # Pillow warns of odd metadata and of size; size is ours to say.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(source, formats=FORMATS) as image:
                 width, height = image.size
                 if width * height > MAX_PIXELS:
                     raise UserError(
@@ -146,6 +187,13 @@ def open_image(path: Path) -> Iterator[Image.Image]:
                     with without_chatter():
                         image.load()
                 yield image
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Make a UserError, with the path, of all that is raised inside."""
+    try:
+        yield
     except UserError:
         raise
     except FileNotFoundError:

@@ -10,8 +10,9 @@ import numpy as np
 
 from utils import cli
 from utils.cli import UserError
-from utils.images import open_image, to_rgb
+from utils.images import fetch, open_image, to_rgb
 from utils.labels import Dataset
+from utils.places import is_local
 from utils.workers import Workers, map_items
 
 # Side of the thumbnail, in pixels, and root mean square difference, in grey
@@ -42,14 +43,15 @@ class Inspection:
 
 def inspect_image(path: Path) -> Inspection:
     """Read an image once, whole; UserError where it can't be read."""
-    with open_image(path) as image:
+    content = fetch(path)
+    with open_image(path, content) as image:
         size, mode = image.size, image.mode
         # A JPEG is decoded at a quarter of its size where that is enough;
         # all of the file is gone through nevertheless.
         image.draft(None, (4 * THUMBNAIL, 4 * THUMBNAIL))
         image.load()
         thumbnail = make_thumbnail(to_rgb(image))
-        return Inspection(size, mode, file_digest(path), thumbnail)
+        return Inspection(size, mode, file_digest(path, content), thumbnail)
 
 
 def inspect_dataset(dataset: Dataset, workers: Workers,
@@ -72,17 +74,23 @@ def inspect_dataset(dataset: Dataset, workers: Workers,
     return results, good
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hex."""
-    with open(path, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def file_digest(path: Path, content: bytes | None = None) -> str:
+    """Return the SHA-256 of a file's content, in hex.
+
+    content: that, if it was fetched already.
+    """
+    if content is not None:
+        return hashlib.sha256(content).hexdigest()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest_of(path: Path) -> str:
     """Return a file's digest, or "" where it can't be read."""
     try:
         # Opening a pipe would wait for its writer for ever.
-        return file_digest(path) if path.is_file() else ""
+        return (file_digest(path) if not is_local(path) or path.is_file()
+                else "")
     except OSError:
         return ""
 

@@ -16,6 +16,7 @@ import numpy as np
 from utils.alterations import ALTERATIONS
 from utils.cli import UserError
 from utils.images import find_images, natural_key
+from utils.places import path_of
 from utils.tables import cell
 
 # "a_Flip.JPG" and "a_Rotate_2.JPG" show the same leaf as "a.JPG" does.
@@ -69,7 +70,7 @@ def read_dataset(folder: Path) -> Dataset:
     come from the folders' names alone.  Raises UserError where there is no
     image.
     """
-    folder = Path(folder)
+    folder = path_of(folder)
     files = find_images(folder)
     if not files:
         raise UserError(f"{folder}: no images in it or below it")
@@ -91,7 +92,7 @@ def read_dataset(folder: Path) -> Dataset:
 def _name_classes(root: Path, folders: list[Path]
                   ) -> tuple[list[str], list[str]]:
     """Return class name and plant for each class folder (relative)."""
-    top = Path(root.resolve())
+    top = root.resolve()
     if folders == [Path(".")]:
         # One class on its own: its plant may be the folder above it.
         names = [top.name or "images"]
@@ -148,7 +149,7 @@ def read_groups(path: Path, dataset: Dataset) -> list[str]:
     Raises UserError where the CSV can't be read or names none of the images.
     """
     try:
-        with open(path, newline="", encoding="utf-8-sig") as lines:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
             rows = csv.DictReader(lines)
             if not {"file", "leaf"} <= set(rows.fieldnames or ()):
                 raise UserError(f"{path}: needs the columns file,leaf")

@@ -28,6 +28,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -37,6 +38,7 @@ from utils.familiarity import Familiarity
 from utils.files import whole_file
 from utils.images import preprocess, read_image
 from utils.litert import Network
+from utils.places import path_of
 
 # Raised when an older program could not read the archive rightly.
 FORMAT = 2
@@ -165,27 +167,12 @@ class Learnings:
         Raises UserError where it is missing, damaged, not the one that was
         signed, or of another format.
         """
-        path = Path(path)
-        if verify:
-            verify_signature(path)
+        path = path_of(path)
         try:
-            with zipfile.ZipFile(path) as archive:
-                text = _read_member(archive, DESCRIPTION)
-                fields = json.loads(text)
-                if fields["format"] != FORMAT:
-                    raise UserError(
-                        f"{path}: has format {fields['format']}, this "
-                        f"program reads format {FORMAT}; " + (
-                            "use a newer version of it" if
-                            fields["format"] > FORMAT else
-                            "train again, or use the version that wrote it"))
-                content = {}
-                for name in (MODEL, FAMILIARITY):
-                    content[name] = _read_member(archive, name)
-                    digest = hashlib.sha256(content[name]).hexdigest()
-                    if digest != fields["sha256"][name]:
-                        raise UserError(f"{path}: damaged, {name} was "
-                                        "changed")
+            with path.open("rb") as stream:
+                if verify:
+                    verify_signature(path, stream)
+                text, fields, content = _read_parts(path, stream)
             learnings = cls(
                 _read_description(fields), content[MODEL],
                 Familiarity.from_bytes(content[FAMILIARITY]),
@@ -229,6 +216,29 @@ def middle(rgb_img: np.ndarray, part: float) -> np.ndarray:
     return rgb_img[top:height - top, left:width - left]
 
 
+def _read_parts(path: Path, stream: BinaryIO) -> tuple[bytes, dict, dict]:
+    """Return an open archive's description as text and as JSON, and parts.
+
+    Raises UserError where it has another format or was changed.
+    """
+    with zipfile.ZipFile(stream) as archive:
+        text = _read_member(archive, DESCRIPTION)
+        fields = json.loads(text)
+        if fields["format"] != FORMAT:
+            raise UserError(
+                f"{path}: has format {fields['format']}, this program reads "
+                f"format {FORMAT}; " + (
+                    "use a newer version of it" if fields["format"] > FORMAT
+                    else "train again, or use the version that wrote it"))
+        content = {}
+        for name in (MODEL, FAMILIARITY):
+            content[name] = _read_member(archive, name)
+            digest = hashlib.sha256(content[name]).hexdigest()
+            if digest != fields["sha256"][name]:
+                raise UserError(f"{path}: damaged, {name} was changed")
+    return text, fields, content
+
+
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     """Return a member's content; ValueError where it is no true one."""
     found = archive.getinfo(name)
@@ -262,14 +272,15 @@ def _read_description(fields: dict) -> Description:
     return description
 
 
-def verify_signature(path: Path) -> None:
+def verify_signature(path: Path, content: BinaryIO) -> None:
     """Raise UserError where signature.txt beside an archive is not its.
 
+    content: the archive's, open at its beginning.
     One that names another file, or none at all, says nothing of it.
     """
     signature = path.with_name(SIGNATURE)
     try:
-        with open(signature, "rb") as opened:
+        with signature.open("rb") as opened:
             line = opened.read(10_000)
     except FileNotFoundError:
         return
@@ -278,8 +289,8 @@ def verify_signature(path: Path) -> None:
     if found is None:
         raise UserError(f"{signature}: is not what sha1sum prints; "
                         "--no-verify leaves it unread")
-    if (os.fsdecode(found[2]) == path.name and path.is_file()
-            and file_sha1(path) != found[1].decode()):
+    if os.fsdecode(found[2]) == path.name and hashlib.file_digest(
+            content, "sha1").hexdigest() != found[1].decode():
         raise UserError(f"{path}: is not the archive that {signature} was "
                         "made for; --no-verify takes it nevertheless")
 
@@ -323,7 +334,7 @@ def write_archive(path: Path, description: Description,
 
 def file_sha1(path: Path) -> str:
     """Return the SHA-1 of a file's content, in hexadecimal."""
-    with open(path, "rb") as content:
+    with path.open("rb") as content:
         return hashlib.file_digest(content, "sha1").hexdigest()
 
 

@@ -13,12 +13,16 @@ from pathlib import Path
 from utils import cli
 from utils.cli import UserError
 from utils.files import only_run, remove_partial, whole_file
+from utils.places import is_inside, is_local
 
 RECORD = ".augmentation.json"
 
 
 def files_below(folder: Path) -> Iterator[Path]:
     """Yield all files below a folder, relative to it; links are files."""
+    if not is_local(folder):
+        yield from folder.files()
+        return
     for place, folders, names in os.walk(folder):
         links = [name for name in folders
                  if os.path.islink(os.path.join(place, name))]
@@ -29,7 +33,7 @@ def files_below(folder: Path) -> Iterator[Path]:
 def read_record(folder: Path) -> tuple[str, set[Path]]:
     """Return fingerprint and files of the tree in a folder, if any."""
     try:
-        with open(folder / RECORD, encoding="utf-8") as content:
+        with (folder / RECORD).open(encoding="utf-8") as content:
             record = json.load(content)
         return str(record["fingerprint"]), set(map(Path, record["files"]))
     except (OSError, ValueError, TypeError, KeyError):
@@ -41,12 +45,13 @@ def check_place(folder: Path, source: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: exists and is not a folder")
     # Path.resolve would stop at a loop of links.
-    inner, outer = (Path(os.path.realpath(path)) for path in (folder, source))
-    if inner.is_relative_to(outer):
+    inner, outer = (Path(os.path.realpath(path)) if is_local(path)
+                    else path.resolve() for path in (folder, source))
+    if is_inside(inner, outer):
         raise UserError(f"{folder}: lies inside {source}, whose classes it "
                         "would join; choose another --output-dir, or "
                         "--in-place")
-    if outer.is_relative_to(inner):
+    if is_inside(outer, inner):
         raise UserError(f"{folder}: holds {source}; choose another "
                         "--output-dir")
 
@@ -60,6 +65,9 @@ def only_tree(folder: Path) -> Iterator[None]:
     or nothing can be written.
     """
     with only_run(folder):
+        if not is_local(folder):
+            yield       # Nothing is there before it is whole.
+            return
         remove_partial(folder, files_below(folder))
         try:
             yield

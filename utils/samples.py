@@ -15,6 +15,7 @@ import numpy as np
 from utils import cli
 from utils.drawing import SMALLEST, draw_leaf, draw_leaf_and_mask
 from utils.images import write_image
+from utils.places import path_of
 
 __all__ = ["CLASS_COUNTS", "draw_leaf", "draw_leaf_and_mask",
            "sample_counts", "write_samples"]
@@ -75,7 +76,7 @@ def write_samples(folder: Path, total: int, size: int,
 def build_parser() -> cli.Parser:
     """Return the parser of the command line above."""
     parser = cli.Parser("Draw a sample data set of apple and grape leaves.")
-    parser.add_argument("directory", type=Path, metavar="DIRECTORY",
+    parser.add_argument("directory", type=path_of, metavar="DIRECTORY",
                         help="new or empty folder for the classes")
     parser.add_argument("--count", type=cli.positive_int, default=240,
                         metavar="N", help="number of leaves in all; at least "

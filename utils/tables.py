@@ -51,7 +51,8 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
 
     Raises UserError where it can't be written.
     """
-    from utils.files import whole_file
+    from utils.files import refuse_folder, whole_file
+    refuse_folder(path)
     with whole_file(path) as partial:
         with open(partial, "w", encoding="utf-8", newline="") as stream:
             yield stream

@@ -1,5 +1,6 @@
 """Whatever a file holds, its reader says what is wrong, or reads it."""
 
+import io
 import json
 from functools import cache, partial
 from pathlib import Path
@@ -120,7 +121,7 @@ def test_tables(case, learned, data):
 
 def read_signature(path):
     try:
-        verify_signature(path.with_name("learnings.zip"))
+        verify_signature(path.with_name("learnings.zip"), io.BytesIO())
     except UserError as error:
         assert "signature" in str(error)
 

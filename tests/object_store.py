@@ -1,0 +1,71 @@
+"""An S3 server on this machine, and what tests of stores have in common."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import numpy as np
+
+from utils import cli
+from utils.files import whole_file
+from utils.images import write_image
+from utils.output_tree import files_below
+from utils.samples import draw_leaf
+
+# What a user sets, and what keeps the user's own settings out.
+SETTINGS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1", "NO_PROXY": "127.0.0.1",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+@contextmanager
+def s3_server():
+    """Give the address of moto's server, which ends with this block."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p",
+         str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except ConnectionRefusedError:
+                assert process.poll() is None, "the server has stopped"
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def fill(folder, counts=(("Apple_rust", 4), ("Grape_Esca", 2))):
+    """Write leaves of each class into a folder, on a disk or in a store."""
+    for name, count in counts:
+        for number in range(1, count + 1):
+            write_image(folder / name / f"image ({number}).JPG", draw_leaf(
+                name, np.random.default_rng([number, len(name)]), 32))
+    return folder
+
+
+def put(path, content):
+    """Write an object."""
+    with whole_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def contents(folder):
+    """Return {name: content} of all below a folder."""
+    return {file.as_posix(): (folder / file).read_bytes()
+            for file in files_below(folder)}
+
+
+def run(program, *arguments):
+    """Return the exit status of a program."""
+    return cli.run(lambda: program.main([*map(str, arguments)]))
