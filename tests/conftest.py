@@ -1,8 +1,10 @@
 """What all tests need: the programs importable, no screen, small trees."""
 
+import fcntl
 import os
 import runpy
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,30 @@ def learned(tmp_path_factory):
     leaves.csv, learnings.zip, signature.txt, report/, and the run's exit
     status and output in `status` and `stdout`.
     """
+    with built_once(tmp_path_factory, "learned") as (folder, is_new):
+        if is_new:
+            learn_into(folder)
+    return folder
+
+
+@contextmanager
+def built_once(tmp_path_factory, name):
+    """Give a folder, and whether it is new, to one process at a time.
+
+    The processes of pytest-xdist share it: what takes long is made once.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        root = root.parent
+    with open(root / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        is_new = not (root / name).is_dir()
+        (root / name).mkdir(exist_ok=True)
+        yield root / name, is_new
+
+
+def learn_into(folder):
+    """Have train.py run as `learned` says."""
     import contextlib
     import io
 
@@ -57,7 +83,6 @@ def learned(tmp_path_factory):
     from utils import cli
     from utils.images import write_image
     from utils.samples import draw_leaf
-    folder = tmp_path_factory.mktemp("learned")
     rows = ["file,leaf"]
     for name, count in (("Apple_healthy", 9), ("Grape_Esca", 6)):
         for number in range(1, count + 1):
@@ -75,7 +100,6 @@ def learned(tmp_path_factory):
             "--size", "64", "--epochs", "1", "--no-display"]))
     (folder / "status").write_text(str(status))
     (folder / "stdout").write_text(output.getvalue())
-    return folder
 
 
 @pytest.fixture(scope="session")

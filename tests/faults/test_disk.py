@@ -68,8 +68,9 @@ import numpy as np
 sys.path.insert(0, sys.argv[1])
 from utils import features
 answer = [np.ones((1, 4, 4, 100), np.float16)]
-features.image_answers = lambda *_: iter([answer] * 1000)
-features.frozen_features(b"", [None] * 1000, 4, 1, Path("out/a.npy"), "")
+features.answers = lambda *_: iter([answer] * 1000)
+features.frozen_features(b"", [None] * 1000, None, None, Path("out/a.npy"),
+                         "")
 """
 
 
