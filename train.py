@@ -14,6 +14,9 @@ names the disease is learned, in two phases:
 A frozen layer answers the same for an image at every epoch, so each image
 goes through the frozen part once, and both phases learn from what it gave.
 The split is by leaf, and the validation part is looked at once, at the end.
+
+On several machines, each started with this command and a TF_CONFIG of its
+own, the first does all this, and the others help it to fine-tune.
 """
 
 import signal
@@ -27,7 +30,7 @@ import hashlib
 import platform
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -35,7 +38,7 @@ from pathlib import Path
 import numpy as np
 
 from utils import backbone as backbones
-from utils import cli, labels, recipe
+from utils import cli, labels, machines, recipe, replicas
 from utils.alterations import ALTERATIONS
 from utils.audit import audit
 from utils.balancing import (class_targets, plan_balance, plan_files,
@@ -46,6 +49,8 @@ from utils.export import Exported, export
 from utils.features import frozen_features, load_image
 from utils.field_views import plan_views, scene_of
 from utils.files import only_run
+from utils.handover import (PARTS, Handover, features_file, fine_tune_along,
+                            hand_over)
 from utils.images import preprocess, read_image
 from utils.inspection import file_digest
 from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
@@ -54,7 +59,7 @@ from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
                              Description, Learnings, sign, write_archive)
 from utils.places import is_local, path_of
 from utils.proof import check_answers, proof_table, prove
-from utils.recipe import Examples
+from utils.recipe import Examples, Plan
 from utils.report import Clock, write_report, write_split
 from utils.weights import find_weights
 from utils.workers import Workers, keep_memory
@@ -150,7 +155,8 @@ def build_frozen(options: argparse.Namespace, images: list[Path],
 
 def fit(options: argparse.Namespace, frozen: tuple, images: list,
         targets: np.ndarray, training: Dataset, stopping: Dataset,
-        strange: tuple, folder: Path, clock: Clock) -> Learned:
+        strange: tuple, folder: Path, clock: Clock, strategy=None
+        ) -> Learned:
     """Learn to tell the classes apart, in two phases.
 
     frozen: what build_frozen returned.  images, targets (N,): to learn
@@ -158,6 +164,7 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     stopping: to stop by and calibrate with; strange: field views of it,
     their labels and the scenery of all views.  folder: for the frozen
     features, until this returns.
+    strategy: of several machines, of which this one is the chief.
     """
     keras = backbones.import_keras()
     backbone, cut, settings = frozen
@@ -170,10 +177,10 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
         learned, stop_by = (
             Examples(frozen_features(
                 model, paths, load, options.workers,
-                folder / f"{name}.npy", f"{name} part"), labels)
-            for name, paths, labels in (
-                ("Training", images, targets),
-                ("Stopping", stopping.paths(), stopping.labels)))
+                features_file(folder, name), f"{name} part"), labels)
+            for name, paths, labels in zip(
+                PARTS, (images, stopping.paths()),
+                (targets, stopping.labels)))
     precision = backbones.fast_precision()
     with clock.phase("head"):
         top = backbones.copy_top(backbone, cut, precision)
@@ -184,10 +191,17 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     with clock.phase("fine-tuning"):
         classifier = recipe.build_classifier(top, head)
         before = classifier.get_weights()
+        plan = Plan(options.learning_rate, epochs, options.batch_size,
+                    options.patience)
+        if strategy is not None:
+            hand_over(folder, Handover(
+                options.size, cut, precision, len(training.class_names),
+                asdict(plan), rng.bit_generator.state, options.keep_partial),
+                classifier, (learned, stop_by))
+            replicas.tell(strategy, folder.name)
         second, interrupted = recipe.fine_tune(
-            classifier, learned, stop_by, options.learning_rate,
-            epochs, options.batch_size, options.patience, rng,
-            options.keep_partial)
+            classifier, learned, stop_by, plan, rng, options.keep_partial,
+            strategy)
         losses = second.get("val_loss")
         if losses and min(losses) > min(first["val_loss"]):
             rows = np.linspace(0, len(targets) - 1, recipe.POOLED).astype(int)
@@ -218,10 +232,24 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     return Learned(description, exported, (first, second), interrupted)
 
 
-def learn(options: argparse.Namespace, folder: Path) -> int:
+def help_fine_tuning(place: Path, task: machines.Task, strategy) -> int:
+    """Fine-tune along with the chief, and write nothing; return the status.
+
+    place: the folder of the archive, on a disk that the machines share.
+    """
+    print(f"{task}: joined, and waits for the chief", flush=True)
+    with machines.ended_by_interrupt():
+        name = replicas.tell(strategy)
+    _, interrupted = fine_tune_along(place / name, strategy)
+    print(f"{task}: done; the chief writes what was learned")
+    return cli.INTERRUPTED if interrupted else cli.DONE
+
+
+def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     """Go the whole way as the options say; return the exit status.
 
     folder: for what is only needed until the archive is written.
+    strategy: of several machines, of which this one is the chief.
     """
     clock = Clock()
     keep_memory()
@@ -258,7 +286,7 @@ def learn(options: argparse.Namespace, folder: Path) -> int:
     learned = fit(options, frozen,
                   [augmented / file for file in files] + views,
                   np.concatenate([targets, view_targets]), training, stopping,
-                  strange, folder, clock)
+                  strange, folder, clock, strategy)
     model = learned.exported.model
     with clock.phase("validation"):
         evaluation, figures, probabilities = prove(
@@ -333,7 +361,8 @@ def build_parser() -> cli.Parser:
         help="side to which images are scaled")
     add("--batch-size", type=cli.positive_int, default=BATCH_SIZE,
         metavar="N",
-        help="images between two steps of fine-tuning")
+        help="images between two steps of fine-tuning, on all machines "
+             "together")
     add("--epochs", type=cli.positive_int, metavar="N",
         help=f"most times that fine-tuning sees every image ({EPOCHS}, or "
              f"of few images up to {MOST_EPOCHS}, for {LEAST_STEPS} steps)")
@@ -364,9 +393,14 @@ def main(argv: list[str] | None = None) -> int:
     if options.output.is_dir():
         raise UserError(f"{options.output}: is a folder; --output names the "
                         "archive")
-    if options.cluster and not is_local(place):
-        raise UserError(f"{options.output}: with --cluster the archive is "
-                        "written to a disk that the workers see as well")
+    task, strategy = machines.read_task(), None
+    if (options.cluster or task) and not is_local(place):
+        raise UserError(f"{options.output}: with several machines the "
+                        "archive is written to a disk that all of them see")
+    if task is not None:
+        strategy = machines.join(task)
+        if not task.is_chief:
+            return help_fine_tuning(place, task, strategy)
     # Beside the archive: where nothing can be written it fails now, not
     # after minutes, and the disk is the one that the user has chosen (for an
     # object store that of the system's temporary files, see TMPDIR).
@@ -378,7 +412,7 @@ def main(argv: list[str] | None = None) -> int:
         with tempfile.TemporaryDirectory(
                 prefix=SCRATCH, dir=place if is_local(place) else None
                 ) as folder:
-            return learn(options, Path(folder))
+            return learn(options, Path(folder), strategy)
 
 
 if __name__ == "__main__":

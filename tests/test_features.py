@@ -8,7 +8,7 @@ import pytest
 from utils.backbone import import_keras, to_litert
 from utils.cli import UserError
 from utils.features import (all_outputs, answers, frozen_features,
-                            load_image, shuffled_batches)
+                            load_image)
 from utils.images import preprocess, write_image
 from utils.workers import Workers
 
@@ -62,20 +62,3 @@ def test_an_image_that_cannot_be_read_is_an_error(model, paths):
     paths[20].write_bytes(b"no image")
     with pytest.raises(UserError, match="20.png"):
         all_outputs(model, paths, 8, Workers(2), "")
-
-
-def test_each_epoch_has_every_image_once_in_another_order():
-    features = np.arange(10, dtype=np.float16)[:, np.newaxis]
-    batches = shuffled_batches(features, 10 * np.arange(10), 4, 2,
-                               np.random.default_rng(1))
-    epochs = []
-    for _ in range(2):
-        epoch = [next(batches) for _ in range(3)]
-        assert [len(targets) for _, targets in epoch] == [4, 4, 2]
-        for rows, targets in epoch:
-            assert rows.dtype == np.float32
-            assert (10 * rows[:, 0] == targets).all()
-        epochs.append([targets.tolist() for _, targets in epoch])
-    assert sorted(sum(epochs[0], [])) == list(range(0, 100, 10))
-    assert epochs[0] != epochs[1]
-    assert not list(batches)

@@ -1,12 +1,14 @@
 """utils/recipe.py: both phases learn, and stop when they should."""
 
+import signal
+
 import numpy as np
 import pytest
 
 from utils import backbone as backbones
 from utils import recipe
 from utils.cli import UserError
-from utils.recipe import Examples
+from utils.recipe import Examples, Plan
 
 CUT = "block_15_add"
 
@@ -45,8 +47,9 @@ def classifier(backbone):
 
 def tune(classifier, rate=1e-3, epochs=3, patience=3, **options):
     model, learned, stopping = classifier
-    return recipe.fine_tune(model, learned, stopping, rate, epochs, 16,
-                            patience, np.random.default_rng(1), **options)
+    return recipe.fine_tune(
+        model, learned, stopping, Plan(rate, epochs, 16, patience),
+        np.random.default_rng(1), **options)
 
 
 def test_the_head_learns_what_can_be_told_apart():
@@ -96,9 +99,49 @@ def test_fine_tuning_stops_and_puts_the_best_weights_back(classifier):
     wrong = Examples(stopping.features, (stopping.targets + 1) % 3)
     history, _ = tune((model, learned, wrong), epochs=9, patience=1)
     assert len(history["loss"]) < 9
-    loss, _ = model.evaluate(wrong.features.astype(np.float32),
-                             wrong.one_hot(3), verbose=0)
-    assert loss == pytest.approx(min(history["val_loss"]), rel=1e-3)
+    logits = model.predict_on_batch(wrong.features.astype(np.float32))
+    losses = np.log(np.exp(logits).sum(1)) - (logits * wrong.one_hot(3)).sum(1)
+    assert losses.mean() == pytest.approx(min(history["val_loss"]), rel=1e-3)
+
+
+def test_fine_tuning_is_what_the_fit_of_keras_is(classifier, monkeypatch):
+    monkeypatch.setattr(recipe, "DROPOUT", 0.0)
+    keras = backbones.import_keras()
+    model, learned, stopping = classifier
+    plan = Plan(1e-3, 2, 16, 3)
+    reference = keras.models.clone_model(model)
+    reference.set_weights(model.get_weights())
+    reference.layers[-1].layers[0].rate = 0.0
+    history, _ = recipe.fine_tune(model, learned, stopping, plan,
+                                  np.random.default_rng(1))
+    recipe.compile_model(reference, recipe.build_optimizer(
+        reference, plan, 4))
+    rng, losses = np.random.default_rng(1), []
+    for epoch in range(2):
+        order, loss = rng.permutation(60), 0
+        for rows in np.split(order, [16, 32, 48]):
+            figures = reference.train_on_batch(
+                learned.features[rows].astype(np.float32),
+                learned.one_hot(3)[rows], return_dict=True)
+            # Of all batches of the epoch so far.
+            reference.reset_metrics()
+            loss += figures["loss"] * len(rows) / 60
+        losses.append(loss)
+    assert history["loss"] == pytest.approx(losses, rel=1e-4)
+
+
+def test_each_epoch_has_every_image_once_and_drops_a_fifth():
+    order = np.random.default_rng(1).permutation(10)
+    batches = list(recipe.drawn_batches(order, 4, np.random.default_rng(1)))
+    assert [len(rows) for rows, _ in batches] == [4, 4, 2]
+    assert [set(rows) for rows, _ in batches] == [
+        set(order[:4]), set(order[4:8]), set(order[8:])]
+    factors = np.concatenate([factors for _, factors in batches])
+    assert factors.dtype == np.float32
+    assert set(factors.ravel().tolist()) == {0.0, 1.25}
+    assert (factors == 0).mean() == pytest.approx(0.2, abs=0.02)
+    _, factors = next(recipe.drawn_batches(order, 4))
+    assert (factors == 1).all()
 
 
 def test_a_loss_that_is_no_number_is_an_error_with_the_way_out(classifier):
@@ -107,8 +150,9 @@ def test_a_loss_that_is_no_number_is_an_error_with_the_way_out(classifier):
 
 
 @pytest.mark.parametrize("batches, best", [(3, "start"), (6, "epoch")])
+@pytest.mark.parametrize("is_signal", [False, True])
 def test_an_interrupted_run_keeps_the_best_weights_if_asked(
-        classifier, monkeypatch, batches, best):
+        classifier, monkeypatch, batches, best, is_signal):
     keras = backbones.import_keras()
     model, _, _ = classifier
     seen, states = [], {"start": model.get_weights()}
@@ -117,17 +161,21 @@ def test_an_interrupted_run_keeps_the_best_weights_if_asked(
         def count(number, logs=None):
             seen.append(number)
             if len(seen) == 4:
-                states["epoch"] = model.get_weights()
-            if len(seen) == batches:
+                states["epoch"] = callback.model.get_weights()
+            if len(seen) == batches and is_signal:
+                signal.raise_signal(signal.SIGINT)
+            elif len(seen) == batches:
                 raise KeyboardInterrupt
 
-        return keras.callbacks.LambdaCallback(on_train_batch_end=count)
+        callback = keras.callbacks.LambdaCallback(on_train_batch_end=count)
+        return callback
 
     monkeypatch.setattr(recipe, "advancing", stop)
     with pytest.raises(KeyboardInterrupt):
         tune(classifier)
-    model.set_weights(states["start"])
+    assert len(seen) == batches
+    assert all(map(np.array_equal, model.get_weights(), states["start"]))
     seen.clear()
     _, interrupted = tune(classifier, keep_partial=True)
-    assert interrupted
+    assert interrupted and len(seen) == batches
     assert all(map(np.array_equal, model.get_weights(), states[best]))

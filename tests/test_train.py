@@ -169,7 +169,7 @@ def test_what_a_killed_run_has_left_is_cleared_away(tmp_path, monkeypatch):
     left.mkdir()
     (left / "Training.npy").write_bytes(b"features")
 
-    def learn(options, folder):
+    def learn(options, folder, strategy):
         assert folder.is_dir() and not left.exists()
         return 0
 
@@ -273,7 +273,7 @@ def test_several_folders_weigh_the_same_in_a_class(leaves, tmp_path,
     seen = {}
 
     def fit(options, frozen, images, targets, training, stopping, strange,
-            folder, clock):
+            folder, *_):
         files = [image.relative_to(folder / "augmented_directory")
                  for image in images if isinstance(image, Path)]
         seen.update(files=Counter(file.parts[0] for file in files),

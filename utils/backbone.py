@@ -1,12 +1,12 @@
 """MobileNetV2, cut in two, and made a LiteRT file.
 
-The only file in utils that imports TensorFlow, inside its functions.
+Imports TensorFlow inside its functions; so do only machines.py and
+replicas.py, which spread the learning over machines.
 """
 
 import os
 import re
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -125,23 +125,6 @@ def copy_top(backbone, cut: str, precision: str = "float32"):
                 kernel * (factor[:, np.newaxis] if depthwise else factor),
                 shift - mean * factor])
     return top
-
-
-def stream(batches: Callable, shape: tuple[int, ...], classes: int):
-    """Return batches as what Keras's fit reads ahead from.
-
-    batches: returns an iterator of (features, targets), float32
-    (N, *shape) and (N, classes).
-    Without the tuning of tf.data: its thread sleeps for up to 16 s, and for
-    so long does the end of a training wait for it (TensorFlow 2.21).
-    """
-    import tensorflow as tf
-    dataset = tf.data.Dataset.from_generator(batches, output_signature=(
-        tf.TensorSpec((None, *shape), tf.float32),
-        tf.TensorSpec((None, classes), tf.float32)))
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return dataset.prefetch(2).with_options(options)
 
 
 def fast_precision() -> str:

@@ -78,19 +78,3 @@ def frozen_features(model: bytes, images: Sequence, load: Callable,
                                        file.stat().st_size)
         features[row] = at_cut[0]
     return features
-
-
-def shuffled_batches(features: np.ndarray, targets: np.ndarray, size: int,
-                     epochs: int, rng: np.random.Generator
-                     ) -> Iterator[tuple]:
-    """Yield batches (float32 features, targets) of so many epochs.
-
-    All images anew in another order at each epoch; only a batch of the
-    memory-mapped features is in memory.
-    """
-    for _ in range(epochs):
-        order = rng.permutation(len(features))
-        for start in range(0, len(order), size):
-            # Sorted: a disk reads forwards faster.
-            rows = np.sort(order[start:start + size])
-            yield features[rows].astype(np.float32), targets[rows]

@@ -4,14 +4,15 @@ Both phases learn from what the frozen part gave for each image.  What was
 tried, and by how much each choice helped, stands in docs/training.md.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from utils import cli
-from utils.backbone import import_keras, stream
+from utils import cli, replicas
+from utils.backbone import import_keras
 from utils.cli import UserError
-from utils.features import shuffled_batches
+from utils.machines import gone_is_an_error, noted_interrupt
 
 HEAD_RATE = 1e-3         # Adam's own default: the head starts from nothing
 HEAD_BATCH = 64          # images
@@ -24,6 +25,7 @@ DROPOUT = 0.2            # of the pooled features, against overfitting
 # the way there and back.
 HEAD_STEPS_AT_ONCE = 10
 POOLED = 64              # images at once
+POOLED_FEATURES = 1280   # of MobileNetV2
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def build_head(classes: int):
     """Return the new head: pooled features (N, 1280) to logits."""
     keras = import_keras()
     return keras.Sequential([
-        keras.layers.Input((1280,)),
+        keras.layers.Input((POOLED_FEATURES,)),
         keras.layers.Dropout(DROPOUT),
         keras.layers.Dense(classes)], name="head")
 
@@ -95,55 +97,145 @@ def pooled_examples(top, examples: Examples, rng: np.random.Generator
         examples.targets[rows])
 
 
-def fine_tune(classifier, learned: Examples, stopping: Examples, rate: float,
-              epochs: int, batch_size: int, patience: int,
-              rng: np.random.Generator, keep_partial: bool = False
-              ) -> tuple[dict, bool]:
+@dataclass(frozen=True)
+class Plan:
+    """How fine-tuning goes on.
+
+    rate: of learning, at its highest.  epochs: at most.  batch_size: images
+    between two steps, of all replicas together.  patience: epochs.
+    """
+
+    rate: float
+    epochs: int
+    batch_size: int
+    patience: int
+
+
+def fine_tune(classifier, learned: Examples, stopping: Examples, plan: Plan,
+              rng: np.random.Generator, keep_partial: bool = False,
+              strategy=None) -> tuple[dict, bool]:
     """Phase 2: learn top and head at a low rate.
 
-    The examples' features are those at the cut.  The rate rises first, as
-    Adam's first steps know little of the slope, and then falls along a
-    cosine to 0 (Loshchilov and Hutter 2017).
+    The examples' features are those at the cut.  strategy: TensorFlow's, of
+    several machines or GPUs; each machine calls this with the same
+    arguments, and ends with the same weights.
     Returns the history and whether it was interrupted: with keep_partial
-    Ctrl-C puts back the weights of the best epoch so far, or those of the
-    start.  Raises UserError where the loss is no longer a number.
+    Ctrl-C, on any machine, puts back the weights of the best epoch so far,
+    or those of the start.  Raises UserError where the loss is no longer a
+    number, or another machine has ended.
     """
     keras = import_keras()
-    classes = classifier.output_shape[-1]
-    steps = -(-len(learned.targets) // batch_size)
-    warmup = round(WARMUP * epochs * steps)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, epochs * steps - warmup, warmup_target=rate, warmup_steps=warmup)
-    compile_model(classifier, keras.optimizers.AdamW(
-        schedule, weight_decay=WEIGHT_DECAY))
-    stopper = early_stopping(patience)
-    history = keras.callbacks.History()
-    before, interrupted = classifier.get_weights(), False
-    try:
-        with cli.progress_bar() as bar:
-            classifier.fit(
-                stream(lambda: shuffled_batches(
-                    learned.features, learned.one_hot(classes), batch_size,
-                    epochs, rng), learned.features.shape[1:], classes),
-                steps_per_epoch=steps, epochs=epochs, verbose=0,
-                shuffle=False,
-                validation_data=(stopping.features,
-                                 stopping.one_hot(classes)),
-                callbacks=[stopper, history,
-                           keras.callbacks.TerminateOnNaN(),
-                           advancing(bar, "Fine-tuning", epochs * steps,
-                                     "on_train_batch_end")])
-    except KeyboardInterrupt:
-        if not keep_partial:
-            cli.print_note("--keep-partial would go on with the best weights "
-                           "until here")
-            raise
-        interrupted = True
-        classifier.set_weights(stopper.best_weights or before)
+    strategy = strategy or replicas.local_strategy()
+    steps = -(-len(learned.targets) // plan.batch_size)
+    stopper, history = early_stopping(plan.patience), keras.callbacks.History()
+    interrupted = False
+    with cli.progress_bar() as bar, gone_is_an_error(), strategy.scope():
+        model = keras.models.clone_model(classifier)
+        model.set_weights(classifier.get_weights())
+        callbacks = keras.callbacks.CallbackList(
+            [stopper, history, keras.callbacks.TerminateOnNaN(), advancing(
+                bar, "Fine-tuning", plan.epochs * steps,
+                "on_train_batch_end")], model=model)
+        try:
+            with noted_interrupt() as noted:
+                run_epochs(strategy, model, learned, stopping, plan, rng,
+                           callbacks, noted)
+            if noted:
+                raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            if not keep_partial:
+                cli.print_note("--keep-partial would go on with the best "
+                               "weights until here")
+                raise
+            interrupted = True
+            if stopper.best_weights:
+                model.set_weights(stopper.best_weights)
+        if not interrupted or stopper.best_weights:
+            classifier.set_weights(model.get_weights())
     if not np.isfinite(history.history.get("loss", [])).all():
         raise UserError("the loss is no longer a number; try a lower "
-                        f"--learning-rate than {rate:g}")
+                        f"--learning-rate than {plan.rate:g}")
     return history.history, interrupted
+
+
+def run_epochs(strategy, model, learned: Examples, stopping: Examples,
+               plan: Plan, rng: np.random.Generator, callbacks,
+               noted: list) -> None:
+    """Learn until a callback stops it, or the plan is done.
+
+    model: made in the strategy's scope.  noted: not empty once Ctrl-C was
+    pressed; all machines then raise KeyboardInterrupt after the same step.
+    """
+    count, size = len(learned.targets), plan.batch_size
+    learn, test = replicas.build_steps(strategy, model, build_optimizer(
+        model, plan, -(-count // size)))
+    # Drawn for whole batches, from a stream of its own: what drops out
+    # depends on how many replicas there are as little as the order does.
+    dropout = np.random.Generator(rng.bit_generator.jumped())
+
+    def means(step: Callable, examples: Examples, drawn: Iterable,
+              after: Callable = lambda *_: None) -> np.ndarray:
+        """Return loss and accuracy of an epoch, the mean of its images."""
+        sums, seen = np.zeros(2), 0
+        for number, (rows, values) in enumerate(replicas.distributed_batches(
+                strategy, examples.features, examples.targets, size, drawn)):
+            *figures, stop = replicas.first_result(strategy, step(
+                values, replicas.flag(strategy, bool(noted))))
+            if stop:
+                raise KeyboardInterrupt
+            sums, seen = sums + rows * np.array(figures), seen + rows
+            after(number, {"loss": sums[0] / seen})
+            if model.stop_training:
+                break
+        return sums / seen
+
+    model.stop_training = False
+    callbacks.on_train_begin()
+    for epoch in range(plan.epochs):
+        callbacks.on_epoch_begin(epoch)
+        loss, accuracy = means(learn, learned, drawn_batches(
+            rng.permutation(count), size, dropout),
+            callbacks.on_train_batch_end)
+        val_loss, val_accuracy = means(test, stopping, drawn_batches(
+            np.arange(len(stopping.targets)), size))
+        callbacks.on_epoch_end(epoch, {
+            "loss": loss, "accuracy": accuracy, "val_loss": val_loss,
+            "val_accuracy": val_accuracy})
+        if model.stop_training:
+            break
+    callbacks.on_train_end()
+
+
+def drawn_batches(order: np.ndarray, size: int,
+                  dropout: np.random.Generator | None = None
+                  ) -> Iterator[tuple]:
+    """Yield the rows of each batch, and the factors of their features.
+
+    order: of all rows.  Factors, float32 (n, 1280): without dropout 1.
+    """
+    for start in range(0, len(order), size):
+        # Sorted: a disk reads forwards faster.
+        rows = np.sort(order[start:start + size])
+        shape = len(rows), POOLED_FEATURES
+        yield rows, (np.ones(shape, np.float32) if dropout is None else
+                     (dropout.random(shape, np.float32) >= DROPOUT)
+                     * np.float32(1 / (1 - DROPOUT)))
+
+
+def build_optimizer(model, plan: Plan, steps: int):
+    """Return AdamW for so many steps an epoch.
+
+    The rate rises first, as Adam's first steps know little of the slope, and
+    then falls along a cosine to 0 (Loshchilov and Hutter 2017).
+    """
+    keras = import_keras()
+    warmup = round(WARMUP * plan.epochs * steps)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, plan.epochs * steps - warmup, warmup_target=plan.rate,
+        warmup_steps=warmup)
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
+    optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def compile_model(model, optimizer, steps_at_once: int = 1) -> None:

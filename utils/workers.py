@@ -10,6 +10,7 @@ from concurrent.futures import (Future, ProcessPoolExecutor,
                                 ThreadPoolExecutor)
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import cv2
@@ -190,16 +191,12 @@ def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, _start_worker)
 
-    def submit(count: int) -> list[Future]:
+    def submit(chunk: Sequence) -> Future:
         with without_interrupts():
-            return [pool.submit(do_chunk, function, chunk)
-                    for chunk in islice(chunks, count)]
+            return pool.submit(do_chunk, function, chunk)
 
     try:
-        waiting = submit(AHEAD * jobs)
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += submit(1)
+        yield from _in_order(submit, chunks, AHEAD * jobs)
     except BaseException:
         # Nobody waits any more for what they are doing.
         for worker in multiprocessing.active_children():
@@ -212,14 +209,26 @@ def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
 def _map_threads(function: Callable, items: Sequence, threads: int
                  ) -> Iterator:
     keep_memory()
+    for results in read_ahead(partial(do_chunk, function),
+                              chunks_of(items, THREAD_CHUNK), threads):
+        yield from results
+
+
+def read_ahead(function: Callable, items: Iterable, threads: int = 1
+               ) -> Iterator:
+    """Yield function(item) in order; threads are a few items ahead."""
     pool = ThreadPoolExecutor(threads)
     try:
-        chunks = chunks_of(items, THREAD_CHUNK)
-        waiting = deque(pool.submit(do_chunk, function, chunk)
-                        for chunk in islice(chunks, AHEAD * threads))
-        while waiting:
-            yield from waiting.popleft().result()
-            waiting.extend(pool.submit(do_chunk, function, chunk)
-                           for chunk in islice(chunks, 1))
+        yield from _in_order(partial(pool.submit, function), iter(items),
+                             AHEAD * threads)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _in_order(submit: Callable[..., Future], items: Iterator, ahead: int
+              ) -> Iterator:
+    """Yield the results of futures, of which so many are under way."""
+    waiting = deque(map(submit, islice(items, ahead)))
+    while waiting:
+        yield waiting.popleft().result()
+        waiting.extend(map(submit, islice(items, 1)))
