@@ -5,6 +5,7 @@ tried, and by how much each choice helped, stands in docs/training.md.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -177,16 +178,19 @@ def run_epochs(strategy, model, learned: Examples, stopping: Examples,
               after: Callable = lambda *_: None) -> np.ndarray:
         """Return loss and accuracy of an epoch, the mean of its images."""
         sums, seen = np.zeros(2), 0
-        for number, (rows, values) in enumerate(replicas.distributed_batches(
-                strategy, examples.features, examples.targets, size, drawn)):
-            *figures, stop = replicas.first_result(strategy, step(
-                values, replicas.flag(strategy, bool(noted))))
-            if stop:
-                raise KeyboardInterrupt
-            sums, seen = sums + rows * np.array(figures), seen + rows
-            after(number, {"loss": sums[0] / seen})
-            if model.stop_training:
-                break
+        # Closed here, or Python may do so in the thread that reads ahead.
+        with closing(replicas.distributed_batches(
+                strategy, examples.features, examples.targets, size, drawn)
+                ) as batches:
+            for number, (rows, values) in enumerate(batches):
+                *figures, stop = replicas.first_result(strategy, step(
+                    values, replicas.flag(strategy, bool(noted))))
+                if stop:
+                    raise KeyboardInterrupt
+                sums, seen = sums + rows * np.array(figures), seen + rows
+                after(number, {"loss": sums[0] / seen})
+                if model.stop_training:
+                    break
         return sums / seen
 
     model.stop_training = False
