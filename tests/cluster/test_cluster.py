@@ -1,5 +1,6 @@
 """A cluster gives what this computer gives, whatever becomes of a worker."""
 
+import math
 import os
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from counted import Counted
 
 import Augmentation
 import Distribution
@@ -17,9 +19,10 @@ import train
 import Transformation
 from benchmarks.local_cluster import local_cluster
 from utils import cli
+from utils import cluster as clusters
 from utils.images import write_image
 from utils.samples import draw_leaf
-from utils.workers import Workers, map_items
+from utils.workers import AHEAD, Workers, map_items
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
@@ -182,8 +185,7 @@ def test_ctrl_c_waits_for_what_is_under_way(cluster, leaves, tmp_path):
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no://127.0.0.1:9"])
 def test_no_scheduler_is_one_error(address, leaves, capfd, monkeypatch):
-    from utils import cluster
-    monkeypatch.setattr(cluster, "CONNECTING", 1)
+    monkeypatch.setattr(clusters, "CONNECTING", 1)
     assert run(Distribution, leaves, "--cluster", address) == 1
     error, = capfd.readouterr().err.splitlines()
     assert error.startswith(
@@ -192,7 +194,6 @@ def test_no_scheduler_is_one_error(address, leaves, capfd, monkeypatch):
 
 def test_a_worker_of_other_code_is_one_error(cluster, leaves, capfd,
                                              monkeypatch):
-    from utils import cluster as clusters
     others = clusters.surroundings() | {"numpy": "1.0"}
     monkeypatch.setattr(clusters, "surroundings", lambda: others)
     assert run(Distribution, leaves, "--cluster", cluster.address) == 1
@@ -208,6 +209,36 @@ def test_a_folder_that_workers_lack_is_one_error(cluster, leaves, capfd,
     assert "has no folder /no/such/folder" in error
 
 
+def test_what_is_done_travels_to_each_worker_once(cluster, tmp_path,
+                                                  monkeypatch):
+    under_way, submit = [], clusters._Run.submit
+
+    def counted_submit(run, chunk):
+        under_way.append(len(run.waiting))
+        return submit(run, chunk)
+
+    monkeypatch.setattr(clusters._Run, "submit", counted_submit)
+    results = map_items(Counted(tmp_path), range(1000),
+                        Workers(1, cluster.address))
+    assert list(results) == [number ** 2 for number in range(1000)]
+    workers = [file.name.split()[0] for file in tmp_path.iterdir()]
+    assert 1 <= len(workers) == len(set(workers)) <= 2
+    # Two workers of one thread each.
+    assert len(under_way) > 16 and max(under_way) < 2 * AHEAD
+
+
+@pytest.mark.parametrize("count, threads, seconds, size", [
+    (50_000, 2, 0.001, 500), (50_000, 2, 0.1, 20), (50_000, 200, 0.001, 31),
+    (10**6, 200, 0.001, 500), (10**7, 200, 10, 200), (100, 2, 0.001, 6),
+    (3, 2, 10, 1)])
+def test_a_scheduler_sees_thousands_of_tasks(count, threads, seconds, size):
+    run = clusters._Run.__new__(clusters._Run)
+    run.count, run.threads, run.seconds = count, threads, seconds
+    run.looked = math.inf
+    assert run.chunk_size() == size
+    assert count / size <= 50_000
+
+
 def test_a_fault_of_ours_is_raised_here(cluster):
     with pytest.raises(TypeError):
         list(map_items(len, [1, 2, 3], Workers(1, cluster.address)))
@@ -220,17 +251,15 @@ def test_nothing_takes_no_cluster():
 @pytest.fixture
 def no_workers(monkeypatch):
     """Return a LocalCluster that has none, for which nobody waits long."""
-    from utils import cluster
-    monkeypatch.setattr(cluster, "CONNECTING", 1)
-    monkeypatch.setattr(cluster, "PATIENCE", 0.2)
+    monkeypatch.setattr(clusters, "CONNECTING", 1)
+    monkeypatch.setattr(clusters, "PATIENCE", 0.2)
     with local_cluster(0) as running:
         yield running
 
 
 def test_no_worker_is_waited_for_and_then_an_error(no_workers, leaves, capfd,
                                                    monkeypatch):
-    from utils import cluster
-    monkeypatch.setattr(cluster, "ABSENT", 1)
+    monkeypatch.setattr(clusters, "ABSENT", 1)
     assert run(Distribution, leaves, "--cluster", no_workers.address) == 1
     note, error = capfd.readouterr().err.splitlines()
     assert note == "the cluster has no worker: waiting for one"
