@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -41,16 +41,22 @@ from utils.views import transform_file
 from utils.workers import Workers, map_items
 
 FEW, ROUNDS, SEED, SIZE = 2000, 3, 42, 256
-DRAWN = 60               # leaves of a class that are drawn; others are of them
+DRAWN = 20               # leaves of a class that are drawn; others are of them
 LOOK = 0.5               # seconds between two looks at the memory
 SHARES = 10              # of a run, for each of which memory is printed
 
 
-def draw_file(file: Path, leaves: dict[str, list[np.ndarray]]) -> None:
+@cache
+def base_leaf(name: str, number: int) -> np.ndarray:
+    """Return one of the drawn leaves of a class."""
+    return draw_leaf(name, np.random.default_rng(number), SIZE)
+
+
+def draw_file(file: Path) -> None:
     """Write a leaf that no other file shows: moved, in noise of its own."""
     number = int(file.stem)
     rng = np.random.default_rng([SEED, number])
-    leaf = leaves[file.parent.name][number % DRAWN]
+    leaf = base_leaf(file.parent.name, number % DRAWN)
     moved = np.roll(leaf, rng.integers(-20, 20, 2), (0, 1)).astype(np.int16)
     moved += rng.integers(-12, 13, (*moved.shape[:2], 1), np.int16)
     write_image(file, np.clip(moved, 0, 255).astype(np.uint8))
@@ -58,14 +64,12 @@ def draw_file(file: Path, leaves: dict[str, list[np.ndarray]]) -> None:
 
 def draw_files(root: Path, count: int) -> None:
     """Draw so many leaves below root, in the proportions of the demo."""
-    leaves = {name: [draw_leaf(name, np.random.default_rng(number), SIZE)
-                     for number in range(DRAWN)] for name in CLASS_COUNTS}
     total = sum(CLASS_COUNTS.values())
     files = [root / name / f"{number}.jpg"
              for name, share in CLASS_COUNTS.items()
              for number in range(round(count * share / total))]
-    for _ in cli.progress(map_items(partial(draw_file, leaves=leaves), files,
-                                    Workers(2)), len(files), "Drawing"):
+    for _ in cli.progress(map_items(draw_file, files, Workers(2)),
+                          len(files), "Drawing"):
         pass
 
 
@@ -176,6 +180,27 @@ def watch(title: str, command: list, cluster: LocalCluster, files: int
             for part in parts if part.size), flush=True)
 
 
+def measure_programs(files: int, learnings: Path | None,
+                     cluster: LocalCluster, work: Path) -> None:
+    """Print how the programs go through so many files."""
+    many = work / "many"
+    draw_files(many, files)
+    count = len(read_dataset(many).files)
+    programs = [
+        ("Distribution", ["Distribution.py", many, "--no-display", "--save",
+                          work / "figure.png"]),
+        ("Augmentation", ["Augmentation.py", many, "--output-dir",
+                          work / "balanced"]),
+        ("Transformation -mask", ["Transformation.py", "-src", many, "-dst",
+                                  work / "views", "-mask"])]
+    if learnings:
+        programs.append(("predict", [
+            "predict.py", many, "--learnings", learnings.resolve(), "--csv",
+            work / "answers.csv"]))
+    for title, command in programs:
+        watch(title, command, cluster, count)
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser()
@@ -187,23 +212,7 @@ def main() -> int:
         draw_files(work / "few", FEW)
         measure_steps(work / "few", options.learnings, cluster, work / "of")
         if options.files:
-            many = work / "many"
-            draw_files(many, options.files)
-            count = len(read_dataset(many).files)
-            programs = [
-                ("Distribution", ["Distribution.py", many, "--no-display",
-                                  "--save", work / "figure.png"]),
-                ("Augmentation", ["Augmentation.py", many, "--output-dir",
-                                  work / "balanced"]),
-                ("Transformation -mask", ["Transformation.py", "-src", many,
-                                          "-dst", work / "views", "-mask"])]
-            if options.learnings:
-                programs.append(("predict", [
-                    "predict.py", many, "--learnings",
-                    options.learnings.resolve(), "--csv",
-                    work / "answers.csv"]))
-            for title, command in programs:
-                watch(title, command, cluster, count)
+            measure_programs(options.files, options.learnings, cluster, work)
     return 0
 
 

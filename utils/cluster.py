@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -116,17 +116,28 @@ def prepare_worker() -> None:
 class Job:
     """What is done to each chunk; it travels to each worker once.
 
-    folder: in which the client works.  expected: its surroundings.
+    content: the function, pickled: it is opened when it is clear that the
+    worker has the same code.  folder: in which the client works.  expected:
+    its surroundings.
     """
 
-    function: Callable
+    content: bytes
     folder: str
     expected: dict[str, str]
 
-    def __call__(self, content: bytes) -> tuple[list, float]:
+    def __reduce__(self) -> tuple:
+        # Without the function, which may have been opened.
+        return Job, (self.content, self.folder, self.expected)
+
+    @cached_property
+    def function(self) -> Callable:
+        """What is done to each item."""
+        return pickle.loads(self.content)
+
+    def __call__(self, chunk: bytes) -> tuple[list, float]:
         """Return do_chunk's results, and the seconds it took; on a worker.
 
-        content: the items, pickled: so nobody on the way looks into them.
+        chunk: the items, pickled: so nobody on the way looks into them.
         Raises UserError where this worker would not do as the client.
         """
         for name, found in surroundings().items():
@@ -139,7 +150,7 @@ class Job:
         prepare_worker()
         with PLACE.at(self.folder):
             start = time.monotonic()
-            results = do_chunk(self.function, pickle.loads(content))
+            results = do_chunk(self.function, pickle.loads(chunk))
             return results, time.monotonic() - start
 
 
@@ -203,8 +214,8 @@ class _Run:
         # Made by a task: so a worker that comes later can have it made anew,
         # and the others fetch it from each other.
         self.job = client.submit(
-            pickle.loads, pickle.dumps(Job(function, os.getcwd(),
-                                           surroundings())),
+            pickle.loads, pickle.dumps(Job(
+                pickle.dumps(function), os.getcwd(), surroundings())),
             key=f"job-{self.name}", pure=False)
         self.waiting = deque()      # (chunk, future), in order
         self.threads, self.looked = 0, -math.inf

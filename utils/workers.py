@@ -93,8 +93,9 @@ def map_items(function: Callable, items: Sequence, workers: Workers,
     """Yield function(item), or the UserError it raised, in the items' order.
 
     All work on many images goes through here.
-    function: of a module's top level, or a functools.partial of one (it
-    travels by name, what it is given along with it, once to each process).
+    function: of a module's top level, or a functools.partial of one.  It
+    travels by name, and with it all that it is given: to each worker of a
+    cluster once, but to processes of this computer with every chunk.
     in_threads: on this computer in threads, not processes; for what lets go
     of Python's lock, as networks do, and is large to hand over.
     name_of: item to its name in the error WorkersDied, in whose place it
