@@ -105,7 +105,8 @@ def steps(root: Path, learnings: Path | None) -> list[Step]:
         found += [
             Step("predict", lambda work: (loaded.predict_file, paths), True),
             Step("train, features", lambda work: (partial(
-                run_network, network=loaded.network, load=load), paths), True)]
+                run_network, network=loaded.network, load=load,
+                kind=np.float16), paths), True)]
     return found
 
 
