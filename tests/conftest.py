@@ -80,6 +80,7 @@ def learn_into(folder):
     import numpy as np
 
     import train
+    from tiny import SMALL
     from utils import cli
     from utils.images import write_image
     from utils.samples import draw_leaf
@@ -96,8 +97,7 @@ def learn_into(folder):
     with contextlib.redirect_stdout(output):
         status = cli.run(lambda: train.main([
             str(folder / "images"), "--groups", str(folder / "leaves.csv"),
-            "--output", str(folder / "learnings.zip"), "--weights", "none",
-            "--size", "64", "--epochs", "1", "--no-display"]))
+            "--output", str(folder / "learnings.zip"), *SMALL]))
     (folder / "status").write_text(str(status))
     (folder / "stdout").write_text(output.getvalue())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny import SMALL
 
 import train
 from utils import backbone as backbones
@@ -138,8 +139,7 @@ def test_the_chief_writes_and_a_worker_helps(learned, tmp_path):
     place = tmp_path / "out"
     arguments = (train.__file__, learned / "images", "--groups",
                  learned / "leaves.csv", "--output", place / "learnings.zip",
-                 "--weights", "none", "--size", "64", "--epochs", "1",
-                 "--no-display")
+                 *SMALL)
     chief, worker = finish(*((arguments, config) for config in tf_configs(2)))
     assert (chief.returncode, worker.returncode) == (0, 0), (chief, worker)
     assert worker.stdout == (

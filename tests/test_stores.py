@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 from object_store import contents, fill, put, run
+from tiny import SMALL
 
 import Augmentation
 import Distribution
@@ -194,8 +195,7 @@ def test_learning_and_predicting(learned, bucket, capsys, tmp_path,
     put(bucket / "leaves.csv", (learned / "leaves.csv").read_bytes())
     assert str(run(
         train, bucket / "images", "--groups", bucket / "leaves.csv",
-        "--output", bucket / "new" / "learnings.zip", "--weights", "none",
-        "--size", "64", "--epochs", "1", "--no-display")
+        "--output", bucket / "new" / "learnings.zip", *SMALL)
     ) == (learned / "status").read_text()
     made = contents(bucket / "new")
     for name in ("learnings.zip", "signature.txt", "report/split.csv"):

@@ -9,6 +9,9 @@ from utils.familiarity import Familiarity
 from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, Description,
                              write_archive)
 
+# What train.py is asked for where little time is to be spent.
+SMALL = ("--weights", "none", "--size", "64", "--epochs", "1", "--unfreeze",
+         "block_16", "--no-display")
 CLASS_NAMES = ("Apple_scab", "Grape_Esca", "É 漢")
 WEIGHTS = np.array([[4, -4, 0], [0, 3, -3], [1, 0, 2]], np.float32)
 BIAS = np.array([0.5, 0, -0.5], np.float32)

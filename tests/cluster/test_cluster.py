@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 from counted import Counted
+from tiny import SMALL
 
 import Augmentation
 import Distribution
@@ -106,11 +107,11 @@ def test_predictions_are_the_same(both, leaves, learned):
 
 def test_learnings_are_the_same(cluster, learned, tmp_path):
     assert run(train, learned / "images", "--groups", learned / "leaves.csv",
-               "--output", tmp_path / "learnings.zip", "--weights", "none",
-               "--size", "64", "--epochs", "1", "--cluster",
+               "--output", tmp_path / "learnings.zip", *SMALL, "--cluster",
                cluster.address) == 0
-    assert ((tmp_path / "learnings.zip").read_bytes()
-            == (learned / "learnings.zip").read_bytes())
+    for name in ("learnings.zip", "signature.txt", "report/split.csv"):
+        assert ((tmp_path / name).read_bytes()
+                == (learned / name).read_bytes()), name
 
 
 def test_a_worker_killed_in_the_middle_changes_nothing(
@@ -222,7 +223,8 @@ def test_what_is_done_travels_to_each_worker_once(cluster, tmp_path,
                         Workers(1, cluster.address))
     assert list(results) == [number ** 2 for number in range(1000)]
     workers = [file.name.split()[0] for file in tmp_path.iterdir()]
-    assert 1 <= len(workers) == len(set(workers)) <= 2
+    # Dask may drop it from a worker that has nothing to do, and send it anew.
+    assert 1 <= len(set(workers)) <= 2 and len(workers) < len(under_way) / 4
     # Two workers of one thread each.
     assert len(under_way) > 16 and max(under_way) < 2 * AHEAD
 
