@@ -79,7 +79,8 @@ faults: .venv/.installed-dev
 # (TensorFlow alone: 6 s).
 IMPORTED = numpy, PIL.Image, cv2, ai_edge_litert.interpreter, rich.progress, \
 	matplotlib.pyplot, plantcv.plantcv, sklearn.ensemble, sklearn.metrics, \
-	keras, tensorflow.lite
+	keras, tensorflow.lite, distributed.cli.dask_scheduler, \
+	distributed.cli.dask_worker, upath.extensions
 
 .venv/.installed: requirements.txt | check-python
 	@echo "Installing into .venv: about two minutes and 3 GB, once"
@@ -97,7 +98,7 @@ IMPORTED = numpy, PIL.Image, cv2, ai_edge_litert.interpreter, rich.progress, \
 	@touch $@
 
 .venv/.installed-dev: requirements-dev.txt .venv/.installed
-	$(RUN) -m pip install --quiet --no-compile -r requirements-dev.txt
+	$(RUN) -m pip install --quiet -r requirements-dev.txt
 	@touch $@
 
 check-python:

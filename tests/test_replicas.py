@@ -21,7 +21,7 @@ from utils.images import read_image
 from utils.learnings import Learnings
 from utils.recipe import Examples, Plan
 
-CUT = "block_15_add"
+CUT = "block_16_project_BN"
 REPLICA = Path(__file__).with_name("replica.py")
 # Of a weight, in parts of the largest change of any: sums in another order.
 TOLERANCE = 1e-3
