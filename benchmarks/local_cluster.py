@@ -34,7 +34,8 @@ class LocalCluster:
         """
         file = self.folder / "scheduler.json"
         self._start("scheduler", "--scheduler-file", file, "--port", "0")
-        self.wait_for(file.exists)
+        # There at first, it is still empty.
+        self.wait_for(lambda: file.exists() and file.stat().st_size)
         self.address = json.loads(file.read_text())["address"]
         for _ in range(workers):
             self._start("worker", self.address, "--nthreads", "1",

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import runpy
+import signal
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,9 @@ os.environ.pop("DISPLAY", None)
 os.environ.pop("WAYLAND_DISPLAY", None)
 # Users have it buffered, and a full disk then shows at the very end.
 os.environ.pop("PYTHONUNBUFFERED", None)
+
+# Who starts the tests in the background may have Ctrl-C ignored in them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples each time, so that what CI says depends on the code.
 settings.register_profile("same", database=None, deadline=None,
