@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 
 import numpy as np
 import pytest
 from counted import Counted
+from distributed import KilledWorker
 from tiny import SMALL
 
 import Augmentation
@@ -239,6 +241,25 @@ def test_a_scheduler_sees_thousands_of_tasks(count, threads, seconds, size):
     run.looked = math.inf
     assert run.chunk_size() == size
     assert count / size <= 50_000
+
+
+def test_items_are_blamed_only_with_nothing_else_under_way(monkeypatch):
+    # What shares a worker with a deadly item dies with it.
+    done = []
+
+    def killed(run, future):
+        raise KilledWorker("chunk", None, 2)
+
+    monkeypatch.setattr(clusters._Run, "result_of", killed)
+    monkeypatch.setattr(clusters._Run, "until_done", lambda run, futures:
+                        done.append(futures))
+    monkeypatch.setattr(clusters._Run, "alone", lambda run, item:
+                        done.append(item) or -item)
+    run = clusters._Run.__new__(clusters._Run)
+    run.waiting = deque([([1, 2], "first"), ([3], "second")])
+    assert run.next_results() == [-1, -2]
+    assert done[1:] == [1, 2] and "second" in done[0]
+    assert list(run.waiting) == [([3], "second")]
 
 
 def test_a_fault_of_ours_is_raised_here(cluster):
