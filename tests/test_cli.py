@@ -1,6 +1,7 @@
 """utils/cli.py: exit statuses, error lines, progress and figures."""
 
 import io
+import argparse
 import os
 import signal
 import subprocess
@@ -272,3 +273,15 @@ def test_two_threads_may_silence_libraries_at_once(capfd):
     thread.join()
     os.write(2, b"heard again\n")
     assert capfd.readouterr().err == "heard again\n"
+
+
+@pytest.mark.parametrize("text, is_one", [
+    ("tcp://host:8786", True), ("tls://10.0.0.1:1", True),
+    ("tcp://[::1]:8786", True), ("host:8786", False), ("tcp://host", False),
+    ("tcp://host:port", False), ("tcp://host:1/", False), ("", False)])
+def test_the_address_of_a_cluster_has_all_its_parts(text, is_one):
+    if is_one:
+        assert cli.cluster_address(text) == text
+    else:
+        with pytest.raises(argparse.ArgumentTypeError, match="tcp://host"):
+            cli.cluster_address(text)

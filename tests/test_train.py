@@ -335,3 +335,16 @@ def test_a_rate_at_which_the_network_collapses_stops_the_run(
     error = capfd.readouterr().err
     assert error.count("error:") == 1 and "lower --learning-rate" in error
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", ["--cluster", "TF_CONFIG"])
+def test_several_machines_need_a_disk_that_all_see(how, tmp_path, capfd,
+                                                   monkeypatch):
+    more = ["--cluster", "tcp://127.0.0.1:9"] if how == "--cluster" else []
+    if how == "TF_CONFIG":
+        monkeypatch.setenv(how, json.dumps({
+            "cluster": {"worker": ["a:1", "b:2"]},
+            "task": {"type": "worker", "index": 0}}))
+    assert run(tmp_path, "--output", "memory://out/learnings.zip", *more) == 1
+    error, = capfd.readouterr().err.splitlines()
+    assert "written to a disk that all of them see" in error
