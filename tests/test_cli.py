@@ -1,7 +1,7 @@
 """utils/cli.py: exit statuses, error lines, progress and figures."""
 
-import io
 import argparse
+import io
 import os
 import signal
 import subprocess
