@@ -14,10 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from utils import cli, machines, recipe, replicas  # noqa: E402
-from utils.backbone import import_keras  # noqa: E402
-from utils.handover import fine_tune_along  # noqa: E402
+from utils import cli, machines, recipe, replicas
+from utils.backbone import import_keras
+from utils.handover import fine_tune_along
 
 
 def choose_strategy(is_mirrored):

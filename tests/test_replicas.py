@@ -22,7 +22,7 @@ from utils.learnings import Learnings
 from utils.recipe import Examples, Plan
 
 CUT = "block_16_project_BN"
-REPLICA = Path(__file__).with_name("replica.py")
+REPLICA = Path(__file__).resolve().with_name("replica.py")
 # Of a weight, in parts of the largest change of any: sums in another order.
 TOLERANCE = 1e-3
 
@@ -43,7 +43,8 @@ def finish(*commands):
     started = [subprocess.Popen(
         [sys.executable, *map(str, arguments)], text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=os.environ | {"TF_CONFIG": config})
+        env=os.environ | {"TF_CONFIG": config, "PYTHONPATH": os.pathsep.join(
+            (str(REPLICA.parent.parent), os.environ["PYTHONPATH"]))})
         for arguments, config in commands]
     try:
         outputs = [process.communicate(timeout=90) for process in started]

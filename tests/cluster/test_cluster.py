@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from counted import Counted
 from distributed import KilledWorker
+from object_store import contents
 from tiny import SMALL
 
 import Augmentation
@@ -34,12 +35,6 @@ def run(program, *arguments):
     """Return main's exit status, as the shell would see it."""
     return cli.run(lambda: program.main([*map(str, arguments),
                                          "--no-display"]))
-
-
-def files_of(folder):
-    """Return {name: content} of all files below a folder."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 @pytest.fixture
@@ -68,7 +63,7 @@ def both(cluster, capfd, tmp_path):
             out.mkdir()
             status = run(program, *arguments, *place)
             printed = capfd.readouterr()
-            found.append((status, printed.out, printed.err, files_of(out)))
+            found.append((status, printed.out, printed.err, contents(out)))
             out.rename(tmp_path / f"out{len(found)}")
         return found
     return runs
@@ -139,7 +134,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
                cluster.address) == 0
     killer.join()
     assert capfd.readouterr() == (printed.out.replace("here", "there"), "")
-    assert files_of(tmp_path / "here") == files_of(tmp_path / "there")
+    assert contents(tmp_path / "here") == contents(tmp_path / "there")
     cluster.wait_for(lambda: len(cluster.pids()) == 2)
     assert killed[0] not in cluster.pids()
 
@@ -180,9 +175,9 @@ def test_ctrl_c_waits_for_what_is_under_way(cluster, leaves, tmp_path):
     _, errors = program.communicate()
     assert (program.returncode, errors) == (130, "error: interrupted\n")
     assert time.monotonic() - start < 8
-    before = files_of(there)
+    before = contents(there)
     time.sleep(0.5)
-    assert files_of(there) == before and len(before) < 400
+    assert contents(there) == before and len(before) < 400
     assert not [name for name in before if ".partial" in name]
 
 
