@@ -13,7 +13,7 @@ import numpy as np
 from utils import cli
 from utils.alterations import GEOMETRIC, alter
 from utils.cli import UserError
-from utils.files import is_whole, whole_file
+from utils.files import is_whole, unwritable, whole_file
 from utils.images import check_image, read_image, write_image
 from utils.labels import Dataset, altered_copies
 from utils.places import is_local
@@ -210,8 +210,7 @@ def copy_object(source: Path, target: Path) -> None:
     try:
         source.copy_to(target)
     except OSError as error:
-        raise UserError(f"{target}: cannot be written ({error.strerror})"
-                        ) from None
+        raise unwritable(target, error) from None
 
 
 def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,

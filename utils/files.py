@@ -42,7 +42,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         try:
             yield path
         except OSError as error:
-            raise _unwritable(path, error) from None
+            raise unwritable(path, error) from None
         return
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     partial = path.parent / f".partial-{name}{path.suffix}"
@@ -60,7 +60,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         if lock is None and isinstance(error, BlockingIOError):
             raise UserError(f"{path}: another run is writing it") from None
         if isinstance(error, OSError):
-            raise _unwritable(path, error) from None
+            raise unwritable(path, error) from None
         raise
     finally:
         if lock is not None:
@@ -76,7 +76,7 @@ def _whole_object(path) -> Iterator[Path]:
             yield partial
             path.put(partial)
     except OSError as error:
-        raise _unwritable(path, error) from None
+        raise unwritable(path, error) from None
 
 
 def refuse_folder(path: Path) -> None:
@@ -88,7 +88,8 @@ def refuse_folder(path: Path) -> None:
         raise UserError(f"{path}: cannot be written (Is a directory)")
 
 
-def _unwritable(path: Path, error: OSError) -> UserError:
+def unwritable(path: Path, error: OSError) -> UserError:
+    """Return the error line of a path that can't be written."""
     return UserError(f"{path}: cannot be written "
                      f"({error.strerror or error})")
 
@@ -165,7 +166,7 @@ def only_run(folder: Path) -> Iterator[bool]:
         if isinstance(error, BlockingIOError):
             raise UserError(f"{folder}: another run is writing into it"
                             ) from None
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
     try:
         yield is_alone
     finally:
@@ -185,7 +186,7 @@ def _try_to_write(folder) -> None:
         with tempfile.NamedTemporaryFile() as empty:
             trial.put(empty.name)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise unwritable(folder, error) from None
     # Who may write need not be allowed to delete.
     with suppress(OSError):
         trial.unlink()

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from utils import cli
 from utils.cli import UserError
-from utils.files import only_run, remove_partial, whole_file
+from utils.files import (only_run, remove_partial, unwritable,
+                         whole_file)
 from utils.places import is_inside, is_local
 
 RECORD = ".augmentation.json"
@@ -109,8 +110,7 @@ class OutputTree:
         try:
             remove(folder, others & found)
         except OSError as error:
-            raise UserError(f"{folder}: cannot be written "
-                            f"({error.strerror})") from None
+            raise unwritable(folder, error) from None
         if foreign - others:
             cli.print_note(f"{folder}: {len(foreign - others)} other files "
                            f"stay in it, such as {min(foreign - others)}")
