@@ -148,14 +148,8 @@ def ended_by_interrupt() -> Iterator[None]:
 
     While TensorFlow waits for another machine, Python cannot raise anything.
     """
-    if threading.current_thread() is not threading.main_thread():
+    with _interrupts_to(signal.SIG_DFL):
         yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager
@@ -166,11 +160,18 @@ def noted_interrupt() -> Iterator[list]:
     waiting: so it tells them with its next step.
     """
     noted = []
+    with _interrupts_to(lambda *_: noted.append(True)):
+        yield noted
+
+
+@contextmanager
+def _interrupts_to(handler) -> Iterator[None]:
+    """Let a handler have Ctrl-C, which Python tells the main thread alone."""
     if threading.current_thread() is not threading.main_thread():
-        yield noted
+        yield
         return
-    handler = signal.signal(signal.SIGINT, lambda *_: noted.append(True))
+    before = signal.signal(signal.SIGINT, handler)
     try:
-        yield noted
+        yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.signal(signal.SIGINT, before)
