@@ -35,6 +35,7 @@ from utils.alterations import GEOMETRIC, PHOTOMETRIC, alter
 from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
                              read_leaf, write_plan)
 from utils.cli import UserError
+from utils.figures import drawable, open_pyplot, show_or_save
 from utils.images import shrink, write_image
 from utils.inspection import digest_of
 from utils.labels import Dataset, altered_copies, read_dataset
@@ -226,8 +227,8 @@ def show_alterations(options: argparse.Namespace) -> int:
         print(cli.printable(target))
         # Several of the largest images would fill the memory.
         panels[name] = shrink(altered, LONGEST_SIDE)
-    figure = draw(cli.open_pyplot(options.no_display), path.name, panels)
-    cli.show_or_save({f"augmentation_{path.stem}": figure}, None)
+    figure = draw(open_pyplot(options.no_display), path.name, panels)
+    show_or_save({f"augmentation_{path.stem}": figure}, None)
     return cli.DONE
 
 
@@ -243,7 +244,7 @@ def draw(pyplot, title: str, images: dict[str, np.ndarray]):
     for ax, (name, image) in zip(axes.flat, images.items()):
         ax.imshow(image)
         ax.set_title(name, fontsize=13)
-    figure.suptitle(cli.drawable(title), fontsize=13)
+    figure.suptitle(drawable(title), fontsize=13)
     return figure
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import cli
+from utils.figures import drawable, legible, open_pyplot, show_or_save
 from utils.places import path_of
 from utils.tables import text_table, write_csv
 
@@ -203,18 +204,18 @@ def style(place: int) -> dict[str, str]:
 
 def shortened(name: str) -> str:
     """Return a name for a figure, its middle left out if it is very long."""
-    name = cli.legible(name)
+    name = legible(name)
     if len(name) > LONGEST:
         half = LONGEST // 2
         name = f"{name[:half]}…{name[1 - half:]}"
-    return cli.drawable(name)
+    return drawable(name)
 
 
 def wrapped(name: str) -> str:
     """Return a name broken into lines, after its spaces and underscores."""
-    lines = textwrap.wrap(re.sub(r"(?<=_)(?!_)", " ", cli.legible(name)),
+    lines = textwrap.wrap(re.sub(r"(?<=_)(?!_)", " ", legible(name)),
                           WRAPPED, max_lines=3, placeholder="…")
-    return "\n".join(cli.drawable(line.replace("_ ", "_")) for line in lines)
+    return "\n".join(drawable(line.replace("_ ", "_")) for line in lines)
 
 
 def draw_plant(pyplot, plant: str, classes: dict[str, int]):
@@ -366,8 +367,8 @@ def main(argv: list[str] | None = None) -> int:
     if options.csv is not None:
         write_tables(options.csv, names, rows, repeats)
     sys.stdout.flush()
-    pyplot = cli.open_pyplot(options.no_display)
-    cli.show_or_save(draw(pyplot, counts), options.save)
+    pyplot = open_pyplot(options.no_display)
+    show_or_save(draw(pyplot, counts), options.save)
     return cli.DONE if sum(numbers) == len(dataset.files) else cli.FAILED
 
 

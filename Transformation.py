@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from utils import cli
+from utils.figures import drawable, open_pyplot, show_or_save
 from utils.images import find_images, read_image
 from utils.leaf import find_leaf
 from utils.output_tree import only_tree
@@ -45,7 +46,7 @@ def draw_page(pyplot, rgb_img: np.ndarray, mask: np.ndarray,
     rows = -(-len(views) // columns)
     figure = pyplot.figure(figsize=(CELL[0] * columns, CELL[1] * rows),
                            layout="constrained")
-    figure.suptitle(cli.drawable(title))
+    figure.suptitle(drawable(title))
     grid = figure.add_gridspec(rows, columns)
     for place, name in enumerate(views):
         row, column = divmod(place, columns)
@@ -68,7 +69,7 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
     if image.is_dir():
         raise cli.UserError(f"{image}: a folder, not an image; for all the "
                             f"images in it give -src {image} -dst DIR")
-    pyplot = cli.open_pyplot(no_display)
+    pyplot = open_pyplot(no_display)
     rgb_img = read_image(image)
     mask, quality = find_leaf(rgb_img)
     values = measure(rgb_img, mask, quality)
@@ -83,7 +84,7 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
              else "no leaf found")
     figure = draw_page(pyplot, rgb_img, mask, views,
                        f"{image.name}: {found}")
-    cli.show_or_save({f"transformation_{image.stem}": figure}, save)
+    show_or_save({f"transformation_{image.stem}": figure}, save)
 
 
 def output_names(files: list[Path]) -> list[Path]:

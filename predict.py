@@ -25,6 +25,7 @@ import numpy as np
 
 from utils import answer_rows, cli
 from utils.cli import UserError
+from utils.figures import open_pyplot, show_or_save
 from utils.images import find_images
 from utils.learnings import UNKNOWN, Learnings, Prediction
 from utils.places import path_of
@@ -107,10 +108,9 @@ def show_predictions(results: list[tuple[Path, Prediction]], options) -> None:
     """Show the figure of a few predictions in a window, or save it."""
     from utils.answer_figure import draw_predictions
     sys.stdout.flush()      # The answer need not wait for its picture.
-    pyplot = cli.open_pyplot(options.no_display)
+    pyplot = open_pyplot(options.no_display)
     figure = draw_predictions(pyplot, results)
-    cli.show_or_save({f"prediction_{results[0][0].stem}": figure},
-                     options.save)
+    show_or_save({f"prediction_{results[0][0].stem}": figure}, options.save)
 
 
 def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
@@ -156,9 +156,9 @@ def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
         right = probabilities[known].argmax(axis=1) == labels[known]
         said += f"; of the others {right.mean():.2%} are right"
     print(said, flush=True)
-    pyplot = cli.open_pyplot(options.no_display)
-    cli.show_or_save({"evaluation": confusion_figure(pyplot, evaluation)},
-                     options.save)
+    pyplot = open_pyplot(options.no_display)
+    show_or_save({"evaluation": confusion_figure(pyplot, evaluation)},
+                 options.save)
     return cli.FAILED if failed else cli.DONE
 
 

@@ -28,6 +28,7 @@ import numpy as np
 from utils import cli
 from utils.answer_figure import looked_at
 from utils.evaluation import calibration_error, wilson_interval
+from utils.figures import open_pyplot
 from utils.images import read_image
 from utils.labels import Dataset, read_dataset
 from utils.leaf import find_leaf
@@ -210,7 +211,7 @@ def main() -> int:
     for folder in options.directories:
         print_network(folder, options.leaves, field)
     if options.figure:
-        pyplot = cli.open_pyplot(True)
+        pyplot = open_pyplot(True)
         figure = draw(pyplot, {
             folder.name: Learnings.load(folder / "learnings.zip")
             for folder in options.directories}, field)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import cli
+from utils.figures import drawable, open_pyplot, save_figure
 from utils.images import find_images, read_image
 from utils.leaf import find_leaf
 from utils.samples import CLASS_COUNTS, draw_leaf
@@ -40,7 +40,7 @@ def main() -> None:
     """Draw the page."""
     leaves = read_leaves(Path(sys.argv[1])) if sys.argv[1:] else draw_leaves()
     widths = [2 if name == "Histogram" else 1 for name in VIEWS]
-    pyplot = cli.open_pyplot(True)
+    pyplot = open_pyplot(True)
     figure, grid = pyplot.subplots(
         len(leaves), len(VIEWS), width_ratios=widths, layout="constrained",
         figsize=(CELL * sum(widths), CELL * (len(leaves) + 0.2)))
@@ -48,13 +48,13 @@ def main() -> None:
         axes.set_title(title, fontsize=11)
     for row, (class_name, rgb_img) in zip(grid, leaves.items()):
         mask, _ = find_leaf(rgb_img)
-        row[0].set_ylabel(cli.drawable(class_name))
+        row[0].set_ylabel(drawable(class_name))
         for axes, (_, view) in zip(row, VIEWS.values()):
             axes.imshow(view(rgb_img, mask))
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-    cli.save_figure(figure, Path("views.png") if sys.argv[1:]
-                    else Path(__file__).parent / "views.png")
+    save_figure(figure, Path("views.png") if sys.argv[1:]
+                else Path(__file__).parent / "views.png")
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def test_subject_7_the_image_and_its_six_alterations_are_shown(
         pyplot.close("all")
 
     write_image(Path("leaf.png"), leaves[0])
-    monkeypatch.setattr(cli, "show_or_save", keep)
+    monkeypatch.setattr(Augmentation, "show_or_save", keep)
     assert run("leaf.png") == 0
     assert list(shown) == ["Original", *SIX]
     assert np.array_equal(shown.pop("Original"), leaves[0])
@@ -101,7 +101,7 @@ def test_of_a_large_image_the_figure_gets_a_small_one(leaves, monkeypatch):
         pyplot.close("all")
 
     write_image(Path("leaf.png"), np.tile(leaves[0], (30, 20, 1)))
-    monkeypatch.setattr(cli, "show_or_save", keep)
+    monkeypatch.setattr(Augmentation, "show_or_save", keep)
     assert run("leaf.png") == 0
     assert sides == 7 * [(512, 341)]
     assert read_image(Path("leaf_Flip.png")).shape == (30 * SIZE, 20 * SIZE,

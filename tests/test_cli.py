@@ -1,4 +1,4 @@
-"""utils/cli.py: exit statuses, error lines, progress and figures."""
+"""utils/cli.py: exit statuses, error lines and progress."""
 
 import argparse
 import io
@@ -113,16 +113,8 @@ def test_a_terminal_without_accents_gets_them_escaped():
     assert (done.stdout, done.stderr) == ("caf\\xe9\n", "")
 
 
-def test_printable_keeps_letters_and_drawable_escapes_formulas():
+def test_printable_keeps_letters():
     assert cli.printable("Été 漢 \N{RED APPLE}") == "Été 漢 \N{RED APPLE}"
-    assert cli.drawable("$x$\n") == r"\$x\$\n"
-
-
-def test_what_no_font_has_is_named(monkeypatch):
-    monkeypatch.setattr(cli, "FONTS", ())
-    cli.open_pyplot(True)
-    cli.has_glyph.cache_clear()
-    assert cli.drawable("A_\N{RED APPLE}é漢") == "A_<red apple>é<6f22>"
 
 
 @pytest.fixture
@@ -175,60 +167,6 @@ def test_progress_shows_a_bar_for_what_takes_long(
     monkeypatch.setattr(cli, "SECONDS_WITHOUT_BAR", patience)
     assert list(cli.progress(range(5), 5, "reading")) == list(range(5))
     assert ("reading" in screen.getvalue()) == seen
-
-
-@pytest.fixture
-def figures(tmp_path, monkeypatch):
-    """Return two empty figures; files land in the test's own folder."""
-    monkeypatch.chdir(tmp_path)
-    pyplot = cli.open_pyplot(no_display=True)
-    yield {"one": pyplot.figure(), "two": pyplot.figure()}
-    assert not pyplot.get_fignums(), "figures are left open"
-
-
-@pytest.mark.parametrize("save, names", [
-    (None, ["figures/one.png", "figures/two.png"]),
-    ("new/x.pdf", ["new/x_one.pdf", "new/x_two.pdf"])])
-def test_show_or_save_writes_and_prints(figures, save, names, capsys):
-    cli.show_or_save(figures, save and Path(save))
-    assert capsys.readouterr().out.splitlines() == [
-        f"figure: {name}" for name in names]
-    assert all(Path(name).stat().st_size for name in names)
-
-
-def test_a_single_figure_has_exactly_the_name_asked_for(figures, capsys):
-    cli.show_or_save({"one": figures["one"]}, Path("x.PNG"))
-    assert capsys.readouterr().out == "figure: x.PNG\n"
-    assert Path("x.PNG").read_bytes()[1:4] == b"PNG"
-
-
-@pytest.mark.parametrize("save", ["", ".", "/", "x", "x.docx"])
-def test_an_unknown_kind_of_figure_is_answered_with_the_kinds(figures, save):
-    with pytest.raises(cli.UserError, match=r"saved as one of .*\.png"):
-        cli.show_or_save(figures, Path(save))
-    assert not list(Path().iterdir())
-
-
-@pytest.mark.parametrize("backend, shown, saved", [
-    ("TkAgg", 1, 0), ("agg", 0, 2), ("svg", 0, 2)])
-def test_figures_are_shown_or_saved_never_neither(
-        figures, backend, shown, saved, monkeypatch):
-    import matplotlib
-    from matplotlib import pyplot
-    calls = []
-    monkeypatch.setattr(matplotlib, "get_backend", lambda: backend)
-    monkeypatch.setattr(pyplot, "show", lambda: calls.append("show"))
-    cli.show_or_save(figures, None)
-    assert len(calls) == shown
-    assert len(list(Path().glob("figures/*.png"))) == saved
-
-
-def test_an_unknown_backend_is_the_users_to_mend(monkeypatch):
-    done = run_code("import os; os.environ['MPLBACKEND'] = 'nonsense'\n"
-                    "sys.exit(cli.run(lambda: cli.open_pyplot(False)))")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: matplotlib cannot start (")
-    assert done.stderr.count("\n") == 1
 
 
 def test_ctrl_c_waits_where_it_must():

@@ -17,6 +17,7 @@ from PIL import Image
 
 import Distribution
 from utils import cli, workers
+from utils.figures import open_pyplot
 from utils.images import read_image, write_image
 from utils.labels import read_dataset
 
@@ -79,7 +80,7 @@ def run(*arguments):
 def draw(classes, plant="Apple"):
     """Return the figure of one plant, its slices, and its bars."""
     figure = Distribution.draw_plant(
-        cli.open_pyplot(True), plant, classes)
+        open_pyplot(True), plant, classes)
     left, right = figure.axes
     return figure, left.patches, list(right.patches)
 
@@ -201,7 +202,7 @@ def test_a_dollar_is_drawn_as_a_dollar():
 
 
 def test_plants_that_need_the_same_file_name_get_two():
-    figures = Distribution.draw(cli.open_pyplot(True), {
+    figures = Distribution.draw(open_pyplot(True), {
         "a b": {"a b_1": 1}, "a/b": {"x": 1}, "W" * 99: {"y": 1},
         "W" * 98: {"z": 1}})
     assert len(figures) == 4

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from utils import cli, report
+from utils import report
 from utils.evaluation import evaluate
+from utils.figures import drawable, open_pyplot
 from utils.images import write_image
 from utils.labels import Dataset
 
@@ -20,7 +21,7 @@ FINE = {"loss": [0.3, 0.2, 0.1], "accuracy": [0.9, 0.9, 1.0],
 
 @pytest.fixture
 def pyplot():
-    yield cli.open_pyplot(no_display=True)
+    yield open_pyplot(no_display=True)
     from matplotlib import pyplot
     pyplot.close("all")
 
@@ -58,7 +59,7 @@ def test_each_wrong_image_is_shown_with_both_names(
         label = (wrong - 1) % 3
         file, true, said = titles[0].splitlines()
         assert file == f"{wrong - 1}.png"
-        names = [report.shortened(cli.drawable(name), report.LONGEST_NAME)
+        names = [report.shortened(drawable(name), report.LONGEST_NAME)
                  for name in CLASS_NAMES]
         assert true == f"is {names[label]}"
         assert said.startswith(f"said {names[(label + 1) % 3]} (")

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils import cli
+from utils.figures import drawable, shortened
 from utils.images import read_image, shrink
 from utils.leaf import find_leaf, on_white
 from utils.learnings import UNKNOWN, Prediction
@@ -38,12 +38,12 @@ def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
             ax.set_title(title)
             ax.axis("off")
         draw_bars(bars, prediction)
-        words = cli.drawable(prediction.class_name)
+        words = drawable(prediction.class_name)
         if prediction.known:
             words += f"   {prediction.confidence:.1%}"
         else:
             words = f"{UNKNOWN} (nearest: {words})"
-        part.suptitle(cli.drawable(path.name), fontsize=11)
+        part.suptitle(drawable(path.name), fontsize=11)
         part.supxlabel(words, fontsize=16, fontweight="bold",
                        color="darkgreen" if prediction.known else "firebrick")
     return figure
@@ -95,7 +95,7 @@ def draw_bars(ax, prediction: Prediction) -> None:
     places = range(len(top))
     ax.barh(places, shares, 0.45, color=colours + ["grey"] * (len(top) - 1))
     for place, (name, share) in enumerate(top):
-        ax.text(0, place - 0.32, cli.drawable(cli.shortened(name, 34)),
+        ax.text(0, place - 0.32, drawable(shortened(name, 34)),
                 va="bottom", fontsize=10)
         inside = share > 0.8
         ax.text(share + (-0.02 if inside else 0.02), place, f"{share:.1%}",

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.cli import (drawable, open_pyplot, print_note, save_figure,
-                       shortened)
+from utils.cli import print_note
 from utils.evaluation import Evaluation
+from utils.figures import drawable, open_pyplot, save_figure, shortened
 from utils.files import whole_file
 from utils.images import read_image, shrink
 from utils.labels import Dataset

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils import cli
+from utils.figures import hush_matplotlib
 from utils.files import is_whole
 from utils.histogram import CHANNELS, draw_histogram, proportions
 from utils.images import SUFFIXES, read_image, write_image
@@ -50,7 +50,7 @@ def through_plantcv(call: Callable, line_px: int = 1) -> tuple:
     The one door to PlantCV, whose settings and observations are global: they
     are set and emptied here, so that no call knows of another.
     """
-    cli.hush_matplotlib()       # PlantCV brings it along.
+    hush_matplotlib()       # PlantCV brings it along.
     with PLANTCV:
         from plantcv import plantcv as pcv
         pcv.params.debug = None
