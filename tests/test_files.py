@@ -9,6 +9,8 @@ import pytest
 
 from utils import files, images
 from utils.cli import UserError
+from utils.marks import COPY, mark_line
+from utils.stores import StorePath
 
 ROOT = Path(files.__file__).resolve().parent.parent
 
@@ -140,3 +142,86 @@ def test_a_device_or_a_pipe_stays_what_it_is(tmp_path, capfd):
     os.close(reader)
     assert (tmp_path / "pipe").is_fifo()
     assert not list(Path("/dev").glob(".partial-*"))
+
+
+# What is there already.
+
+PHOTOGRAPH = b"\xff\xd8\xff\xe0 a leaf"
+DRAWING = PHOTOGRAPH + mark_line("a")
+COPIED = PHOTOGRAPH + mark_line("a", COPY)
+
+
+@pytest.mark.parametrize("before, after, replaced", [
+    (b"", b"text", True), (b"text", b"other text", True),
+    (b"text", PHOTOGRAPH, True), (PHOTOGRAPH, PHOTOGRAPH, True),
+    (PHOTOGRAPH, b"text", False), (PHOTOGRAPH, PHOTOGRAPH + b"!", False),
+    (PHOTOGRAPH, DRAWING, False), (PHOTOGRAPH, COPIED, False),
+    (DRAWING, b"text", True), (DRAWING, DRAWING + mark_line("b"), True),
+    (COPIED, COPIED + mark_line("b", COPY), True), (COPIED, b"text", False),
+    (COPIED, DRAWING, False), (b"%PDF-1.7 his", b"text", False),
+    (b"\n<!-- x --><svg/>", b"text", False), (b"<html/>", b"text", True),
+    (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", b"text", False)])
+@pytest.mark.parametrize("place", ["disk", "store"])
+def test_no_image_but_our_own_is_written_over(
+        tmp_path, place, before, after, replaced):
+    path = tmp_path / "a"
+    path.write_bytes(before)
+    if place == "store":
+        path = StorePath(f"file://{path}", protocol="file",
+                         use_listings_cache=False)
+    try:
+        with files.whole_file(path) as partial:
+            partial.write_bytes(after)
+    except UserError as error:
+        assert "is an image that these programs did not make" in str(error)
+        assert not replaced
+    assert (tmp_path / "a").read_bytes() == (after if replaced else before)
+    assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+def test_an_output_is_no_input_and_no_other_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("leaves.csv").write_text("file,leaf")
+    Path("photo.JPG").write_bytes(PHOTOGRAPH)
+    Path("old.csv").write_text("of an earlier run")
+    Path("chart.png").write_bytes(DRAWING)
+    Path("folder").mkdir()
+    os.link("leaves.csv", "hard.csv")
+    Path("soft.csv").symlink_to("leaves.csv")
+    Path("soft.JPG").symlink_to("photo.JPG")
+    Path("dead.csv").symlink_to("new.csv")
+    os.mkfifo("pipe")
+    inputs = [Path("leaves.csv"), Path("gone.csv")]
+
+    def check(*outputs):
+        files.check_outputs(outputs, inputs)
+
+    check(None, "-", "-", "/dev/null", Path("/dev/null"), Path("old.csv"),
+          "chart.png", "new/a.csv", "pipe", "pipe")
+    for output in ("leaves.csv", tmp_path / "leaves.csv", "hard.csv",
+                   "soft.csv", "folder/../leaves.csv"):
+        with pytest.raises(UserError, match="is read by this run"):
+            check(output)
+    for output in ("photo.JPG", "soft.JPG"):
+        with pytest.raises(UserError, match="is an image that these"):
+            check(None, output)
+    with pytest.raises(UserError, match="folder: cannot be written .Is a dir"):
+        check("folder")
+    for one, other in (("a", "./a"), ("a", "A"), ("old.csv", "old.csv"),
+                       ("new.csv", "dead.csv"), ("folder/b", "folder/./B")):
+        with pytest.raises(UserError, match="two outputs go to this file"):
+            check(one, "c", Path(other))
+
+
+def test_what_may_not_be_looked_at_in_a_store_is_written(
+        store, monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise OSError(13, "Access denied")
+
+    for name in ("_kind", "ends"):
+        monkeypatch.setattr(StorePath, name, refuse)
+    files.check_outputs([store / "a"], [])
+    with files.whole_file(store / "a") as partial:
+        partial.write_bytes(b"a")
+    monkeypatch.undo()
+    assert (store / "a").read_bytes() == b"a"

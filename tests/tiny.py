@@ -39,10 +39,10 @@ def make_model():
     return to_litert(network)
 
 
-def write(path, model, files=()):
+def write(path, model, files=(), stale=()):
     """Write learnings; files: below augmented/, to go along."""
     write_archive(path, Description(CLASS_NAMES, 8, 2.0, THRESHOLD,
                                     3.0, {"seed": 42}),
                   {MODEL: model, FLOAT_MODEL: b"as floats",
                    FAMILIARITY: FAMILIAR.to_bytes()},
-                  Path("augmented"), files)
+                  Path("augmented"), files, stale)

@@ -14,11 +14,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from utils.cli import UserError
-from utils.places import is_local
+from utils.kinds import image_kind
+from utils.marks import COPY, DRAWING, TAIL, marked_kind
+from utils.places import is_local, path_of
 
 # A file that is being written: hidden, so that no program takes it for an
 # image of the user's.
 PARTIAL = re.compile(r"\.partial-[0-9a-f]{16}(\..*)?")
+# So much of a file's beginning tells whether it is an image, or a figure.
+BEGINNING = 1024
+# A figure of lines and text: PDF, PostScript, SVG.
+FIGURE = re.compile(rb"%PDF|%!PS|\s*(<[?!][^>]*>\s*)*<svg")
 # Written into a store to see whether that is possible.
 PROBE = ".may-be-written"
 
@@ -31,8 +37,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     Folders on the way are made.  The name follows from that of path: what a
     killed run has left there, the next one writes over.  A device or a pipe
     (/dev/null, /dev/stdout) is written to itself.  In an object store the
-    last of two runs has its way.  Raises UserError where it can't write, or
-    where another run is writing this very file.
+    last of two runs has its way.  Raises UserError where it can't write,
+    where another run is writing this very file, or where path holds an image
+    that the programs have not made: see may_replace.
     """
     if not is_local(path):
         with _whole_object(path) as partial:
@@ -52,6 +59,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock_file(partial)
         yield partial
+        _check_replacement(path, partial)
         os.replace(partial, path)
     except BaseException as error:
         if lock is not None:
@@ -74,9 +82,122 @@ def _whole_object(path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="leaf-") as folder:
             partial = Path(folder, f"object{path.suffix}")
             yield partial
+            _check_replacement(path, partial)
             path.put(partial)
     except OSError as error:
         raise unwritable(path, error) from None
+
+
+def may_replace(path: Path, new: str | None = None) -> bool:
+    """Tell whether a file may be written over: no image of the user's is.
+
+    new: the mark's kind of what would be written.  A figure or a view that
+    the programs drew may be replaced by anything, an augmented copy by
+    another.  What can't be read is left to the system.
+    """
+    beginning, end = _ends(path)
+    kind = marked_kind(end)
+    return (kind == DRAWING or kind == new == COPY
+            or not (image_kind(beginning) or FIGURE.match(beginning)))
+
+
+def last_bytes(path: Path) -> bytes:
+    """Return the end of a file, where its mark is; b"" without a file."""
+    return _ends(path)[1]
+
+
+def _ends(path: Path) -> tuple[bytes, bytes]:
+    """Return a file's first and last bytes, empty where there are none."""
+    try:
+        if not is_local(path):
+            return path.parent.ends([Path(path.name)], BEGINNING, TAIL)[0]
+        with open(path, "rb") as stream:
+            beginning = stream.read(BEGINNING)
+            stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL))
+            return beginning, stream.read()
+    except OSError:
+        return b"", b""
+
+
+def _check_replacement(path: Path, new: Path) -> None:
+    """Raise UserError where path holds an image that new may not replace.
+
+    The same bytes may: a run that is repeated changes nothing.
+    """
+    if (may_replace(path, marked_kind(_ends(new)[1]))
+            or path.read_bytes() == new.read_bytes()):
+        return
+    raise _foreign(path)
+
+
+def _foreign(path: Path) -> UserError:
+    return UserError(f"{path}: is an image that these programs did not make, "
+                     "and is not written over; choose another name")
+
+
+def check_outputs(outputs: Iterable[Path | str | None],
+                  inputs: Iterable[Path]) -> None:
+    """Raise UserError where a file that is to be written can't be.
+
+    Before the work begins: no output may be a folder, an image that the
+    programs have not made, an input of this run, or the same file as another
+    output.  Links and other names of one file count as that file.  None and
+    "-" (stdout) are no files, devices keep nothing.
+    """
+    files = [path_of(output) for output in outputs
+             if output is not None and str(output) != "-"]
+    files = [file for file in files
+             if not (is_local(file) and _is_device(file))]
+    present = [file for file in files if _exists(file)]
+    for file in present:
+        if file.is_dir():
+            raise UserError(f"{file}: cannot be written (Is a directory)")
+    for path in inputs if present else ():
+        for file in present:
+            if _is_same(file, path):
+                raise UserError(f"{file}: is read by this run, and is not "
+                                "written over; choose another name")
+    for file in present:
+        if not may_replace(file):
+            raise _foreign(file)
+    for place, file in enumerate(files):
+        if any(_is_same(file, other) for other in files[:place]):
+            raise UserError(f"{file}: two outputs go to this file")
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False    # Who may write to a store need not be let look.
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Tell whether two paths name one file, there or not.
+
+    Of files that are not there yet, capitals do not tell them apart: on some
+    disks they would not.
+    """
+    if not (is_local(one) and is_local(other)):
+        return str(one) == str(other)
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return not os.path.exists(one) and (
+            os.path.realpath(one).casefold()
+            == os.path.realpath(other).casefold())
+
+
+def sync(path: Path) -> None:
+    """Have the system write a file, or a folder's names, to the disk now.
+
+    Raises OSError where that fails: a full disk on another machine, say.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def refuse_folder(path: Path) -> None:

@@ -22,9 +22,9 @@ import hashlib
 import json
 import math
 import os
-import re
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -35,17 +35,17 @@ import numpy as np
 from utils import cli
 from utils.cli import UserError
 from utils.familiarity import Familiarity
-from utils.files import whole_file
+from utils.files import sync, whole_file
 from utils.images import preprocess, read_image
 from utils.litert import Network
-from utils.places import path_of
+from utils.places import is_local, path_of
+from utils.signatures import SIGNATURE, read_signature
 
 # Raised when an older program could not read the archive rightly.
 FORMAT = 2
 DESCRIPTION, IMAGES = "learnings.json", "augmented_directory"
 MODEL, FLOAT_MODEL, FAMILIARITY = (
     "model.tflite", "model_float32.tflite", "familiarity.npz")
-SIGNATURE = "signature.txt"
 # What a person is told of an image that is not known.
 UNKNOWN = "not like any leaf it has learned: no diagnosis"
 # Side of what is looked at more closely where an image is not known.
@@ -275,22 +275,23 @@ def _read_description(fields: dict) -> Description:
 def verify_signature(path: Path, content: BinaryIO) -> None:
     """Raise UserError where signature.txt beside an archive is not its.
 
-    content: the archive's, open at its beginning.
-    One that names another file, or none at all, says nothing of it.
+    content: the archive's.  Without a signature nothing is compared; one
+    that can't be read or understood is an error.  Whatever a single line
+    calls the archive, it speaks of it: files get renamed.  Of several lines
+    those count that name it; where none does, one that fits is enough.
     """
     signature = path.with_name(SIGNATURE)
-    try:
-        with signature.open("rb") as opened:
-            line = opened.read(10_000)
-    except FileNotFoundError:
+    said = read_signature(signature)
+    if not said:
         return
-    # As sha1sum prints it: a backslash marks an escaped name.
-    found = re.fullmatch(rb"\\?([0-9a-f]{40}) [ *]([^\n]+)\n?", line)
-    if found is None:
-        raise UserError(f"{signature}: is not what sha1sum prints; "
-                        "--no-verify leaves it unread")
-    if os.fsdecode(found[2]) == path.name and hashlib.file_digest(
-            content, "sha1").hexdigest() != found[1].decode():
+    own = [digest for digest in said if digest.speaks_of(path.name)] or said
+    fits = defaultdict(bool)
+    for digest in own:
+        content.seek(0)
+        fits[digest.algorithm] |= digest.value == hashlib.file_digest(
+            content, digest.algorithm).hexdigest()
+    content.seek(0)
+    if not all(fits.values()):
         raise UserError(f"{path}: is not the archive that {signature} was "
                         "made for; --no-verify takes it nevertheless")
 
@@ -303,8 +304,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def write_archive(path: Path, description: Description,
                   models: dict[str, bytes], root: Path,
-                  files: Iterable[Path]) -> None:
+                  files: Iterable[Path], stale: Iterable[Path] = ()) -> None:
     """Write an archive; the same content gives the same bytes.
+
+    It takes the place of an earlier one in one step.  Just before that, the
+    earlier one's signature goes, and what else speaks of it: so a run that is
+    stopped at any time leaves no archive beside the signature of another.
+    stale: these other files; where one is not there, that is well.
 
     models: content of MODEL, FLOAT_MODEL and FAMILIARITY.
     root, files: the augmented images and the folder they are relative to.
@@ -325,11 +331,29 @@ def write_archive(path: Path, description: Description,
                                      "Archive"):
                 content = members[name]
                 if isinstance(content, Path):
-                    content = content.read_bytes()
+                    content = _read_augmented(path, content)
                 info = zipfile.ZipInfo(name, NO_DATE)
                 info.external_attr = 0o644 << 16
                 # Stored: JPEGs and weights do not get smaller.
                 archive.writestr(info, content)
+        # Whole on the disk before it has the name, should the power fail.
+        sync(partial)
+        for file in (path.with_name(SIGNATURE), *stale):
+            try:
+                file.unlink(missing_ok=True)
+            except PermissionError:
+                # Who may write to a store need not be let delete.
+                if is_local(file):
+                    raise
+
+
+def _read_augmented(path: Path, file: Path) -> bytes:
+    """Return an image for the archive at path; UserError names the image."""
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {file} cannot be read "
+                        f"({error.strerror or error})") from None
 
 
 def file_sha1(path: Path) -> str:
@@ -343,4 +367,5 @@ def sign(path: Path, signature: Path) -> str:
     line = f"{file_sha1(path)}  {path.name}\n"
     with whole_file(signature) as partial:
         partial.write_bytes(os.fsencode(line))
+        sync(partial)
     return line
