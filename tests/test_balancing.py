@@ -1,5 +1,6 @@
 """The plan of a balanced tree, and the making of it."""
 
+import errno
 import os
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from utils.alterations import ALTERATIONS, GEOMETRIC
 from utils.balancing import (Unreadable, class_targets, link_or_copy,
                              make_copies, plan_balance, plan_files)
+from utils.cli import UserError
 from utils.images import write_image
 from utils.labels import altered_copies, read_dataset
 
@@ -180,3 +182,82 @@ def test_originals_are_linked_or_else_copied(source, tmp_path, monkeypatch):
     monkeypatch.undo()
     link_or_copy(file, tmp_path / "0.png")
     assert not list(tmp_path.glob(".partial*"))
+
+
+class Vanishing:
+    """A file that is gone, or can't be read, once part of it was."""
+
+    def __init__(self, number):
+        self.error = OSError(number, os.strerror(number))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return False
+
+    def read(self, _):
+        raise self.error
+
+
+@pytest.mark.parametrize("number", [
+    errno.ENOENT, errno.EACCES, errno.ESTALE, errno.EIO])
+@pytest.mark.parametrize("when", ["opened", "read"])
+def test_a_source_that_vanishes_is_not_the_target_s_fault(
+        source, tmp_path, monkeypatch, number, when):
+    file, target = source / "A_b" / "image (1).png", tmp_path / "out" / "a.png"
+
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    real = Path.open
+    monkeypatch.setattr(os, "link", fail)
+    monkeypatch.setattr(Path, "open", lambda path, mode="r", **options: (
+        real(path, mode, **options) if path != file else
+        fail() if when == "opened" else Vanishing(number)))
+    with pytest.raises(Unreadable, match=r"source/A_b/image \(1\).png: cannot "
+                                         "be read any more"):
+        link_or_copy(file, target)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_target_that_cannot_be_written_is_not_the_source_s_fault(
+        source, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="file/a.png: cannot be written") as at:
+        link_or_copy(source / "A_b" / "image (1).png", tmp_path / "file/a.png")
+    assert not isinstance(at.value, Unreadable)
+
+
+def test_a_source_that_loops_or_is_gone_is_unreadable(tmp_path):
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    (tmp_path / "there.png").touch()
+    for name in ("loop.png", "gone.png"):
+        for target in ("new.png", "there.png"):
+            with pytest.raises(Unreadable, match=f"{name}: cannot be read"):
+                link_or_copy(tmp_path / name, tmp_path / target)
+
+
+def test_a_run_goes_on_without_a_source_that_vanished(
+        tmp_path, monkeypatch):
+    from utils import balancing
+    from utils.workers import Workers
+    root, output = tmp_path / "source", tmp_path / "output"
+    for number in range(1, 4):
+        write_image(root / f"A_b/image ({number}).png", np.full(
+            (20, 20, 3), 40 * number, np.uint8))
+    plan = plan_of(root)
+    gone = root / plan[1].source
+    real = balancing.check_image
+
+    def check_and_lose(path):
+        size = real(path)
+        if path == gone:
+            gone.unlink()
+        return size
+
+    monkeypatch.setattr(balancing, "check_image", check_and_lose)
+    results = list(balancing.write_plan(plan, root, output, 42, Workers(1)))
+    assert [type(result) for result in results] == [
+        type(None), Unreadable, type(None)]
+    assert len(list((output / "A_b").iterdir())) == 2

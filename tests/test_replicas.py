@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -242,3 +243,35 @@ def test_a_wrong_tf_config_is_found_before_anything_is_done(tmp_path):
 def test_what_the_chief_has_left_must_be_there(tmp_path):
     with pytest.raises(UserError, match="share the disk"):
         handover.fine_tune_along(tmp_path / ".learning-12345678", None)
+
+
+def test_what_another_machine_reads_is_on_the_disk_before_it_is_told(
+        tmp_path, monkeypatch):
+    done = []
+    flush, sync = np.memmap.flush, handover.sync
+
+    def noted(real, name_of):
+        def step(argument):
+            real(argument)
+            done.append(name_of(argument))
+        return step
+
+    monkeypatch.setattr(np.memmap, "flush", noted(
+        flush, lambda features: f"flushed {Path(features.filename).name}"))
+    monkeypatch.setattr(handover, "sync", noted(
+        sync, lambda path: path.relative_to(tmp_path).as_posix()))
+    parts = []
+    for part in handover.PARTS:
+        features = np.lib.format.open_memmap(
+            handover.features_file(tmp_path, part), "w+", np.float16, (2, 3))
+        features[:] = 1
+        parts.append(Examples(features, np.arange(2)))
+    model = SimpleNamespace(get_weights=lambda: [np.ones(3)])
+    handover.hand_over(tmp_path, handover.Handover(
+        8, "cut", "float32", 2, {}, {}, False), model, tuple(parts))
+    files = sorted(path.name for path in tmp_path.iterdir())
+    assert len(files) == 6
+    assert sorted(done[2:]) == [".", *files]
+    # Before the files themselves; their names at the very end.
+    assert done[:2] == [f"flushed {part}.npy" for part in handover.PARTS]
+    assert done[-1] == "."

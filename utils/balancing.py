@@ -2,8 +2,8 @@
 
 import math
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,12 @@ from utils.cli import UserError
 from utils.files import is_whole, unwritable, whole_file
 from utils.images import check_image, read_image, write_image
 from utils.labels import Dataset, altered_copies
+from utils.marks import COPY, mark_line
 from utils.places import is_local
 from utils.workers import Workers, WorkersDied, map_items
 
 LONGEST = 2**15 - 2      # pixels; OpenCV warps no longer side
+PART = 2**20             # bytes copied at a time
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,8 @@ def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> None:
         raise Unreadable(error) from None
     for alteration, file in missing:
         write_image(output / file, alter(rgb_img, alteration, seed,
-                                         file.as_posix()))
+                                         file.as_posix()),
+                    mark_line(copies.source.as_posix(), COPY))
     if not in_place and not is_there:
         link_or_copy(root / copies.source, output / copies.source)
 
@@ -186,30 +189,60 @@ def link_or_copy(source: Path, target: Path) -> None:
 
     A link takes neither time nor room; not every file system has it, and
     none from one disk to another.
+    Raises Unreadable where the source can't be read, or is gone, and
+    UserError where the target can't be written.
     """
     if not (is_local(source) and is_local(target)):
         copy_object(source, target)
         return
-    if target.exists() and target.samefile(source):
-        return  # To rename one name of a file to another does nothing.
+    with suppress(OSError):
+        if target.samefile(source):
+            return  # To rename one name of a file to another does nothing.
     with whole_file(target) as new:
         try:
             new.unlink()    # A link is made where there is nothing.
             # A second name of the file itself, not of a link to it.
-            os.link(source.resolve() if source.is_symlink() else source, new)
+            os.link(os.path.realpath(source, strict=True)
+                    if source.is_symlink() else source, new)
         except OSError:
-            shutil.copyfile(source, new)
+            copy_bytes(source, new)
+
+
+@contextmanager
+def reading(source: Path) -> Iterator[None]:
+    """Make Unreadable of an OSError: it is the source's, not the target's."""
+    try:
+        yield
+    except OSError as error:
+        raise Unreadable(f"{source}: cannot be read any more "
+                         f"({error.strerror or error})") from None
+
+
+def copy_bytes(source: Path, new: Path) -> None:
+    """Copy a file; Unreadable, or the OSError of what is written."""
+    with reading(source):
+        stream = source.open("rb")
+    with stream, new.open("wb") as written:
+        while True:
+            with reading(source):
+                part = stream.read(PART)
+            if not part:
+                return
+            written.write(part)
 
 
 def copy_object(source: Path, target: Path) -> None:
     """Copy an object from a store, to one, or inside it."""
     if is_local(source) or is_local(target) or source.fs is not target.fs:
         with whole_file(target) as new:
-            new.write_bytes(source.read_bytes())
+            copy_bytes(source, new)
         return
     try:
         source.copy_to(target)
     except OSError as error:
+        # The store does not say which of the two it was.
+        with reading(source):
+            source.stat()
         raise unwritable(target, error) from None
 
 

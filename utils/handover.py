@@ -6,6 +6,7 @@ must be the same on each machine.  They find it on a disk that all share.
 
 import json
 import zipfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from utils import backbone, recipe
 from utils.cli import UserError
+from utils.files import sync
 from utils.recipe import Examples, Plan
 
 FACTS, WEIGHTS = "handover.json", "weights.npz"
@@ -48,11 +50,24 @@ class Handover:
 
 def hand_over(folder: Path, facts: Handover, classifier,
               parts: tuple[Examples, Examples]) -> None:
-    """Write what the workers need; the features are there already."""
+    """Write what the workers need; the features are there already.
+
+    All of it is on the disk when this returns: a worker on another machine
+    sees no page that is still in this one's memory.
+    """
     for name, examples in zip(PARTS, parts):
+        if isinstance(examples.features, np.memmap):
+            examples.features.flush()
         np.save(_targets_file(folder, name), examples.targets)
     np.savez(folder / WEIGHTS, *classifier.get_weights())
     (folder / FACTS).write_text(json.dumps(asdict(facts)))
+    for name in PARTS:
+        sync(features_file(folder, name))
+        sync(_targets_file(folder, name))
+    sync(folder / WEIGHTS)
+    sync(folder / FACTS)
+    with suppress(OSError):     # Some disks know no folder that is synced.
+        sync(folder)
 
 
 def fine_tune_along(folder: Path, strategy) -> tuple[object, bool]:

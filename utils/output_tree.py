@@ -104,9 +104,9 @@ class OutputTree:
         if foreign and not force:
             raise UserError(
                 f"{folder}: holds other files already, such as "
-                f"{min(foreign)}, or what was made of other images or with "
-                "other options; delete it, choose another --output-dir, or "
-                "--force")
+                f"{min(foreign)}, or what was made of other images, with "
+                "other options or by other versions; delete it, choose "
+                "another --output-dir, or --force")
         try:
             remove(folder, others & found)
         except OSError as error:
