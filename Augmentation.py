@@ -24,8 +24,9 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,12 @@ from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
                              read_leaf, write_plan)
 from utils.cli import UserError
 from utils.figures import drawable, open_pyplot, show_or_save
+from utils.files import last_bytes, may_replace
 from utils.images import shrink, write_image
 from utils.inspection import digest_of
 from utils.labels import Dataset, altered_copies, read_dataset
+from utils.marks import (COPY, mark_line, marked_kind, marked_source,
+                         source_key)
 from utils.output_tree import OutputTree, check_place, only_tree, remove
 from utils.places import path_of
 from utils.workers import Workers, map_items
@@ -47,6 +51,8 @@ OUTPUT = Path("augmented_directory")
 MOST = 100_000           # images a class; more is a slip of the finger
 # To be raised with every change of what is made of the same images.
 VERSION = 1
+# On which the bytes depend as well.
+PACKAGES = ("numpy", "opencv-python", "pillow")
 # Images beside each other in a figure, and lines of a list that is printed.
 PANELS, LINES = 7, 20
 LONGEST_SIDE = 512       # pixels; a figure shows no more of an image
@@ -136,11 +142,12 @@ def fingerprint_of(dataset: Dataset, digests: Sequence[str],
                    options: argparse.Namespace) -> str:
     """Return what tells one balanced tree from all others, in hex.
 
-    The images and where they lie, seed and options: not the number of jobs.
+    The images and where they lie, seed and options, and the versions of what
+    decodes, alters and encodes: not the number of jobs.
     """
     content = json.dumps([
-        VERSION, options.seed, options.target, options.per_plant,
-        options.alterations,
+        VERSION, {name: version(name) for name in PACKAGES}, options.seed,
+        options.target, options.per_plant, options.alterations,
         sorted(zip(map(str, dataset.files), digests))])
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -218,18 +225,42 @@ def show_alterations(options: argparse.Namespace) -> int:
     """Save the alterations of an image and show them beside it."""
     path = options.path
     rgb_img = read_leaf(path)
+    targets = {name: (options.output_dir or path.parent)
+               / f"{path.stem}_{name}{path.suffix}"
+               for name in options.alterations}
+    # By the content: the copies may have been moved along with their image.
+    source = digest_of(path)
+    check_copies(targets.values(), path, source)
     panels = {"Original": shrink(rgb_img, LONGEST_SIDE)}
-    for name in options.alterations:
+    for name, target in targets.items():
         altered = alter(rgb_img, name, options.seed, path.name)
-        target = ((options.output_dir or path.parent)
-                  / f"{path.stem}_{name}{path.suffix}")
-        write_image(target, altered)
+        write_image(target, altered, mark_line(source, COPY))
         print(cli.printable(target))
         # Several of the largest images would fill the memory.
         panels[name] = shrink(altered, LONGEST_SIDE)
     figure = draw(open_pyplot(options.no_display), path.name, panels)
-    show_or_save({f"augmentation_{path.stem}": figure}, None)
+    show_or_save({f"augmentation_{path.stem}": figure}, None, path)
     return cli.DONE
+
+
+def check_copies(targets: Iterable[Path], path: Path, source: str) -> None:
+    """Raise UserError where an altered copy of an image has no place.
+
+    source: the digest of the image at path.  An image that this program has
+    not made stays, and so does a copy of another image, which may have the
+    same name where the copies are not beside their original.
+    """
+    for target in targets:
+        beside = target.parent == path.parent
+        mark = last_bytes(target)
+        if not may_replace(target, COPY) or (
+                marked_kind(mark) == COPY and not beside
+                and marked_source(mark) != source_key(source)):
+            raise UserError(
+                f"{target}: is "
+                + ("a copy of another image" if marked_kind(mark) == COPY
+                   else "an image that this program did not make")
+                + ", and is not written over; choose another --output-dir")
 
 
 def draw(pyplot, title: str, images: dict[str, np.ndarray]):

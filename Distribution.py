@@ -27,9 +27,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import cli
-from utils.figures import drawable, legible, open_pyplot, show_or_save
+from utils.figures import (drawable, figure_path, legible, open_pyplot,
+                           show_or_save)
+from utils.files import check_outputs, unwritable
 from utils.places import path_of
-from utils.tables import text_table, write_csv
+from utils.tables import is_stdout, text_table, write_csv
 
 if TYPE_CHECKING:
     from utils.analysis import ClassFacts, Repeat
@@ -59,6 +61,9 @@ ROOMY = 0.04
 KINDS, LINES, MEMBERS = 2, 20, 6
 # Letters of a plant that go into a file's name, which ends at 255 bytes.
 FILE_NAME = 50
+
+# Columns of the table of images that repeat.
+REPEATS = ("group", "kind", "class", "file", "sha256")
 
 # The number of images of each class, by plant.
 Counts = dict[str, dict[str, int]]
@@ -177,22 +182,50 @@ def repeat_lines(repeats: "list[Repeat]") -> list[str]:
     return lines
 
 
+def repeats_path(path: Path) -> Path:
+    """Return where what repeats is written, beside the table.
+
+    Raises UserError where a file of the user's is there.
+    """
+    path = path.with_stem(f"{path.stem}_repeats")
+    if path.is_file():
+        with path.open("rb") as stream:
+            if ",".join(REPEATS).encode() not in stream.readline():
+                raise cli.UserError(
+                    f"{path}: is not a table that this program wrote, and "
+                    "--csv would write over it; choose another name")
+    return path
+
+
 def write_tables(path: Path, names: list[str], rows: list[list],
                  repeats: "list[Repeat]") -> None:
-    """Write the table, and beside it what repeats, if anything does."""
+    """Write the table, and beside it what repeats, if anything does.
+
+    path: "-" for stdout, which has room for the table alone.
+    What an earlier run has found to repeat goes first: a run that is stopped
+    leaves no table beside the repeats of another.
+    """
+    if is_stdout(path):
+        repeats = []
+    else:
+        beside = repeats_path(path)
+        try:
+            beside.unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(beside, error) from None
     write_csv(path, names, [[
         f"{value:.6f}" if isinstance(value, float) else
         ";".join(f"{text}:{count}" for text, count in value.most_common())
         if isinstance(value, Counter) else value for value in row]
         for row in rows])
-    print(f"written: {cli.printable(path)}")
+    if not is_stdout(path):
+        print(f"written: {cli.printable(path)}")
     if repeats:
-        path = path.with_stem(f"{path.stem}_repeats")
-        write_csv(path, ("group", "kind", "class", "file", "sha256"), (
+        write_csv(beside, REPEATS, (
             (number, repeat.kind(), *member)
             for number, repeat in enumerate(repeats, 1) for member in zip(
                 repeat.class_names, repeat.files, repeat.digests)))
-        print(f"written: {cli.printable(path)}")
+        print(f"written: {cli.printable(beside)}")
 
 
 def style(place: int) -> dict[str, str]:
@@ -306,6 +339,24 @@ def hide_overlapping(figure, texts: list, weights: list[int]) -> None:
             kept.append(box)
 
 
+def check_names(options, dataset: "Dataset") -> None:
+    """Raise UserError where what is to be written would be in the way."""
+    outputs = [options.csv, options.save]
+    check_outputs(outputs, ())      # Else "." would be given a stem.
+    if options.save is not None:
+        names = {figure_name(plant): None for plant in dataset.plants}
+        outputs += [path for name in names for path in [figure_path(
+            options.save, name, len(names))] if path != options.save]
+    if options.csv is not None and not is_stdout(options.csv):
+        outputs.append(repeats_path(options.csv))
+    check_outputs(outputs, dataset.paths())
+
+
+def figure_name(plant: str) -> str:
+    """Return the name of a plant's figure as a file."""
+    return re.sub(r"[^\w-]", "_", f"distribution_{plant}"[:FILE_NAME])
+
+
 def draw(pyplot, counts: Counts) -> dict[str, object]:
     """Return a figure for each plant, by the name for its file."""
     figures: dict[str, object] = {}
@@ -313,7 +364,7 @@ def draw(pyplot, counts: Counts) -> dict[str, object]:
         classes = {name: count for name, count in classes.items() if count}
         if not classes:
             continue  # none of them could be read
-        name = re.sub(r"[^\w-]", "_", f"distribution_{plant}"[:FILE_NAME])
+        name = figure_name(plant)
         while name in figures:
             name += "_"
         figures[name] = draw_plant(pyplot, plant, classes)
@@ -333,9 +384,9 @@ def build_parser() -> cli.Parser:
         "--save", type=path_of, metavar="FIGURE",
         help="save the figure here; for several plants, their names are added")
     parser.add_argument(
-        "--csv", type=path_of, metavar="FILE",
+        "--csv", type=path_of, metavar="FILE|-",
         help="write the table here, and beside it, in ..._repeats.csv, the "
-             "images that repeat")
+             "images that repeat (-: the table alone, to stdout)")
     parser.add_argument(
         "--quick", action="store_true",
         help="count the files only; do not read them")
@@ -351,6 +402,7 @@ def main(argv: list[str] | None = None) -> int:
     from utils.labels import read_dataset
     from utils.workers import Workers
     dataset = read_dataset(options.directory)
+    check_names(options, dataset)
     facts, repeats, numbers = None, [], dataset.counts().tolist()
     if not options.quick:
         facts, repeats = analyse(
@@ -358,17 +410,21 @@ def main(argv: list[str] | None = None) -> int:
         numbers = [own.count for own in facts.values()]
     counts = by_plant(dataset, numbers)
     names, rows = rows_of(counts, facts)
-    print(table(names, rows))
-    print(summary(counts))
-    for folder in empty_folders(dataset.root, dataset.files):
-        print(f"no image in: {cli.printable(folder)}")
-    for line in repeat_lines(repeats):
-        print(line)
+    quiet = options.csv is not None and is_stdout(options.csv)
+    if not quiet:
+        print(table(names, rows))
+        print(summary(counts))
+        for folder in empty_folders(dataset.root, dataset.files):
+            print(f"no image in: {cli.printable(folder)}")
+        for line in repeat_lines(repeats):
+            print(line)
     if options.csv is not None:
         write_tables(options.csv, names, rows, repeats)
     sys.stdout.flush()
-    pyplot = open_pyplot(options.no_display)
-    show_or_save(draw(pyplot, counts), options.save)
+    if options.save is not None or not quiet:
+        pyplot = open_pyplot(options.no_display, options.save)
+        show_or_save(draw(pyplot, counts), options.save, options.directory,
+                     quiet)
     return cli.DONE if sum(numbers) == len(dataset.files) else cli.FAILED
 
 

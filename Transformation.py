@@ -27,11 +27,12 @@ import numpy as np
 
 from utils import cli
 from utils.figures import drawable, open_pyplot, show_or_save
+from utils.files import check_outputs
 from utils.images import find_images, read_image
 from utils.leaf import find_leaf
 from utils.output_tree import only_tree
 from utils.places import is_inside, path_of
-from utils.tables import open_text, write_csv
+from utils.tables import is_stdout, open_target, write_csv
 from utils.views import HISTOGRAM, UNITS, VIEWS, measure, transform_file
 from utils.workers import Workers, map_items
 
@@ -69,12 +70,13 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
     if image.is_dir():
         raise cli.UserError(f"{image}: a folder, not an image; for all the "
                             f"images in it give -src {image} -dst DIR")
-    pyplot = open_pyplot(no_display)
+    check_outputs([save, json_file], [image])
+    quiet = json_file is not None and is_stdout(json_file)
     rgb_img = read_image(image)
     mask, quality = find_leaf(rgb_img)
     values = measure(rgb_img, mask, quality)
     if json_file:
-        with open_text(json_file) as stream:
+        with open_target(json_file) as stream:
             stream.write(json.dumps({
                 "file": str(image), "measurements": values, "units": UNITS},
                 indent=2) + "\n")
@@ -82,9 +84,12 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
              f"{values['lesion_share']:.1f} % of it in "
              f"{values['spot_count']} spots" if mask.any()
              else "no leaf found")
-    figure = draw_page(pyplot, rgb_img, mask, views,
+    sys.stdout.flush()
+    if quiet and save is None:
+        return      # What reads stdout has no eyes.
+    figure = draw_page(open_pyplot(no_display, save), rgb_img, mask, views,
                        f"{image.name}: {found}")
-    show_or_save({f"transformation_{image.stem}": figure}, save)
+    show_or_save({f"transformation_{image.stem}": figure}, save, image, quiet)
 
 
 def output_names(files: list[Path]) -> list[Path]:
@@ -124,6 +129,7 @@ def transform_all(source: Path, target: Path, views: list[str],
         raise cli.UserError(f"{source}: no images in it or below it")
     pairs = [(source / file, target / name)
              for file, name in zip(files, output_names(files))]
+    check_outputs([csv_file], [path for path, _ in pairs])
     rows = []
     with only_tree(target):
         results = map_items(
@@ -143,7 +149,8 @@ def transform_all(source: Path, target: Path, views: list[str],
     failures = len(files) - len(rows)
     print(f"{len(rows)} images: {len(rows) * len(views)} views written to "
           f"{cli.printable(target)}"
-          + (f"; {failures} images failed" if failures else ""))
+          + (f"; {failures} images failed" if failures else ""),
+          file=sys.stderr if csv_file and is_stdout(csv_file) else sys.stdout)
     return cli.FAILED if failures else cli.DONE
 
 
@@ -159,16 +166,17 @@ def build_parser() -> cli.Parser:
     option = partial(option, type=path_of)
     option("--save", metavar="FIGURE", help="with IMAGE: save the page of "
            "views as this file (.png, .pdf, .svg, ...)")
-    option("--json", metavar="FILE", help="with IMAGE: write the leaf's "
-           "measurements and their units to this file")
+    option("--json", metavar="FILE|-", help="with IMAGE: write the leaf's "
+           "measurements and their units to this file (-: to stdout)")
     option("-src", metavar="DIR", help="transform all images below this "
            "folder (or this one image)")
     option("-dst", metavar="DIR", help="with -src: write the views below "
            "this folder, as DIR/class/name_View.ext")
     force("--force", help="with -src: write views "
           "again that are there already")
-    option("--csv", metavar="FILE", help="with -src: write the measurements "
-           "to this file, a row for each image, in the units of --json")
+    option("--csv", metavar="FILE|-", help="with -src: write the measurements "
+           "to this file (-: to stdout), a row for each image, in the units "
+           "of --json")
     views = parser.add_argument_group(
         "views", "Each flag chooses a view; without any, all are made.")
     for name, (title, view) in VIEWS.items():

@@ -16,6 +16,7 @@ if __name__ == "__main__":
     # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -26,9 +27,10 @@ import numpy as np
 from utils import answer_rows, cli
 from utils.cli import UserError
 from utils.figures import open_pyplot, show_or_save
+from utils.files import check_outputs
 from utils.images import find_images
-from utils.learnings import UNKNOWN, Learnings, Prediction
-from utils.places import path_of
+from utils.learnings import SIGNATURE, UNKNOWN, Learnings, Prediction
+from utils.places import is_local, path_of
 from utils.workers import Workers, map_items
 
 LEARNINGS = Path("learnings.zip")
@@ -100,17 +102,25 @@ def predict_images(learnings: Learnings, paths: list[Path], options) -> int:
     if shown and (options.save or not quiet and len(paths) <= SHOWN):
         if len(paths) > SHOWN:
             cli.print_note(f"the figure shows the first {SHOWN} images")
-        show_predictions(shown, options)
+        show_predictions(shown, options, quiet)
     return cli.FAILED if failed else cli.DONE
 
 
-def show_predictions(results: list[tuple[Path, Prediction]], options) -> None:
-    """Show the figure of a few predictions in a window, or save it."""
+def show_predictions(results: list[tuple[Path, Prediction]], options,
+                     quiet: bool) -> None:
+    """Show the figure of a few predictions in a window, or save it.
+
+    quiet: stdout has other content.
+    """
     from utils.answer_figure import draw_predictions
     sys.stdout.flush()      # The answer need not wait for its picture.
-    pyplot = open_pyplot(options.no_display)
+    pyplot = open_pyplot(options.no_display, options.save)
     figure = draw_predictions(pyplot, results)
-    show_or_save({f"prediction_{results[0][0].stem}": figure}, options.save)
+    # A figure of several leaves shows these leaves together.
+    shown = "\n".join(os.path.abspath(path) if is_local(path) else str(path)
+                      for path, _ in results)
+    show_or_save({f"prediction_{results[0][0].stem}": figure}, options.save,
+                 shown, quiet)
 
 
 def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
@@ -120,6 +130,7 @@ def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
     from utils.report import confusion_figure
     from utils.tables import text_table
     dataset = read_dataset(folder)
+    check_outputs([options.save], dataset.paths())
     index = {name.casefold(): place for place, name
              in enumerate(learnings.class_names)}
     truth = [index.get(name.casefold()) for name in dataset.class_names]
@@ -156,9 +167,9 @@ def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
         right = probabilities[known].argmax(axis=1) == labels[known]
         said += f"; of the others {right.mean():.2%} are right"
     print(said, flush=True)
-    pyplot = open_pyplot(options.no_display)
+    pyplot = open_pyplot(options.no_display, options.save)
     show_or_save({"evaluation": confusion_figure(pyplot, evaluation)},
-                 options.save)
+                 options.save, folder)
     return cli.FAILED if failed else cli.DONE
 
 
@@ -205,6 +216,9 @@ def main(argv: list[str] | None = None) -> int:
             Learnings.load(options.learnings, not options.no_verify),
             options.paths[0], options)
     paths = list_images(options.paths)
+    check_outputs([options.csv, options.json, options.save],
+                  [options.learnings, options.learnings.parent / SIGNATURE,
+                   *paths])
     return predict_images(
         Learnings.load(options.learnings, not options.no_verify), paths,
         options)

@@ -48,7 +48,7 @@ from utils.domains import cells, read_leaves, strata
 from utils.export import Exported, export
 from utils.features import frozen_features, load_image
 from utils.field_views import plan_views, scene_of
-from utils.files import only_run
+from utils.files import check_outputs, only_run
 from utils.handover import (PARTS, Handover, features_file, fine_tune_along,
                             hand_over)
 from utils.images import preprocess, read_image
@@ -60,7 +60,7 @@ from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
 from utils.places import is_local, path_of
 from utils.proof import check_answers, proof_table, prove
 from utils.recipe import Examples, Plan
-from utils.report import Clock, write_report, write_split
+from utils.report import Clock, report_files, write_report, write_split
 from utils.weights import find_weights
 from utils.workers import Workers, keep_memory
 
@@ -306,7 +306,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
         write_archive(options.output, learned.description, {
             MODEL: model, FLOAT_MODEL: learned.exported.as_float,
             FAMILIARITY: learned.exported.familiarity.to_bytes()},
-            augmented, files)
+            augmented, files, report_files(place / "report"))
         signature = sign(options.output, place / SIGNATURE)
     with clock.phase("audit"):
         shortcuts = audit(model, options.size, training, validation,
@@ -394,6 +394,10 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"{options.output}: is a folder; --output names the "
                         "archive")
     task, strategy = machines.read_task(), None
+    check_outputs((options.output, place / SIGNATURE,
+                   *report_files(place / "report")),
+                  [*filter(None, [options.groups]),
+                   Path(options.weights)])
     if (options.cluster or task) and not is_local(place):
         raise UserError(f"{options.output}: with several machines the "
                         "archive is written to a disk that all of them see")

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_subject_7_the_image_and_its_six_alterations_are_shown(
     from matplotlib import pyplot
     shown = {}
 
-    def keep(figures, save):
+    def keep(figures, save, source):
         for figure in figures.values():
             shown.update((axes.get_title(), axes.images[0].get_array())
                          for axes in figure.axes)
@@ -94,7 +95,7 @@ def test_of_a_large_image_the_figure_gets_a_small_one(leaves, monkeypatch):
     from matplotlib import pyplot
     sides = []
 
-    def keep(figures, save):
+    def keep(figures, save, source):
         for figure in figures.values():
             sides.extend(axes.images[0].get_array().shape[:2]
                          for axes in figure.axes)
@@ -392,9 +393,25 @@ def test_another_tree_is_replaced_only_by_force(images, capsys):
 def test_originals_changed_since_make_another_tree(images, leaves, capsys):
     images(COUNTS)
     assert run("images") == 0
-    write_image(Path("images/Apple_rust/image (1).JPG"), leaves[7])
+    changed = Path("images/Apple_rust/image (1).JPG")
+    changed.unlink()
+    write_image(changed, leaves[7])
     assert run("images") == 1
     assert "made of other images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["numpy", "opencv-python", "pillow"])
+def test_a_tree_of_other_versions_is_not_completed(
+        images, capsys, monkeypatch, package):
+    images(COUNTS)
+    assert run("images") == 0
+    made = content_of(Path("augmented_directory"))
+    assert run("images") == 0
+    monkeypatch.setattr(Augmentation, "version", lambda name: (
+        "999" if name == package else version(name)))
+    assert run("images") == 1
+    assert "or by other versions" in capsys.readouterr().err
+    assert content_of(Path("augmented_directory")) == made
 
 
 def test_a_source_below_the_output_is_safe(images, capsys):

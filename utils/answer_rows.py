@@ -1,10 +1,8 @@
 """Answers for programs: rows of CSV and JSON, written as they come."""
 
 import csv
-import io
 import json
 import platform
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -12,8 +10,7 @@ from pathlib import Path
 
 from utils.cli import UserError
 from utils.learnings import Learnings, Prediction
-from utils.places import path_of
-from utils.tables import cell, open_text
+from utils.tables import cell, open_target
 
 CSV = ("file", "class", "confidence", "known", "error")
 PACKAGES = ("numpy", "opencv-python", "pillow", "ai-edge-litert")
@@ -38,19 +35,6 @@ def json_row(path: Path, result: Prediction | UserError) -> dict:
             "probabilities": {
                 name: round(float(share), 6) for name, share in
                 zip(result.class_names, result.probabilities)}}
-
-
-@contextmanager
-def open_target(target: str) -> Iterator[io.TextIOBase]:
-    """Give a text stream to write to: a file, or stdout for "-".
-
-    A file is there whole, when all is written, or not at all.
-    """
-    if target == "-":
-        yield sys.stdout
-        return
-    with open_text(path_of(target)) as stream:
-        yield stream
 
 
 @contextmanager

@@ -289,9 +289,10 @@ def shrink(rgb_img: np.ndarray, longest: int) -> np.ndarray:
                       interpolation=cv2.INTER_AREA)
 
 
-def write_image(path: Path, rgb_img: np.ndarray) -> None:
+def write_image(path: Path, rgb_img: np.ndarray, mark: bytes = b"") -> None:
     """Write RGB uint8 (H, W, 3), in the format that the ending names.
 
+    mark: of an image that is no photograph: see marks.mark_line.
     Raises UserError where the ending is unknown or the folder read-only.
     """
     suffix = path.suffix.lower()
@@ -306,7 +307,7 @@ def write_image(path: Path, rgb_img: np.ndarray) -> None:
     if not encoded:
         raise UserError(f"{path}: cannot be encoded as {suffix}")
     with whole_file(path) as partial:
-        partial.write_bytes(content)
+        partial.write_bytes(content.tobytes() + mark)
 
 
 def preprocess(rgb_img: np.ndarray, size: int) -> np.ndarray:

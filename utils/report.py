@@ -22,6 +22,13 @@ LONGEST_SIDE = 400       # pixels; a figure shows no more of an image
 LONGEST_NAME = 24        # characters of a name under a small picture
 
 
+def report_files(folder: Path) -> list[Path]:
+    """Return all files of a report; the first one is written last."""
+    return [folder / name for name in (
+        "report.json", "split.csv", "confusion.png", "curves.png",
+        "errors.png")]
+
+
 class Clock:
     """Seconds that each phase took, said on stderr as it ends."""
 
@@ -143,8 +150,6 @@ def write_report(folder: Path, details: dict, evaluation: Evaluation,
 
     validation, probabilities (N, classes): what was evaluated.
     """
-    with whole_file(folder / "report.json") as partial:
-        partial.write_text(json.dumps(details, indent=1) + "\n")
     pyplot = open_pyplot(no_display=True)
     for name, figure in (
             ("confusion", confusion_figure(pyplot, evaluation)),
@@ -152,3 +157,6 @@ def write_report(folder: Path, details: dict, evaluation: Evaluation,
             ("errors", errors_figure(pyplot, validation, probabilities))):
         save_figure(figure, folder / f"{name}.png")
     pyplot.close("all")
+    # Last: where it is there, all the rest is.
+    with whole_file(folder / "report.json") as partial:
+        partial.write_text(json.dumps(details, indent=1) + "\n")

@@ -2,11 +2,13 @@
 
 import csv
 import io
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from utils.cli import printable
+from utils.places import path_of
 
 # What a spreadsheet takes a text for a formula by.
 FORMULA = ("=", "+", "-", "@")
@@ -58,8 +60,23 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
             yield stream
 
 
-def write_csv(path: Path, names: Sequence[str], rows: Iterable[Sequence]
-              ) -> None:
-    """Write a CSV file; UserError where that is impossible."""
-    with open_text(path) as stream:
+def is_stdout(target: Path | str) -> bool:
+    """Tell whether an output's name stands for stdout: "-"."""
+    return str(target) == "-"
+
+
+@contextmanager
+def open_target(target: Path | str) -> Iterator[io.TextIOBase]:
+    """Give a text stream to write to: open_text's, or stdout for "-"."""
+    if is_stdout(target):
+        yield sys.stdout
+        return
+    with open_text(path_of(target)) as stream:
+        yield stream
+
+
+def write_csv(path: Path | str, names: Sequence[str],
+              rows: Iterable[Sequence]) -> None:
+    """Write a CSV file, or to stdout; UserError where it can't be done."""
+    with open_target(path) as stream:
         stream.write(csv_text(names, rows))

@@ -17,6 +17,7 @@ from utils.histogram import CHANNELS, draw_histogram, proportions
 from utils.images import SUFFIXES, read_image, write_image
 from utils.leaf import LEAST_QUALITY, find_leaf
 from utils.lesions import count_spots, find_lesions
+from utils.marks import mark_line
 
 GREEN, BLUE, MAGENTA, ORANGE = (    # RGB
     (0, 200, 0), (0, 0, 255), (255, 0, 255), (255, 120, 0))
@@ -279,11 +280,15 @@ def transform_file(paths: tuple[Path, Path], views: list[str],
     rgb_img = read_image(source)
     mask, quality = find_leaf(rgb_img)
     for name, file in missing.items():
-        write_image(file, VIEWS[name][1](rgb_img, mask))
+        write_image(file, VIEWS[name][1](rgb_img, mask),
+                    mark_line(source.name))
     return measure(rgb_img, mask, quality) if measured else {}
 
 
 def is_newer(file: Path, source: Path) -> bool:
     """Tell whether a file was written whole, and after its source."""
-    return (is_whole(file) and source.exists()
-            and file.stat().st_mtime >= source.stat().st_mtime)
+    try:
+        return (is_whole(file)
+                and file.stat().st_mtime >= source.stat().st_mtime)
+    except OSError:
+        return False    # The source is gone: whoever reads it says so.
