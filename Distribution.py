@@ -347,8 +347,8 @@ def build_parser() -> cli.Parser:
 def main(argv: list[str] | None = None) -> int:
     """Count, print, and show; return the exit status."""
     options = build_parser().parse_args(argv)
-    from utils.images import empty_folders
-    from utils.labels import read_dataset
+    from utils.class_folders import read_dataset
+    from utils.folders import empty_folders
     from utils.workers import Workers
     dataset = read_dataset(options.directory)
     facts, repeats, numbers = None, [], dataset.counts().tolist()

@@ -27,10 +27,11 @@ import numpy as np
 
 from utils import cli
 from utils.figures import drawable, open_pyplot, show_or_save
-from utils.images import find_images, read_image
+from utils.folders import find_images
+from utils.images import read_image
 from utils.leaf import find_leaf
 from utils.output_tree import only_tree
-from utils.places import is_inside, path_of
+from utils.places import is_inside, path_of, resolved
 from utils.tables import open_text, write_csv
 from utils.views import HISTOGRAM, UNITS, VIEWS, measure, transform_file
 from utils.workers import Workers, map_items
@@ -114,9 +115,9 @@ def transform_all(source: Path, target: Path, views: list[str],
     if source.is_file():
         source, files = source.parent, [Path(source.name)]
     else:
-        files, top = find_images(source), source.resolve()
+        files, top = find_images(source), resolved(source)
         for folder in {target, *(target / file.parent for file in files)}:
-            if is_inside(folder.resolve(), top):
+            if is_inside(resolved(folder), top):
                 raise cli.UserError(f"-dst {target}: lies in -src {source}, "
                                     "whose images it would add to; choose a "
                                     "folder outside")

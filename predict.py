@@ -26,9 +26,9 @@ import numpy as np
 from utils import answer_rows, cli
 from utils.cli import UserError
 from utils.figures import open_pyplot, show_or_save
-from utils.images import find_images
+from utils.folders import find_images
 from utils.learnings import UNKNOWN, Learnings, Prediction
-from utils.places import path_of
+from utils.places import path_of, resolved
 from utils.workers import Workers, map_items
 
 LEARNINGS = Path("learnings.zip")
@@ -115,14 +115,18 @@ def show_predictions(results: list[tuple[Path, Prediction]], options) -> None:
 
 def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
     """Compare predictions with the folders' names; return the status."""
+    from utils.class_folders import read_dataset
+    from utils.class_names import class_key
     from utils.evaluation import evaluate
-    from utils.labels import read_dataset
     from utils.report import confusion_figure
     from utils.tables import text_table
     dataset = read_dataset(folder)
-    index = {name.casefold(): place for place, name
+    index = {class_key(name): place for place, name
              in enumerate(learnings.class_names)}
-    truth = [index.get(name.casefold()) for name in dataset.class_names]
+    # "healthy" in a folder "Pawpaw", a plant that class_names does not know,
+    # was learned as "Pawpaw_healthy" from the folder above.
+    truth = [index.get(class_key(name), index.get(class_key(
+        f"{resolved(folder).name}_{name}"))) for name in dataset.class_names]
     labels, probabilities, known, failed = [], [], [], False
     strange = np.zeros((len(truth), 2), int)     # images; refused of them
     results = predict_files(learnings, dataset.paths(), options.workers)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.domains import (cells, read_domain_groups, read_domains,
                            strata)
-from utils.labels import read_dataset
 
 
 def test_one_folder_is_read_as_it_always_was(tree):

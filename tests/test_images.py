@@ -36,29 +36,6 @@ def test_names_that_differ_in_case_alone_keep_one_order():
             == sorted(names[::-1], key=images.natural_key))
 
 
-@pytest.mark.parametrize("name, wanted", [
-    ("a.JPG", True), ("a.webp", True), ("a b (1).TiFf", True),
-    (".a.jpg", False), ("jpg", False), (".jpg", False), ("a.jpg.txt", False),
-    ("a.gif", False)])
-def test_the_ending_tells_an_image(name, wanted):
-    assert images.is_image(name) is wanted
-
-
-def test_find_images_follows_links_once_and_leaves_hidden_out(tree):
-    folder = tree({"b": 2, "a": 1, "b/.hidden": 1, "empty": 0})
-    (folder / "b" / "loop").symlink_to(folder)
-    (folder / "folder.jpg").mkdir()
-    assert [str(path) for path in images.find_images(folder)] == [
-        "a/image (1).JPG", "b/image (1).JPG", "b/image (2).JPG"]
-
-
-@pytest.mark.parametrize("name, reason", [
-    ("missing", "no such folder"), ("a/image (1).JPG", "not a folder")])
-def test_find_images_takes_only_a_folder(tree, name, reason):
-    with pytest.raises(UserError, match=reason):
-        images.find_images(tree({"a": 1}) / name)
-
-
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp"])
 def test_what_is_written_without_loss_is_read_again(name, tmp_path):
     images.write_image(tmp_path / "new" / name, RGB)

@@ -11,14 +11,16 @@ from object_store import contents, fill, put, run
 from s3fs import S3FileSystem
 
 import Distribution
-from utils import images, places
+from utils import places
 from utils.balancing import link_or_copy
+from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.domains import read_domains
 from utils.files import is_whole, only_run, whole_file
-from utils.images import find_images, read_image, write_image
+from utils.folders import empty_folders, find_images
+from utils.images import read_image, write_image
 from utils.inspection import inspect_image
-from utils.labels import read_dataset, read_groups
+from utils.labels import read_groups
 from utils.output_tree import check_place, files_below, remove
 from utils.places import path_of
 
@@ -103,7 +105,7 @@ def test_images_are_found_and_read_as_on_a_disk(store, tmp_path):
             put(folder / name, b"")
     files = find_images(store)
     assert files == find_images(tmp_path / "disk") and len(files) == 6
-    assert images.empty_folders(store, files) == images.empty_folders(
+    assert empty_folders(store, files) == empty_folders(
         tmp_path / "disk", files) == [Path("notes")]
     for file in files:
         assert (read_image(store / file)

@@ -16,6 +16,7 @@ from utils.cli import UserError
 from utils.files import is_whole, unwritable, whole_file
 from utils.images import check_image, read_image, write_image
 from utils.labels import Dataset, altered_copies
+from utils.marks import COPY, mark_line
 from utils.places import is_local
 from utils.workers import Workers, WorkersDied, map_items
 
@@ -176,7 +177,8 @@ def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> None:
         raise Unreadable(error) from None
     for alteration, file in missing:
         write_image(output / file, alter(rgb_img, alteration, seed,
-                                         file.as_posix()))
+                                         file.as_posix()),
+                    mark_line(copies.source.as_posix(), COPY))
     if not in_place and not is_there:
         link_or_copy(root / copies.source, output / copies.source)
 

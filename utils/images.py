@@ -4,10 +4,9 @@ Inside the programs an image is an RGB uint8 array of shape (H, W, 3).
 """
 
 import io
-import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from utils.places import is_local, path_of
 # What OpenCV can't do is told by our errors, without a log of its own.
 cv2.setLogLevel(0)
 
-# Kinds of file by their ending; the content decides how they are read.
+# Endings of the files that are written.
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff",
                       ".webp"))
 # What is decoded, by Pillow's names, whatever the ending says.  It knows
@@ -43,58 +42,6 @@ def natural_key(path: Path | str) -> list:
     return [folded, str(path)]
 
 
-def is_image(name: str) -> bool:
-    """Tell by its name whether a file is an image and not hidden."""
-    return (not name.startswith(".")
-            and os.path.splitext(name)[1].lower() in SUFFIXES)
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Return all images below a folder, as paths relative to it.
-
-    Natural order.  Hidden files and folders are left out; linked folders
-    are followed, but none is entered twice, so that loops end.
-    Raises UserError if folder is no folder, or cannot be listed.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: " + ("not a folder" if folder.exists()
-                                         else "no such folder"))
-    if not is_local(folder):
-        return sorted((file for file in _stored(folder)
-                       if is_image(file.name)), key=natural_key)
-    found, entered = [], set()
-
-    def refuse(error: OSError) -> None:
-        raise UserError(f"{error.filename}: {error.strerror}")
-
-    for path, folders, names in os.walk(folder, onerror=refuse,
-                                        followlinks=True):
-        identity = os.path.realpath(path)
-        if identity in entered:
-            folders.clear()
-            continue
-        entered.add(identity)
-        folders[:] = sorted(name for name in folders
-                            if not name.startswith("."))
-        found += [Path(path, name).relative_to(folder)
-                  for name in names if is_image(name)]
-    return sorted(found, key=natural_key)
-
-
-def _stored(folder) -> list[Path]:
-    """Return all objects below a folder of a store, but hidden ones.
-
-    Relative to it.  None leads out of it: ".." is hidden as well.
-    Raises UserError where the store can't be asked.
-    """
-    try:
-        found = folder.files()
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}") from None
-    return [file for file in found if not any(
-        part.startswith(".") for part in file.parts)]
-
-
 def read_image(path: Path | str) -> np.ndarray:
     """Return an image file as RGB uint8 (H, W, 3), upright.
 
@@ -103,31 +50,6 @@ def read_image(path: Path | str) -> np.ndarray:
     """
     with open_image(path_of(path)) as image:
         return to_rgb(image)
-
-
-def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
-    """Return the folders in and below which there is no image.
-
-    files: those of find_images.  Paths are relative to folder; of empty
-    folders inside each other the outermost.
-    """
-    full = {parent for file in files for parent in file.parents}
-    empty = []
-    if not is_local(folder):
-        # A store's folders are in the names of its objects.
-        others = {parent for file in _stored(folder)
-                  for parent in file.parents} - full
-        return sorted((other for other in others if other.parent in full),
-                      key=lambda other: (other.parent.parts, other.name))
-    for path, folders, _ in os.walk(folder):
-        below = Path(path).relative_to(folder)
-        # Links that find_images did not follow lead to what it had found.
-        folders[:] = sorted(name for name in folders
-                            if not name.startswith(".")
-                            and not os.path.islink(os.path.join(path, name)))
-        empty += [below / name for name in folders if below / name not in full]
-        folders[:] = [name for name in folders if below / name in full]
-    return empty
 
 
 def check_image(path: Path) -> tuple[int, int]:
@@ -289,9 +211,10 @@ def shrink(rgb_img: np.ndarray, longest: int) -> np.ndarray:
                       interpolation=cv2.INTER_AREA)
 
 
-def write_image(path: Path, rgb_img: np.ndarray) -> None:
+def write_image(path: Path, rgb_img: np.ndarray, mark: bytes = b"") -> None:
     """Write RGB uint8 (H, W, 3), in the format that the ending names.
 
+    mark: of an image that is no photograph: see marks.mark_line.
     Raises UserError where the ending is unknown or the folder read-only.
     """
     suffix = path.suffix.lower()
@@ -306,7 +229,7 @@ def write_image(path: Path, rgb_img: np.ndarray) -> None:
     if not encoded:
         raise UserError(f"{path}: cannot be encoded as {suffix}")
     with whole_file(path) as partial:
-        partial.write_bytes(content)
+        partial.write_bytes(content.tobytes() + mark)
 
 
 def preprocess(rgb_img: np.ndarray, size: int) -> np.ndarray:

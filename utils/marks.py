@@ -1,8 +1,9 @@
-"""A mark on the images that the programs draw, which are no photographs.
+"""A mark on the images that the programs make, which are no photographs.
 
-Charts, figures and views of leaves may lie among the photographs from which
-they were made.  So that none is ever counted, or learned, as a leaf, each
-ends with a line of its own after the image's end, which decoders ignore.
+Charts, figures, views and augmented copies of leaves may lie among the
+photographs from which they were made.  So that none is ever counted, or
+learned, as a leaf of its own, each ends with a line after the image's end,
+which decoders ignore.
 """
 
 import hashlib
@@ -10,28 +11,43 @@ import os
 import re
 from pathlib import Path
 
-MARK = re.compile(rb"\nLeaffliction drawing ([0-9a-f]{16})\n\Z")
+# What an image shows that the programs made: a chart, a figure or a view of
+# a leaf; or a leaf still, augmented.
+DRAWING, COPY = "drawing", "copy"
+MARK = re.compile(rb"\nLeaffliction (drawing|copy) ([0-9a-f]{16})\n\Z")
 # So many of a file's last bytes hold the mark.
-TAIL = len(b"\nLeaffliction drawing 0123456789abcdef\n")
+TAIL = 64
 
 
 def source_key(source: Path | str) -> str:
-    """Return 16 hexadecimal digits that stand for a path."""
+    """Return 16 hexadecimal digits that stand for a path, or for a text."""
     name = os.path.abspath(source) if isinstance(source, Path) else source
     return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
 
 
-def mark(path: Path, source: Path | str) -> None:
-    """Mark a file that is being written as drawn by the programs.
+def mark_line(source: Path | str, kind: str = DRAWING) -> bytes:
+    """Return the line that marks an image of this kind.
 
-    source: what it shows, an image or a folder; a text stands for itself.
+    source: what it was made of, an image or a folder; a text stands for
+    itself.
     """
+    return b"\nLeaffliction %s %s\n" % (kind.encode(),
+                                        source_key(source).encode())
+
+
+def mark(path: Path, source: Path | str, kind: str = DRAWING) -> None:
+    """Mark a file that was just written: see mark_line."""
     with path.open("ab") as stream:
-        stream.write(b"\nLeaffliction drawing %s\n"
-                     % source_key(source).encode())
+        stream.write(mark_line(source, kind))
+
+
+def marked_kind(tail: bytes) -> str | None:
+    """Return DRAWING or COPY by a file's last TAIL bytes, or None."""
+    found = MARK.search(tail)
+    return found and found[1].decode()
 
 
 def marked_source(tail: bytes) -> str | None:
     """Return the source_key in a file's last TAIL bytes, or None."""
     found = MARK.search(tail)
-    return found and found[1].decode()
+    return found and found[2].decode()

@@ -5,6 +5,7 @@ is a StorePath of utils/stores.py, with as much of the same interface as the
 programs use; what loads its libraries is imported only where there is one.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,15 @@ def path_of(text: "str | Path | StorePath") -> "Path | StorePath":
 def is_local(path: "Path | StorePath") -> bool:
     """Tell whether a path is on a disk, not in an object store."""
     return isinstance(path, Path)
+
+
+def resolved(path: "Path | StorePath") -> "Path | StorePath":
+    """Return the absolute path behind all links.
+
+    A loop of links is left as it is: Path.resolve would stop at it.
+    """
+    return (Path(os.path.realpath(path)) if is_local(path)
+            else path.resolve())
 
 
 def is_inside(inner: "Path | StorePath", outer: "Path | StorePath") -> bool:

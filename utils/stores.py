@@ -9,7 +9,7 @@ import errno
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -139,6 +139,21 @@ class StorePath(ProxyUPath):
         # What ends in a slash stands for a folder, in some tools.
         return [Path(PurePosixPath(name).relative_to(self.path))
                 for name in found if not name.endswith("/")]
+
+    def ends(self, files: Sequence[Path], head: int, tail: int
+             ) -> list[tuple[bytes, bytes]]:
+        """Return the first and last bytes of objects below this name.
+
+        Asked for all at once; empty for an object that isn't given.
+        """
+        names = [(self / file.as_posix()).path for file in files]
+        asked = len(names)
+        with store_errors(self):
+            found = [self.fs.cat_ranges(names, [start] * asked, [end] * asked,
+                                        on_error="return")
+                     for start, end in ((0, head), (-tail, None))]
+        return [tuple(part if isinstance(part, bytes) else b""
+                      for part in parts) for parts in zip(*found)]
 
     def put(self, file: Path | str) -> None:
         """Write a local file's content here: all of it or nothing."""

@@ -17,6 +17,7 @@ from utils.histogram import CHANNELS, draw_histogram, proportions
 from utils.images import SUFFIXES, read_image, write_image
 from utils.leaf import LEAST_QUALITY, find_leaf
 from utils.lesions import count_spots, find_lesions
+from utils.marks import mark_line
 
 GREEN, BLUE, MAGENTA, ORANGE = (    # RGB
     (0, 200, 0), (0, 0, 255), (255, 0, 255), (255, 120, 0))
@@ -279,7 +280,8 @@ def transform_file(paths: tuple[Path, Path], views: list[str],
     rgb_img = read_image(source)
     mask, quality = find_leaf(rgb_img)
     for name, file in missing.items():
-        write_image(file, VIEWS[name][1](rgb_img, mask))
+        write_image(file, VIEWS[name][1](rgb_img, mask),
+                    mark_line(source.name))
     return measure(rgb_img, mask, quality) if measured else {}
 
 
