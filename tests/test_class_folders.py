@@ -46,6 +46,7 @@ def test_classes_and_plants_are_named_after_folders(
 
 
 @pytest.mark.parametrize("folder, root, name", [
+    ("Apple/healthy apple", "/x", "healthy apple"),
     ("healthy", "/x/Apple/train", "Apple_healthy"),
     ("New Data(Augmented)/Apple___healthy", "/x", "Apple___healthy"),
     ("Pepper,_bell___healthy", "/x", "Pepper,_bell___healthy"),
@@ -101,7 +102,8 @@ def test_split_folders_are_looked_through_and_named(tree, capsys):
 
 @pytest.mark.parametrize("train, test", [
     ("Train", "TEST"), ("training", "testing"), ("train_set", "Test set"),
-    ("Data/train", "Data/test"), ("dev", "validation")])
+    ("Data/train", "Data/test"), ("dev", "validation"),
+    ("fold_1", "fold2"), ("train images", "val_data")])
 def test_other_names_of_split_folders(tree, train, test):
     folder = tree({f"{part}/{name}": 1 for part in (train, test)
                    for name in ("Apple_scab", "rust")})
@@ -127,7 +129,8 @@ def test_loose_images_in_one_split_folder_are_named_and_left_out(
 @pytest.mark.parametrize("names", [
     ["color", "grayscale", "segmented"], ["color", "segmented"],
     ["raw/color", "raw/grayscale"], ["Masks", "Images"],
-    ["train/color", "train/gray"], ["leaves_segmented", "leaves"]])
+    ["train/color", "train/gray"], ["leaves_segmented", "leaves"],
+    ["PlantVillage", "PlantVillage_segmented"]])
 def test_renderings_of_the_same_photographs_are_refused(tree, names):
     folder = tree({f"{name}/Apple_{kind}": 1 for name in names
                    for kind in ("scab", "rust")})
@@ -139,10 +142,16 @@ def test_renderings_of_the_same_photographs_are_refused(tree, names):
 @pytest.mark.parametrize("folders", [
     ["color/Apple_scab", "color/Apple_rust"],
     ["segmented/Apple_scab", "segmented/Apple_rust"],
-    ["Apple_scab", "Apple_rust"]])
+    ["Apple_scab", "Apple_rust"], ["gray/Apple_scab", "rgb/Apple_rust"]])
 def test_one_rendering_alone_is_read(tree, folders):
     assert read_dataset(tree(dict.fromkeys(folders, 1))).class_names == (
         "Apple_rust", "Apple_scab")
+
+
+def test_a_colour_in_the_name_of_a_disease_is_no_rendering(tree):
+    dataset = read_dataset(tree(dict.fromkeys(
+        ["Tomato_gray_mold", "Tomato_leaf_mold", "Tomato_mold"], 1)))
+    assert len(dataset.class_names) == 3
 
 
 @pytest.mark.parametrize("folders", [
@@ -156,11 +165,13 @@ def test_a_stray_image_is_named_and_makes_no_class(tree, folders, capsys):
     assert "in no class folder: " in capsys.readouterr().err
 
 
-def test_a_class_with_folders_in_it_is_refused(tree):
+@pytest.mark.parametrize("count", [2, 3, 14])
+def test_a_class_with_a_folder_in_it_is_refused(tree, count):
     with pytest.raises(UserError, match="Apple_scab: holds 3 images, and "
-                                        "folders with 2 more, such as "
+                                        f"folders with {count} more, such as "
                                         "Apple_scab/raw"):
-        read_dataset(tree({"Apple_scab": 3, "Apple_scab/raw": 2, "b": 1}))
+        read_dataset(tree({"Apple_scab": 3, "Apple_scab/raw": count,
+                           "b": 1}))
 
 
 def test_copies_without_their_original_are_left_out(tree, capsys):

@@ -12,13 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from utils import cli
-from utils.class_names import (class_key, clean_name, name_class,
-                               rendering_of, split_of)
+from utils.class_names import (CONTAINERS, class_key, clean_name,
+                               name_class, rendering_of, split_of, words_of)
 from utils.cli import UserError
 from utils.folders import Found, say_left_out, search
 from utils.images import natural_key
 from utils.labels import Dataset, altered_copies
 from utils.places import path_of, resolved
+
+# So many times as many images lie in a folder's only folder before those
+# beside that count as strays.
+MANY_TIMES = 5
 
 
 def read_dataset(folder: Path) -> Dataset:
@@ -118,25 +122,44 @@ def refuse_renderings(root: Path, files: list[Path]) -> None:
     together, they would be three classes of the same leaf, or one leaf on
     both sides of the split.
     """
+    # Parent: {child: folders with images, relative to the child}.
     below = defaultdict(lambda: defaultdict(set))
-    for parent in {file.parent for file in files}:
-        for depth, part in enumerate(parent.parts):
-            inside = Path(*parent.parts[depth + 1:])
-            below[parent.parents[len(parent.parts) - depth - 1]][part].add(
-                inside)
+    for folder in {file.parent for file in files}:
+        for depth, part in enumerate(folder.parts):
+            below[Path(*folder.parts[:depth])][part].add(
+                Path(*folder.parts[depth + 1:]))
     for parent, children in below.items():
-        rendered = [name for name in children if rendering_of(name) == "other"]
-        for name in sorted(rendered, key=natural_key):
-            alike = sorted((other for other in children
-                            if children[other] & children[name]),
-                           key=natural_key)
+        for name in sorted(children, key=natural_key):
+            rendering = rendering_of(name)
+            if rendering is None or rendering[1]:
+                continue
+            alike = sorted((other for other in children if _same_photographs(
+                name, other, children)), key=natural_key)
             if len(alike) > 1:
-                best = next((other for other in alike
-                             if rendering_of(other) != "other"), alike[0])
+                best = next((other for other in alike if (
+                    rendering_of(other) or ("", True))[1]), alike[0])
                 raise UserError(
                     f"{root / parent}: {', '.join(alike)} hold renderings of "
                     f"the same photographs; give one of them, such as "
                     f"{root / parent / best}")
+
+
+def _same_photographs(name: str, other: str,
+                      children: dict[str, set[Path]]) -> bool:
+    """Tell whether a folder's photographs are rendered in another.
+
+    name: of the one with renderings.  Their names differ in words of
+    renderings alone, and they have a class folder in common.  Names of
+    classes alone say less: "Tomato gray mold" is a disease.
+    """
+    subject = (rendering_of(other) or (
+        "_".join(word for word in words_of(other)
+                 if word not in CONTAINERS), True))[0]
+    common = children[name] & children[other]
+    if subject == "":
+        return bool(common)
+    return (subject == rendering_of(name)[0]
+            and any(folder.parts for folder in common))
 
 
 def without_strays(root: Path, files: list[Path]) -> list[Path]:
@@ -161,12 +184,15 @@ def without_strays(root: Path, files: list[Path]) -> list[Path]:
             inside[parent] += count
     strays = {folder for folder in counts if inside[folder]}
     for folder in sorted(strays, key=natural_key):
-        if counts[folder] > inside[folder]:
-            child = next(other for other in sorted(counts, key=natural_key)
-                         if folder in other.parents)
+        children = sorted((other for other in counts
+                           if folder in other.parents), key=natural_key)
+        # A folder with one folder in it may be a class of its own.
+        is_container = len(children) > 1 or not folder.parts
+        most = inside[folder] // (1 if is_container else MANY_TIMES)
+        if counts[folder] > most:
             raise UserError(
                 f"{root / folder}: holds {counts[folder]:,} images, and "
-                f"folders with {inside[folder]:,} more, such as {child}; a "
+                f"folders with {inside[folder]:,} more, such as {children[0]}; a "
                 "class is a folder of images alone: move one or the other")
     left_out = [file for file in files if class_folder(file.parent) in strays]
     if left_out:

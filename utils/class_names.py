@@ -24,11 +24,11 @@ from pathlib import Path
 # Folders that divide a data set, by what their images are for.
 TEST = "test"
 SPLITS = {
-    **dict.fromkeys(("train", "training", "trainset", "train_set"), "train"),
+    **dict.fromkeys(("train", "training", "trainset"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev",
-                     "valset", "val_set", "validset", "valid_set",
-                     "validation_set"), "validation"),
-    **dict.fromkeys(("test", "testing", "testset", "test_set"), TEST)}
+                     "valset", "validset"), "validation"),
+    **dict.fromkeys(("test", "testing", "testset"), TEST)}
+FOLD = re.compile(r"fold_?[0-9]+")
 # Folders with the same photographs in other colours, as PlantVillage has
 # them, by the words of their names.
 COLOURED = frozenset(("color", "colour", "coloured", "colored", "rgb"))
@@ -88,24 +88,34 @@ def is_plant(word: str) -> bool:
 
 
 def split_of(name: str) -> str | None:
-    """Return "train", "validation" or "test" for a folder of that name."""
-    return SPLITS.get("_".join(words_of(name)))
+    """Return what a folder that divides a data set is for, or None.
+
+    "train", "validation" or "test" ("train images" as well); folds of a
+    cross-validation each for itself: "fold_1".
+    """
+    key = "_".join(word for word in words_of(name) if word not in CONTAINERS)
+    return key if FOLD.fullmatch(key) else SPLITS.get(key)
 
 
-def rendering_of(name: str) -> str | None:
-    """Return "color" or "other" for a folder of renderings, or None."""
-    words = set(words_of(name))
-    if words & RENDERED and words <= RENDERED | COLOURED | CONTAINERS:
-        return "other"
-    if words & COLOURED and words <= COLOURED | CONTAINERS:
-        return "color"
-    return None
+def rendering_of(name: str) -> tuple[str, bool] | None:
+    """Return which photographs a folder renders, and in which colours.
+
+    The other words of its name, and whether it has the photographs' own
+    colours: ("", False) for "segmented", ("plantvillage", True) for
+    "PlantVillage color".  None where no word speaks of a rendering.
+    """
+    words = words_of(name)
+    rest = [word for word in words
+            if word not in RENDERED | COLOURED | CONTAINERS]
+    if not set(words) & (RENDERED | COLOURED):
+        return None
+    return "_".join(rest), not set(words) & RENDERED
 
 
 def is_neutral(name: str) -> bool:
     """Tell whether a folder's name says nothing of what is in it."""
-    return (split_of(name) is not None or rendering_of(name) is not None
-            or set(words_of(name)) <= CONTAINERS)
+    return split_of(name) is not None or set(words_of(name)) <= (
+        CONTAINERS | RENDERED | COLOURED)
 
 
 def plant_in(name: str) -> str | None:
@@ -143,7 +153,9 @@ def name_class(folder: Path, root: Path) -> tuple[str, str | None]:
                           if plant.casefold() == words[0]),
                          re.match(r"[\W_]*([^\W_]*)", own)[1])
     if plants:
-        return f"{plants[0]}_{own}", plants[0]
+        # "Apple/healthy apple" says it already.
+        is_said = class_key(plants[0]) in words
+        return own if is_said else f"{plants[0]}_{own}", plants[0]
     for name in reversed(parts[:-1]):
         if not is_neutral(name):
             if class_key(own).startswith(class_key(name)):
