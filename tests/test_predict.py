@@ -133,6 +133,21 @@ def test_evaluate_says_what_train_has_said(learned, tmp_path, capfd):
     assert f"accuracy {report['validation']['accuracy']:.2%}" in printed
 
 
+@pytest.mark.parametrize("folder, part", [
+    ("Apple/healthy", ""), ("Apple/healthy", "Apple"),
+    ("Apple/healthy", "Apple/healthy"), ("APPLE  Healthy ", ""),
+    ("apple-healthy", ""), ("test/Apple_healthy", "")])
+def test_evaluate_knows_a_class_by_any_of_its_names(
+        learned, tmp_path, monkeypatch, capfd, folder, part):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(learned / "images" / "Apple_healthy", Path("tree", folder))
+    assert run(Path("tree", part), "--evaluate", "--learnings",
+               learned / "learnings.zip") == 0
+    output = capfd.readouterr().out
+    assert "not learned" not in output
+    assert re.search(r"^Apple_healthy .* 9$", output, re.MULTILINE)
+
+
 def test_evaluate_reads_plant_folders_and_counts_strange_classes_apart(
         leaves, learned, tmp_path, capfd):
     for target in ("Grape/esca", "Grape/mildew"):

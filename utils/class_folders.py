@@ -192,8 +192,9 @@ def without_strays(root: Path, files: list[Path]) -> list[Path]:
         if counts[folder] > most:
             raise UserError(
                 f"{root / folder}: holds {counts[folder]:,} images, and "
-                f"folders with {inside[folder]:,} more, such as {children[0]}; a "
-                "class is a folder of images alone: move one or the other")
+                f"folders with {inside[folder]:,} more, such as "
+                f"{children[0]}; a class is a folder of images alone: move "
+                "one or the other")
     left_out = [file for file in files if class_folder(file.parent) in strays]
     if left_out:
         say_left_out(root, left_out, "image that lies in no class folder",
