@@ -44,6 +44,7 @@ from utils.audit import audit
 from utils.balancing import (class_targets, plan_balance, plan_files,
                              write_plan)
 from utils.cli import UserError
+from utils.cores import usable_cores
 from utils.domains import cells, read_leaves, strata
 from utils.export import Exported, export
 from utils.features import frozen_features, load_image
@@ -389,6 +390,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = build_parser().parse_args(argv)
     options.workers = Workers(options.jobs, options.cluster)
+    backbones.limit_threads(min(options.jobs, usable_cores()))
     place = options.output.parent
     if options.output.is_dir():
         raise UserError(f"{options.output}: is a folder; --output names the "
