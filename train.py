@@ -58,6 +58,7 @@ from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
                              Description, Learnings, sign, write_archive)
+from utils.path_hints import expand
 from utils.places import is_local, path_of
 from utils.proof import check_answers, proof_table, prove
 from utils.recipe import Examples, Plan
@@ -255,8 +256,10 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     clock = Clock()
     keep_memory()
     with clock.phase("reading and splitting"):
+        folders = [match for path in options.directories
+                   for match in expand(path)]
         dataset, domains, groups, problems = read_leaves(
-            options.directories, options.groups, options.workers)
+            folders, options.groups, options.workers)
         parts = labels.split_dataset(
             strata(dataset, groups, domains), groups, options.validation,
             STOPPING_SHARE, options.seed)
