@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from utils import cli
 from utils.figures import drawable, legible, open_pyplot, show_or_save
 from utils.places import path_of
-from utils.tables import text_table, write_csv
+from utils.tables import CSV_HELP, text_table, write_csv
 
 if TYPE_CHECKING:
     from utils.analysis import ClassFacts, Repeat
@@ -335,7 +335,7 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--csv", type=path_of, metavar="FILE",
         help="write the table here, and beside it, in ..._repeats.csv, the "
-             "images that repeat")
+             "images that repeat; " + CSV_HELP)
     parser.add_argument(
         "--quick", action="store_true",
         help="count the files only; do not read them")

@@ -32,7 +32,7 @@ from utils.images import read_image
 from utils.leaf import find_leaf
 from utils.output_tree import only_tree
 from utils.places import is_inside, path_of, resolved
-from utils.tables import open_text, write_csv
+from utils.tables import CSV_HELP, open_text, write_csv
 from utils.views import HISTOGRAM, UNITS, VIEWS, measure, transform_file
 from utils.workers import Workers, map_items
 
@@ -169,7 +169,8 @@ def build_parser() -> cli.Parser:
     force("--force", help="with -src: write views "
           "again that are there already")
     option("--csv", metavar="FILE", help="with -src: write the measurements "
-           "to this file, a row for each image, in the units of --json")
+           "to this file, a row for each image, in the units of --json, "
+           + CSV_HELP)
     views = parser.add_argument_group(
         "views", "Each flag chooses a view; without any, all are made.")
     for name, (title, view) in VIEWS.items():

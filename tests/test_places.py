@@ -38,6 +38,54 @@ def test_a_path_without_a_scheme_is_on_a_disk():
     assert path_of(Path("a")) == Path("a")
 
 
+@pytest.mark.parametrize("text", [
+    "http://x.org/a.jpg", "HTTPS://x.org/images", "ftp://x.org/a",
+    "ftps://x.org/a", "http:/x.org/a", "www.x.org/a.jpg", "\"https://x/a\"",
+    " http://x/a"])
+def test_a_web_address_is_to_be_downloaded_first(text):
+    with pytest.raises(UserError, match="a web address; .*: download it firs"):
+        path_of(text)
+
+
+def test_a_folder_may_be_called_like_a_web_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("www.x.org").mkdir()
+    assert path_of("www.x.org") == Path("www.x.org")
+
+
+@pytest.mark.parametrize("url, path", [
+    ("file:///a/b%20(1)%2B.jpg", "/a/b (1)+.jpg"), ("file:/a/b", "/a/b"),
+    ("file://localhost/a%C3%A9", "/a\u00e9"), ("file:///a/50%.jpg",
+                                               "/a/50%.jpg"),
+    ("file:///%FF.jpg", "/\udcff.jpg"), ("file://a/b", "a/b")])
+def test_a_file_url_is_a_path(url, path):
+    assert path_of(url) == Path(path)
+
+
+def test_a_file_url_may_have_been_written_without_escapes(tmp_path):
+    (tmp_path / "a%20b").touch()
+    assert path_of(f"file://{tmp_path}/a%20b") == tmp_path / "a%20b"
+
+
+@pytest.mark.parametrize("text", ["", "file://", "file:///a%00b", "a\0b"])
+def test_what_is_no_path_is_an_error(text):
+    with pytest.raises(UserError, match="is no path|a path is empty"):
+        path_of(text)
+
+
+def test_home_is_found_where_the_shell_has_left_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert path_of("~/a") == tmp_path / "home" / "a"
+    assert path_of("~") == tmp_path / "home"
+    assert path_of("~root/a").is_absolute()
+    # Names, and users that there are not.
+    for text in ("~a", "a~/b", "~nobody-here/a"):
+        assert path_of(text) == Path(text)
+    Path("~").mkdir()
+    assert path_of("~/a") == Path("~/a")
+
+
 def test_what_needs_no_store_loads_none():
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "predict.py", "-h"], cwd=ROOT,

@@ -17,6 +17,7 @@ from utils.cli import UserError
 from utils.images import natural_key
 from utils.kinds import HEAD, image_kind
 from utils.marks import COPY, DRAWING, TAIL, marked_kind
+from utils.path_hints import absent, not_a_folder
 from utils.places import is_local
 
 # Endings by which a file says that it is an image.  One that is damaged, or
@@ -108,8 +109,8 @@ def search(folder: Path) -> Found:
     Raises UserError if folder is no folder, or cannot be listed.
     """
     if not folder.is_dir():
-        raise UserError(f"{folder}: " + ("not a folder" if folder.exists()
-                                         else "no such folder"))
+        raise (not_a_folder(folder) if folder.exists()
+               else absent(folder, "folder"))
     found = Found()
     if is_local(folder):
         _search_disk(folder, found)

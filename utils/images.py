@@ -16,6 +16,8 @@ from PIL import Image, ImageOps
 
 from utils.cli import UserError, without_chatter
 from utils.files import whole_file
+from utils.kinds import FOREIGN_HEAD, foreign_kind
+from utils.path_hints import absent
 from utils.places import is_local, path_of
 
 # What OpenCV can't do is told by our errors, without a log of its own.
@@ -118,8 +120,8 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise absent(path) from None
     except IsADirectoryError:
         raise UserError(f"{path}: a folder, not an image") from None
     except PermissionError:
@@ -134,8 +136,19 @@ def _reading(path: Path) -> Iterator[None]:
 def _reason(error: Exception, path: Path) -> str:
     """Return an error's text without the path that the caller names."""
     if isinstance(error, Image.UnidentifiedImageError):
-        return "unknown or damaged format"
+        return _foreign(path) or "unknown or damaged format"
     return str(error).replace(str(path), "").strip() or type(error).__name__
+
+
+def _foreign(path: Path) -> str | None:
+    """Return in words what a file on the disk is that is no image."""
+    if not is_local(path):
+        return None
+    try:
+        with path.open("rb") as opened:
+            return foreign_kind(opened.read(FOREIGN_HEAD))
+    except OSError:
+        return None
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
