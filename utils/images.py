@@ -105,6 +105,30 @@ def read_image(path: Path | str) -> np.ndarray:
         return to_rgb(image)
 
 
+def read_reduced(path: Path | str, longest: int) -> np.ndarray:
+    """Return an image file as RGB uint8 (H, W, 3), upright, maybe smaller.
+
+    Its longer side is at least `longest` pixels, or as long as the file has
+    it.  A JPEG is decoded at a half, a quarter or an eighth of its size where
+    that is enough, in a fraction of the time; other kinds at full size.
+    Raises UserError, with the path, for all that is no readable image.
+    """
+    with open_image(path_of(path)) as image:
+        draft(image, longest)
+        return to_rgb(image)
+
+
+def draft(image: Image.Image, longest: int) -> None:
+    """Have a JPEG decoded no larger than `longest` pixels need.
+
+    The size becomes the smallest of JPEG's own (all, a half, a quarter, an
+    eighth) whose longer side is at least that.  No other kind has such.
+    """
+    width, height = image.size
+    # Pillow takes the scale at which both sides are as long as asked for.
+    image.draft(None, (longest, 1) if width > height else (1, longest))
+
+
 def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
     """Return the folders in and below which there is no image.
 
