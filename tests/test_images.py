@@ -215,14 +215,15 @@ def test_of_several_frames_the_first_is_taken(tmp_path):
         assert np.abs(back[:, 5] - RED).max() < 8
 
 
-@pytest.mark.parametrize("content", [
-    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
-    b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\x08\0\0\0\x08\0\x08\0\3"
-    + bytes(800)])
-def test_what_no_camera_writes_is_not_even_tried(content, tmp_path):
+@pytest.mark.parametrize("content, kind", [
+    (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+     "PostScript"),
+    (b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\x08\0\0\0\x08\0\x08\0\3"
+     + bytes(800), "Photoshop")])
+def test_what_no_camera_writes_is_not_even_tried(content, kind, tmp_path):
     # PostScript in a .jpg would start Ghostscript.
     (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(UserError, match="unknown or damaged format"):
+    with pytest.raises(UserError, match="not a readable image .a " + kind):
         images.read_image(tmp_path / "a.jpg")
 
 
