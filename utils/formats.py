@@ -25,6 +25,8 @@ EXTRA = {"HEIF": ("HEIC", "pillow_heif", "pillow-heif"),
 # Colour profiles and texts of a PNG beyond this are left aside: the largest
 # profile that a JPEG could hold.
 MAX_METADATA = 16 << 20
+# A text that may say how the camera was turned is read up to Pillow's limit.
+MAX_TEXT = 1 << 20
 # What a PNG's other chunks say (text, time, animation) is not needed.
 PNG_CHUNKS = {b"tRNS", b"eXIf"}
 PNG_READ = PNG_CHUNKS | {b"iCCP", b"tEXt", b"zTXt", b"iTXt"}
@@ -160,10 +162,13 @@ def _plain_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
 
 def _turns(name: bytes, body: bytes) -> bool:
     """Tell whether a PNG's text may say how its camera was turned."""
-    if not PNG_TEXTS.match(body) or len(body) > 1 << 20:
+    if not PNG_TEXTS.match(body) or len(body) > MAX_TEXT:
         return False
-    return name != b"zTXt" or _inflate(body.partition(b"\0")[2][1:],
-                                       1 << 20) is not None
+    rest = body.partition(b"\0")[2]
+    if name == b"zTXt":
+        return _inflate(rest[1:], MAX_TEXT) is not None
+    # XMP is never packed: its first byte would say so.
+    return name == b"tEXt" or rest[:1] == b"\0"
 
 
 def _inflate(packed: bytes, most: int = MAX_METADATA) -> bytes | None:

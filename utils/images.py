@@ -257,6 +257,10 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     width, height = image.size
     convert = _halved if width * height > MAX_DECODED else _as_rgb
     rgb_img = convert(image, _is_opaque(image))
+    if (image.format == "TIFF" and image.mode[0] in "IF"
+            and image.tag_v2.get(262) == 0):
+        # White is 0, which Pillow obeys in 8 bits alone.
+        rgb_img = 255 - rgb_img
     return rgb_img if turn is None else turn(rgb_img)
 
 
@@ -314,6 +318,9 @@ def _halved(image: Image.Image, is_opaque: bool) -> np.ndarray:
     for top in range(0, height, ROWS):
         strip = _as_rgb(image.crop((0, top, width, min(top + ROWS, height))),
                         is_opaque)
+        # Of an odd number the last row counts twice.
+        strip = cv2.copyMakeBorder(strip, 0, strip.shape[0] % 2, 0, width % 2,
+                                   cv2.BORDER_REPLICATE)
         part = rgb_img[top // 2:(top + ROWS) // 2]
         part[:] = cv2.resize(strip, part.shape[1::-1],
                              interpolation=cv2.INTER_AREA)
