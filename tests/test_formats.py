@@ -133,7 +133,9 @@ def register_heif_opener():
 def read(stream, name):
     content = stream.read()
     start = content.index(b"\\x89PNG")
-    return PngImagePlugin.PngImageFile(io.BytesIO(content[start:]))
+    image = PngImagePlugin.PngImageFile(io.BytesIO(content[start:]))
+    image.jpeg = b"jbrd" in content
+    return image
 if {kind!r} == "JXL":
     register_heif_opener()
 """)
@@ -181,6 +183,9 @@ def test_a_jpeg_xl_is_not_turned_twice(orientation, package, tmp_path):
     # Its package has turned it as its header says, if that says so.
     assert images.read_image(path).shape == (
         RGB.shape if orientation > 1 else (40, 20, 3))
+    # It gives a JPEG that was packed as the JPEG was.
+    path = written(path, path.read_bytes() + b"jbrd")
+    assert images.read_image(path).shape == (40, 20, 3)
 
 
 @pytest.mark.parametrize("head", [

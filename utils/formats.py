@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from utils.cli import UserError
 from utils.kinds import HEAD, RAW, foreign_kind, image_kind
@@ -72,8 +72,9 @@ def open_format(path: Path, stream: BinaryIO, max_pixels: int
     image = _open(stream, kind)
     if kind == "PNG" and profile:
         image.info["icc_profile"] = profile
-    if turned:
-        # Its pixels come upright; the EXIF data says what they were.
+    if turned and not getattr(image, "jpeg", False):
+        # Its pixels come upright; the EXIF data say how they were.  Those
+        # of a JPEG packed as JPEG XL come as the JPEG has them.
         image.info.pop("exif", None)
     check_size(path, *image.size, max_pixels)
     return image
@@ -105,6 +106,9 @@ def _open(stream: BinaryIO, kind: str) -> Image.Image:
     try:
         return Image.open(stream, formats=(kind,))
     except Exception:
+        if kind == "JXL":
+            # Its package says how to build its library.
+            raise ValueError(UNKNOWN) from None
         if kind not in MARKS:
             raise
         stream.seek(0)
@@ -186,6 +190,7 @@ def _check_tiff(path: Path, stream: BinaryIO) -> None:
 
     Raw files of cameras are TIFF whose first picture is a small preview.
     """
+    from PIL import TiffImagePlugin
     stream.seek(0)
     head = stream.read(16)
     try:

@@ -6,6 +6,7 @@ Inside the programs an image is an RGB uint8 array of shape (H, W, 3).
 import io
 import os
 import re
+import struct
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -237,9 +238,11 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _reason(error: Exception, path: Path) -> str:
     """Return an error's text without the path that the caller names."""
-    if isinstance(error, (Image.UnidentifiedImageError, KeyError)):
+    if isinstance(error, (Image.UnidentifiedImageError, KeyError,
+                          struct.error)):
         return UNKNOWN
-    return str(error).replace(str(path), "").strip() or type(error).__name__
+    text = " ".join(str(error).replace(str(path), "").split())
+    return text or type(error).__name__
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:

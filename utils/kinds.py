@@ -50,8 +50,7 @@ def image_kind(head: bytes) -> str | None:
 # images: pictures that are not read, and what a download leaves instead.
 RAW = "a camera's raw file; develop it and save it as JPEG"
 AS_JPEG = "; save it as JPEG or PNG"
-FOREIGN = [(re.compile(signature, re.DOTALL | re.IGNORECASE), name)
-           for signature, name in (
+FOREIGN = (
     (rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
      "a JPEG 2000 image, which is not read" + AS_JPEG),
     (rb"8BPS", "a Photoshop document" + AS_JPEG),
@@ -79,7 +78,7 @@ FOREIGN = [(re.compile(signature, re.DOTALL | re.IGNORECASE), name)
      + AS_JPEG),
     (rb".{128}DICM", "a DICOM image" + AS_JPEG),
     (rb"SIMPLE  =", "a FITS image" + AS_JPEG),
-    (rb"\x00{16}", "empty: it begins with zeros; copy it again"))]
+    (rb"\x00{16}", "empty: it begins with zeros; copy it again"))
 
 
 def foreign_kind(head: bytes) -> str | None:
@@ -90,5 +89,7 @@ def foreign_kind(head: bytes) -> str | None:
     """
     if not head:
         return "empty; copy it again"
-    return next((name for pattern, name in FOREIGN if pattern.match(head)),
+    # Compiled here: most programs never meet one.
+    return next((name for signature, name in FOREIGN
+                 if re.match(signature, head, re.DOTALL | re.IGNORECASE)),
                 None)
