@@ -374,6 +374,14 @@ def test_damaged_exif_data_do_not_keep_an_image_from_being_read(
     assert images.check_image(path) and inspect_image(path)
 
 
+@pytest.mark.parametrize("tags", [
+    {34665: [5000]}, {34665: [0]}, {34853: [8]}, {274: [99]}, {282: [0]},
+    {700: [1, 2]}, {34675: [1, 2, 3]}, {33723: [1]}])
+def test_damaged_tags_do_not_keep_a_tiff_from_being_read(tags, tmp_path):
+    path = written(tmp_path / "a.tif", tiff(RGB, tags))
+    assert (images.read_image(path) == RGB).all()
+
+
 @pytest.mark.parametrize("number", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
 def test_each_orientation_is_made_upright(kind, number, tmp_path):

@@ -72,6 +72,10 @@ def open_format(path: Path, stream: BinaryIO, max_pixels: int
     image = _open(stream, kind)
     if kind == "PNG" and profile:
         image.info["icc_profile"] = profile
+    if kind == "TIFF":
+        # Pillow looks in it for the orientation, which is a tag of its own,
+        # and fails where it is not text.
+        image.info.pop("xmp", None)
     if turned and not getattr(image, "jpeg", False):
         # Its pixels come upright; the EXIF data say how they were.  Those
         # of a JPEG packed as JPEG XL come as the JPEG has them.
