@@ -56,9 +56,10 @@ def tiff(bands, tags=(), colours=2, head=b""):
     start = 8 + len(head)
     after = start + 2 + 12 * len(entries) + 4
     table, extra = struct.pack("<H", len(entries)), b""
-    pixels = after + sum(2 * len(values) for values in entries.values()
-                         if len(values) > 2)
-    entries[273] = [pixels]
+    sizes = [len(values) * (4 if number in (273, 279) else 2)
+             for number, values in entries.items()]
+    if len(entries[273]) == 1:
+        entries[273] = [after + sum(size for size in sizes if size > 4)]
     for number, values in sorted(entries.items()):
         wide = number in (273, 279)
         packed = struct.pack(f"<{len(values)}{'I' if wide else 'H'}", *values)
@@ -260,6 +261,23 @@ def test_a_tiffs_own_transparency_is_laid_over_white(band, dtype, tmp_path):
     path = written(tmp_path / "b.tif", tiff(
         bands.round().astype(dtype), {338: [1]}))
     assert np.abs(images.read_image(path) - wanted).max() <= 2
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("tags", [{}, {338: [0]}])
+def test_bands_that_lie_one_after_the_other_are_told_apart(dtype, tags,
+                                                           tmp_path):
+    bands = with_band(NEAR_INFRARED, dtype)
+    for count in (3, 4):
+        planes = np.moveaxis(bands[..., :count], 2, 0).tobytes()
+        size = len(planes) // count
+        layout = {**(tags if count == 4 else {}), 284: [2],
+                  273: [0] * count, 279: [size] * count}
+        start = len(tiff(bands[..., :count], layout)) - len(planes)
+        layout[273] = [start + size * band for band in range(count)]
+        path = written(tmp_path / "a.tif", tiff(
+            bands[..., :count], layout)[:start] + planes)
+        assert (images.read_image(path) == RGB).all()
 
 
 def test_of_five_bands_the_named_three_are_read_or_none(tmp_path):

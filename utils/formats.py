@@ -195,6 +195,8 @@ def _check_tiff(path: Path, stream: BinaryIO) -> None:
     Raw files of cameras are TIFF whose first picture is a small preview.
     """
     from PIL import TiffImagePlugin
+    # Pillow's own way with uncompressed TIFF confuses separate planes.
+    TiffImagePlugin.READ_LIBTIFF = True
     stream.seek(0)
     head = stream.read(16)
     try:
