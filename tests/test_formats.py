@@ -264,7 +264,7 @@ def test_a_tiffs_own_transparency_is_laid_over_white(band, dtype, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("tags", [{}, {338: [0]}])
+@pytest.mark.parametrize("tags", [{}, {338: [0]}, {338: [2]}])
 def test_bands_that_lie_one_after_the_other_are_told_apart(dtype, tags,
                                                            tmp_path):
     bands = with_band(NEAR_INFRARED, dtype)
@@ -277,6 +277,10 @@ def test_bands_that_lie_one_after_the_other_are_told_apart(dtype, tags,
         layout[273] = [start + size * band for band in range(count)]
         path = written(tmp_path / "a.tif", tiff(
             bands[..., :count], layout)[:start] + planes)
+        if count == 4 and not tags:
+            with pytest.raises(UserError, match="a TIFF of 4 planes"):
+                images.read_image(path)
+            continue
         assert (images.read_image(path) == RGB).all()
 
 

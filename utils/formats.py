@@ -38,8 +38,8 @@ MARKS = {"JPEG": re.compile(rb"(\xff[\xe1\xe2]..)(?:Exif|MPF\0)", re.S),
          "AVIF": re.compile(rb"(infe[\2\3]...(?:..){2,3})Exif", re.S)}
 MARKS["HEIF"] = MARKS["AVIF"]
 # TIFF's tags (TIFF 6.0; DNG 1.7; TIFF/EP for the colours of raw data).
-SUBFILE, WIDTH, HEIGHT, BITS, COLOURS = 254, 256, 257, 258, 262
-BANDS, SUB_IFDS, EXTRA_BANDS, DNG_VERSION = 277, 330, 338, 50706
+SUBFILE, BITS, COLOURS = 254, 258, 262
+BANDS, PLANES, SUB_IFDS, EXTRA_BANDS, DNG_VERSION = 277, 284, 330, 338, 50706
 RAW_COLOURS = (32803, 34892)
 # The widths by the ratio that a JPEG XL may give instead.
 RATIOS = (None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
@@ -216,6 +216,12 @@ def _check_tiff(path: Path, stream: BinaryIO) -> None:
         raise UserError(
             f"{path}: not a readable image (a TIFF of {bands} bands, which "
             "doesn't say which are red, green and blue; save those alone)")
+    if colours == 2 and bands > 3 and PLANES in tags and (
+            tags[PLANES] == 2 and EXTRA_BANDS not in tags):
+        # Pillow divides its colours by the fourth band.
+        raise UserError(
+            f"{path}: not a readable image (a TIFF of {bands} planes, which "
+            "doesn't say what the fourth is; save the first three alone)")
     if colours == 2 and bands > 4 and bits > 8:
         raise UserError(
             f"{path}: not a readable image (a TIFF of {bands} bands of {bits} "
