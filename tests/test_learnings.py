@@ -305,19 +305,19 @@ def test_what_was_packed_otherwise_is_said(archive, make, reason):
 
 
 @pytest.mark.parametrize("content, what", [
-    (b"Rar!\x1a\x07\x01\x00", "a RAR archive: unpack it first"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it first"),
+    (b"Rar!\x1a\x07\x01\x00", "a RAR archive; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"\x1f\x8b\x08\x00", "a compressed archive, such as .tar.gz"),
     (b"\xfd7zXZ\x00", "a compressed archive"),
-    (b"a" + bytes(256) + b"ustar\x0000", "a tar archive: unpack it"),
+    (b"a" + bytes(256) + b"ustar\x0000", "a tar archive; unpack it"),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
-     "a pointer of Git LFS, not the file itself: git lfs pull"),
+     "a pointer of Git LFS, not the file itself; fetch that"),
     (b"\n <!DOCTYPE html>\n<html>", "a web page, saved in place"),
     (b"\xef\xbb\xbf<!-- x --><HTML lang='en'>", "a web page"),
     (b"<?xml version='1.0'?><!doctype html>", "a web page"),
-    (b"<?xml version='1.0'?><Error>", "an XML text"),
-    (b'{"message": "Not Found"}', "a JSON text"),
-    (b"%PDF-1.7", "a PDF"), (b"", "empty: copy or download it again"),
+    (b"<?xml version='1.0'?><Error>", r"a text \(XML or JSON\)"),
+    (b'{"message": "Not Found"}', r"a text \(XML or JSON\)"),
+    (b"%PDF-1.7", "a PDF"), (b"", "empty; copy or download it again"),
     (b"\xff\xd8\xff\xe0", r"an image \(JPEG\)"),
     (b"PK\x03\x04" + bytes(99), "a truncated zip"),
     (b"any", "File is not a zip file")])
@@ -332,7 +332,7 @@ def test_what_is_no_zip_is_told_by_its_content(content, what, tmp_path):
 @pytest.mark.parametrize("spoil, reason", [
     (lambda path: path.unlink(), "no such file; train.py makes it"),
     (lambda path: path.write_text("text"), "not a zip file"),
-    (lambda path: path.write_bytes(b""), "empty: copy or download"),
+    (lambda path: path.write_bytes(b""), "empty; copy or download"),
     (lambda path: path.write_bytes(path.read_bytes()[:-30]),
      "truncated zip: copy or download it again"),
     (lambda path: path.write_bytes(path.read_bytes()[300:]), ""),

@@ -186,7 +186,7 @@ def test_find_images_takes_only_a_folder(store, name, reason):
 @pytest.mark.parametrize("name, content, reason", [
     ("none.jpg", None, "no such file"),
     ("torn.jpg", b"\xff\xd8\xff\xe0 and no more", "not a readable image"),
-    ("empty.jpg", b"", "unknown or damaged format")])
+    ("empty.jpg", b"", "empty")])
 def test_an_unreadable_object_is_named(store, name, content, reason):
     if content is not None:
         put(store / name, content)

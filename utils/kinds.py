@@ -8,8 +8,6 @@ import re
 
 # So many of a file's first bytes tell its kind.
 HEAD = 64
-# And so many what it is that is no image.
-FOREIGN_HEAD = 1024
 # The first bytes of each kind, by Pillow's name.
 SIGNATURES = {
     "JPEG": rb"\xff\xd8\xff",
@@ -29,37 +27,6 @@ PATTERNS = {kind: re.compile(signature, re.DOTALL)
 AVIF = {b"avif", b"avis"}
 HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm",
         b"hevs", b"mif1", b"msf1"}
-
-# The first bytes of what is given for something else, and what to do.
-FOREIGN = {
-    "a pointer of Git LFS, not the file itself: git lfs pull fetches that":
-        rb"version https://git-lfs",
-    "a web page, saved in place of the file: download the file itself":
-        rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]*>\s*|<!--.*?-->\s*)*"
-        rb"<(?:!doctype html|html|head|body)\b",
-    "an XML text": rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|svg)\b",
-    "a JSON text": rb"\s*[{[]\s*[\"}\]]",
-    "a zip archive: unpack it first": rb"PK(?:\x03\x04|\x05\x06|\x07\x08)",
-    "a RAR archive: unpack it first": rb"Rar!\x1a\x07",
-    "a 7-Zip archive: unpack it first": rb"7z\xbc\xaf\x27\x1c",
-    "a compressed archive, such as .tar.gz: unpack it first":
-        rb"\x1f\x8b|BZh[1-9]|\xfd7zXZ\x00|\x28\xb5\x2f\xfd",
-    "a tar archive: unpack it first": rb".{257}ustar",
-    "a PDF": rb"%PDF-",
-    "a video": rb"....ftyp(?:isom|iso[2-6]|mp4[12]|avc1|qt  |M4V )|"
-               rb"RIFF....AVI |\x1aE\xdf\xa3",
-    "empty: copy or download it again": rb"\Z"}
-FOREIGN_PATTERNS = {kind: re.compile(signature, re.DOTALL | re.IGNORECASE)
-                    for kind, signature in FOREIGN.items()}
-
-
-def foreign_kind(head: bytes) -> str | None:
-    """Return in words what a file is that is no image, or None.
-
-    head: the file's first FOREIGN_HEAD bytes, or all of a shorter file.
-    """
-    return next((kind for kind, pattern in FOREIGN_PATTERNS.items()
-                 if pattern.match(head)), None)
 
 
 def image_kind(head: bytes) -> str | None:

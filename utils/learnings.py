@@ -36,8 +36,10 @@ from utils import cli
 from utils.cli import UserError
 from utils.familiarity import Familiarity
 from utils.files import whole_file
+from utils.foreign import HEAD as FOREIGN_HEAD
+from utils.foreign import foreign_kind
 from utils.images import preprocess, read_image
-from utils.kinds import FOREIGN_HEAD, foreign_kind, image_kind
+from utils.kinds import image_kind
 from utils.litert import Network
 from utils.path_hints import hint
 from utils.places import path_of

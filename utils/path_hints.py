@@ -12,7 +12,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from utils.cli import UserError
-from utils.kinds import FOREIGN_HEAD, foreign_kind, image_kind
+from utils.foreign import HEAD as FOREIGN_HEAD
+from utils.foreign import foreign_kind
+from utils.kinds import image_kind
 from utils.places import is_local
 
 WILDCARD = re.compile(r"[*?[]")
