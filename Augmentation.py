@@ -35,12 +35,13 @@ from utils import cli
 from utils.alterations import GEOMETRIC, PHOTOMETRIC, alter
 from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
                              read_leaf, write_plan)
+from utils.class_folders import read_dataset, splits_of
 from utils.cli import UserError
 from utils.figures import drawable, open_pyplot, show_or_save
 from utils.files import last_bytes, may_replace
 from utils.images import shrink, write_image
 from utils.inspection import digest_of
-from utils.labels import Dataset, altered_copies, read_dataset
+from utils.labels import Dataset, altered_copies
 from utils.marks import (COPY, mark_line, marked_kind, marked_source,
                          source_key)
 from utils.output_tree import OutputTree, check_place, only_tree, remove
@@ -164,11 +165,29 @@ def read_digests(folder: Path, workers: Workers
     return dataset, list(digests)
 
 
+def refuse_splits(dataset: Dataset) -> None:
+    """Raise UserError where a data set comes divided in several parts.
+
+    Copies in its validation part would be counted as photographs there.
+    """
+    splits = splits_of({file.parent for file in dataset.files})
+    if len(set(splits.values())) > 1:
+        part = next((name for name, split in splits.items()
+                     if split == "train"), next(iter(splits)))
+        folder = next(parent for file in dataset.files
+                      for parent in file.parents if parent.name == part)
+        raise UserError(
+            f"{dataset.root}: {', '.join(sorted(splits))} divide the data "
+            "set, and augmented copies belong to its training part alone; "
+            f"give that part: {dataset.root / folder}")
+
+
 def balance_folder(options: argparse.Namespace) -> int:
     """Balance a folder, print a summary, return the exit status."""
     folder = options.path
     output = folder if options.in_place else options.output_dir
     dataset, digests = read_digests(folder, options.workers)
+    refuse_splits(dataset)
     repeated, ambiguous = repeated_images(dataset, digests)
     copies = altered_copies(dataset.files) | repeated
     found = dataset.counts()

@@ -31,7 +31,7 @@ from utils.figures import (drawable, figure_path, legible, open_pyplot,
                            show_or_save)
 from utils.files import check_outputs, unwritable
 from utils.places import path_of
-from utils.tables import is_stdout, text_table, write_csv
+from utils.tables import CSV_HELP, is_stdout, text_table, write_csv
 
 if TYPE_CHECKING:
     from utils.analysis import ClassFacts, Repeat
@@ -386,7 +386,8 @@ def build_parser() -> cli.Parser:
     parser.add_argument(
         "--csv", type=path_of, metavar="FILE|-",
         help="write the table here, and beside it, in ..._repeats.csv, the "
-             "images that repeat (-: the table alone, to stdout)")
+             "images that repeat (-: the table alone, to stdout); "
+             + CSV_HELP)
     parser.add_argument(
         "--quick", action="store_true",
         help="count the files only; do not read them")
@@ -398,8 +399,8 @@ def build_parser() -> cli.Parser:
 def main(argv: list[str] | None = None) -> int:
     """Count, print, and show; return the exit status."""
     options = build_parser().parse_args(argv)
-    from utils.images import empty_folders
-    from utils.labels import read_dataset
+    from utils.class_folders import read_dataset
+    from utils.folders import empty_folders
     from utils.workers import Workers
     dataset = read_dataset(options.directory)
     check_names(options, dataset)

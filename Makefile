@@ -19,16 +19,18 @@ RUN = .venv/bin/python
 demo: .venv/.installed
 	@$(MAKE) --no-print-directory images
 	$(RUN) Distribution.py images --no-display
-	@leaf=$$(find -L images -type f -iname '*.jpg' | sort | head -n 1); \
-	set -e -x; \
-	$(RUN) Augmentation.py "$$leaf" --output-dir figures --no-display; \
-	$(RUN) Transformation.py "$$leaf" --no-display
+	@# What an image is the programs decide; names may hold anything.
+	@set -e; mkdir -p figures; $(RUN) -m utils.demo first >figures/.leaf; \
+	xargs -0 sh -c 'set -e -x; \
+	$(RUN) Augmentation.py "$$1" --output-dir figures --no-display; \
+	$(RUN) Transformation.py "$$1" --no-display' demo <figures/.leaf; \
+	rm figures/.leaf
 	@$(MAKE) --no-print-directory augmented_directory learnings.zip
 	@# The first leaf of each class that was not learned from.
-	@awk -F, '$$4 == "validation" && !seen[$$2]++ {print "images/" $$1}' \
-	    report/split.csv | tr '\n' '\0' | \
-	    xargs -0 $(RUN) predict.py --no-display --top 1 --save \
-	    figures/predictions.png
+	@set -e; $(RUN) -m utils.demo validation >figures/.leaves; \
+	xargs -0 $(RUN) predict.py --no-display --top 1 --save \
+	    figures/predictions.png <figures/.leaves; \
+	rm figures/.leaves
 	@echo; echo "All done.  Look at"
 	@echo "  figures/       $$(ls figures/*.png | wc -l) figures"
 	@echo "  learnings.zip  what was learned (signature.txt: its SHA-1)"

@@ -28,11 +28,12 @@ import numpy as np
 from utils import cli
 from utils.figures import drawable, open_pyplot, show_or_save
 from utils.files import check_outputs
-from utils.images import find_images, read_image
+from utils.folders import find_images
+from utils.images import read_image
 from utils.leaf import find_leaf
 from utils.output_tree import only_tree
-from utils.places import is_inside, path_of
-from utils.tables import is_stdout, open_target, write_csv
+from utils.places import is_inside, path_of, resolved
+from utils.tables import CSV_HELP, is_stdout, open_target, write_csv
 from utils.views import HISTOGRAM, UNITS, VIEWS, measure, transform_file
 from utils.workers import Workers, map_items
 
@@ -119,9 +120,9 @@ def transform_all(source: Path, target: Path, views: list[str],
     if source.is_file():
         source, files = source.parent, [Path(source.name)]
     else:
-        files, top = find_images(source), source.resolve()
+        files, top = find_images(source), resolved(source)
         for folder in {target, *(target / file.parent for file in files)}:
-            if is_inside(folder.resolve(), top):
+            if is_inside(resolved(folder), top):
                 raise cli.UserError(f"-dst {target}: lies in -src {source}, "
                                     "whose images it would add to; choose a "
                                     "folder outside")
@@ -176,7 +177,7 @@ def build_parser() -> cli.Parser:
           "again that are there already")
     option("--csv", metavar="FILE|-", help="with -src: write the measurements "
            "to this file (-: to stdout), a row for each image, in the units "
-           "of --json")
+           "of --json, " + CSV_HELP)
     views = parser.add_argument_group(
         "views", "Each flag chooses a view; without any, all are made.")
     for name, (title, view) in VIEWS.items():

@@ -28,9 +28,12 @@ from utils import answer_rows, cli
 from utils.cli import UserError
 from utils.figures import open_pyplot, show_or_save
 from utils.files import check_outputs
-from utils.images import find_images
-from utils.learnings import SIGNATURE, UNKNOWN, Learnings, Prediction
-from utils.places import is_local, path_of
+from utils.folders import find_images
+from utils.learnings import (ARCHIVE, NOT_LIKE, SIGNATURE, UNKNOWN, Learnings,
+                             Prediction)
+from utils.path_hints import expand
+from utils.places import is_local, path_of, resolved
+from utils.tables import CSV_HELP
 from utils.workers import Workers, map_items
 
 LEARNINGS = Path("learnings.zip")
@@ -40,10 +43,11 @@ SHOWN = 8      # leaves on a figure, at most: more would be too small to see
 def list_images(paths: list[Path]) -> list[Path]:
     """Return the images named, in the order given; folders are searched.
 
-    Raises UserError for a folder without images.
+    Wildcards that the shell has left are expanded.
+    Raises UserError for a folder without images, or where nothing matches.
     """
     images = []
-    for path in paths:
+    for path in (match for given in paths for match in expand(given)):
         if path.is_dir():
             found = find_images(path)
             if not found:
@@ -72,9 +76,20 @@ def describe(prediction: Prediction, count: int) -> str:
     return text
 
 
+def summary(count: int, refused: int, failed: int) -> str:
+    """Return what to know of `count` images, in a line.
+
+    refused: how many are not known.  failed: how many can't be read.
+    """
+    parts = [f"{number} {words}" for number, words in (
+        (refused, NOT_LIKE), (failed, "could not be read")) if number]
+    return f"{count} images: " + (
+        ", ".join(parts) or "all like leaves it has learned")
+
+
 def predict_images(learnings: Learnings, paths: list[Path], options) -> int:
     """Print, write and show what each image shows, as it comes."""
-    shown, failed = [], False
+    shown, failed, refused = [], 0, 0
     quiet = "-" in (options.csv, options.json)
     with ExitStack() as stack:
         writers = []
@@ -91,13 +106,16 @@ def predict_images(learnings: Learnings, paths: list[Path], options) -> int:
                 write(path, result)
             if isinstance(result, UserError):
                 cli.print_error(result)
-                failed = True
+                failed += 1
                 continue
+            refused += not result.known
             if len(shown) < SHOWN:
                 shown.append((path, result))
             if not quiet:
                 print(f"{cli.printable(path)}: "
                       f"{describe(result, options.top)}")
+    if len(paths) > 1:
+        cli.print_note(summary(len(paths), refused, failed))
     # A figure shows a few leaves; for a folder it must be asked for.
     if shown and (options.save or not quiet and len(paths) <= SHOWN):
         if len(paths) > SHOWN:
@@ -125,23 +143,27 @@ def show_predictions(results: list[tuple[Path, Prediction]], options,
 
 def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
     """Compare predictions with the folders' names; return the status."""
+    from utils.class_folders import read_dataset
+    from utils.class_names import class_key
     from utils.evaluation import evaluate
-    from utils.labels import read_dataset
     from utils.report import confusion_figure
     from utils.tables import text_table
     dataset = read_dataset(folder)
     check_outputs([options.save], dataset.paths())
-    index = {name.casefold(): place for place, name
+    index = {class_key(name): place for place, name
              in enumerate(learnings.class_names)}
-    truth = [index.get(name.casefold()) for name in dataset.class_names]
-    labels, probabilities, known, failed = [], [], [], False
+    # "healthy" in a folder "Pawpaw", a plant that class_names does not know,
+    # was learned as "Pawpaw_healthy" from the folder above.
+    truth = [index.get(class_key(name), index.get(class_key(
+        f"{resolved(folder).name}_{name}"))) for name in dataset.class_names]
+    labels, probabilities, known, failed = [], [], [], 0
     strange = np.zeros((len(truth), 2), int)     # images; refused of them
     results = predict_files(learnings, dataset.paths(), options.workers)
     for label, result in zip(dataset.labels, cli.progress(
             results, len(dataset.files), "Evaluating")):
         if isinstance(result, UserError):
             cli.print_error(result)
-            failed = True
+            failed += 1
         elif truth[label] is None:
             strange[label] += (1, not result.known)
         else:
@@ -155,6 +177,10 @@ def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
              f"{refused / images:.1%}") for name, (images, refused) in
             zip(dataset.class_names, strange) if images],
             (True, False, False, False)), flush=True)
+    if failed == len(dataset.files):
+        raise UserError(f"{folder}: none of its {failed} images can be read")
+    if failed:
+        cli.print_note(summary(len(dataset.files), 0, failed))
     if not labels:
         raise UserError(f"{folder}: no image of a class that was learned ("
                         + ", ".join(learnings.class_names) + ")")
@@ -186,7 +212,7 @@ def build_parser() -> cli.Parser:
     add("--top", type=cli.positive_int, default=3, metavar="N",
         help="classes to name for each image")
     add("--csv", metavar="FILE|-",
-        help="write a row for each image (-: to stdout)")
+        help="write a row for each image (-: to stdout), " + CSV_HELP)
     add("--json", metavar="FILE|-",
         help="write all probabilities, versions and the checksum of the "
              "learnings (-: to stdout)")
@@ -217,8 +243,8 @@ def main(argv: list[str] | None = None) -> int:
             options.paths[0], options)
     paths = list_images(options.paths)
     check_outputs([options.csv, options.json, options.save],
-                  [options.learnings, options.learnings.parent / SIGNATURE,
-                   *paths])
+                  [options.learnings, options.learnings / ARCHIVE,
+                   options.learnings.parent / SIGNATURE, *paths])
     return predict_images(
         Learnings.load(options.learnings, not options.no_verify), paths,
         options)

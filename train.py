@@ -44,6 +44,7 @@ from utils.audit import audit
 from utils.balancing import (class_targets, plan_balance, plan_files,
                              write_plan)
 from utils.cli import UserError
+from utils.cores import usable_cores
 from utils.domains import cells, read_leaves, strata
 from utils.export import Exported, export
 from utils.features import frozen_features, load_image
@@ -57,6 +58,7 @@ from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
                              Description, Learnings, sign, write_archive)
+from utils.path_hints import expand
 from utils.places import is_local, path_of
 from utils.proof import check_answers, proof_table, prove
 from utils.recipe import Examples, Plan
@@ -254,8 +256,10 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     clock = Clock()
     keep_memory()
     with clock.phase("reading and splitting"):
+        folders = [match for path in options.directories
+                   for match in expand(path)]
         dataset, domains, groups, problems = read_leaves(
-            options.directories, options.groups, options.workers)
+            folders, options.groups, options.workers)
         parts = labels.split_dataset(
             strata(dataset, groups, domains), groups, options.validation,
             STOPPING_SHARE, options.seed)
@@ -389,6 +393,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = build_parser().parse_args(argv)
     options.workers = Workers(options.jobs, options.cluster)
+    backbones.limit_threads(min(options.jobs, usable_cores()))
     place = options.output.parent
     if options.output.is_dir():
         raise UserError(f"{options.output}: is a folder; --output names the "

@@ -23,8 +23,8 @@ import numpy as np
 from utils.alterations import alter
 from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
                              read_leaf, write_plan)
+from utils.class_folders import read_dataset
 from utils.images import JPEG_QUALITY, write_image
-from utils.labels import read_dataset
 from utils.samples import draw_leaf
 from utils.workers import Workers
 

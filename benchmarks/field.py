@@ -27,10 +27,11 @@ import numpy as np
 
 from utils import cli
 from utils.answer_figure import looked_at
+from utils.class_folders import read_dataset
 from utils.evaluation import calibration_error, wilson_interval
 from utils.figures import open_pyplot
 from utils.images import read_image
-from utils.labels import Dataset, read_dataset
+from utils.labels import Dataset
 from utils.leaf import find_leaf
 from utils.learnings import Learnings, Prediction, middle
 from utils.workers import Workers, map_items, without_errors

@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 
 from utils import leaf
-from utils.images import find_images, read_image
+from utils.folders import find_images
+from utils.images import read_image
 
 # Pixels of an image from which --fit learns: anywhere, and near the outline,
 # where it matters.

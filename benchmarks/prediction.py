@@ -35,7 +35,8 @@ from utils import cli
 from utils.evaluation import calibration_error, wilson_interval
 from utils.familiarity import least_familiar
 from utils.features import all_outputs
-from utils.images import find_images, preprocess, read_image
+from utils.folders import find_images
+from utils.images import preprocess, read_image
 from utils.learnings import FLOAT_MODEL, Learnings, softmax
 from utils.litert import Network
 from utils.workers import Workers

@@ -31,10 +31,10 @@ import psutil
 from benchmarks.local_cluster import ROOT, LocalCluster, local_cluster
 from utils import cli
 from utils.balancing import class_targets, make_copies, plan_balance
+from utils.class_folders import read_dataset
 from utils.features import run_network, load_image
 from utils.images import write_image
 from utils.inspection import inspect_image
-from utils.labels import read_dataset
 from utils.learnings import Learnings
 from utils.samples import CLASS_COUNTS, draw_leaf
 from utils.views import transform_file

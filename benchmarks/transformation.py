@@ -21,7 +21,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.images import find_images, write_image
+from utils.folders import find_images
+from utils.images import write_image
 from utils.samples import draw_leaf
 from utils.views import VIEWS, transform_file
 from utils.workers import Workers, map_items

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from utils.figures import drawable, open_pyplot, save_figure
-from utils.images import find_images, read_image
+from utils.folders import find_images
+from utils.images import read_image
 from utils.leaf import find_leaf
 from utils.samples import CLASS_COUNTS, draw_leaf
 from utils.views import VIEWS

@@ -1,5 +1,9 @@
 """utils/backbone.py: the cut, what lies above it, and LiteRT."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -11,11 +15,26 @@ from utils.cli import UserError
 from utils.litert import Network
 
 SIZE = 32
+ROOT = Path(backbones.__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
 def keras():
     return backbones.import_keras()
+
+
+def test_tensorflow_computes_in_as_many_threads_as_it_is_told():
+    # More than there are cores, so that its own choice shows.
+    code = ("import os; os.environ.pop('TF_NUM_INTRAOP_THREADS', None)\n"
+            "from utils import backbone\n"
+            "backbone.limit_threads(300)\n"
+            "keras = backbone.import_keras()\n"
+            "before = len(os.listdir('/proc/self/task'))\n"
+            "keras.ops.ones(1) + 1\n"
+            "print(len(os.listdir('/proc/self/task')) - before)\n")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT,
+                          capture_output=True, text=True)
+    assert int(done.stdout) > 290
 
 
 @pytest.fixture(scope="module")

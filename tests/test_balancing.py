@@ -11,9 +11,10 @@ import pytest
 from utils.alterations import ALTERATIONS, GEOMETRIC
 from utils.balancing import (Unreadable, class_targets, link_or_copy,
                              make_copies, plan_balance, plan_files)
+from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.images import write_image
-from utils.labels import altered_copies, read_dataset
+from utils.labels import altered_copies
 
 SIX = list(GEOMETRIC)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from utils import cli
+from utils.cores import usable_cores
 
 ROOT = Path(cli.__file__).resolve().parent.parent
 
@@ -128,7 +129,7 @@ def parser():
 
 def test_options_have_defaults(parser):
     assert vars(parser.parse_args([])) == {
-        "no_display": False, "jobs": os.cpu_count(), "cluster": None,
+        "no_display": False, "jobs": usable_cores(), "cluster": None,
         "seed": 42}
 
 
@@ -178,6 +179,24 @@ def test_ctrl_c_waits_where_it_must():
             reached = True
     assert reached
     assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_a_signal_that_was_blocked_before_stays_blocked():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with cli.without_interrupts():
+            pass
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_a_handler_that_python_has_not_set_stays(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)
+    monkeypatch.setattr(signal, "signal", None)     # Not to be called.
+    with cli.without_interrupts():
+        reached = True
+    assert reached
 
 
 @pytest.mark.parametrize("say", ["print_error", "print_note"])

@@ -17,9 +17,9 @@ from PIL import Image
 
 import Distribution
 from utils import cli, workers
+from utils.class_folders import read_dataset
 from utils.figures import open_pyplot
 from utils.images import read_image, write_image
-from utils.labels import read_dataset
 
 PROGRAM = Path(Distribution.__file__)
 FLAT = {"Apple_healthy": 4, "Apple_scab": 1, "Grape_Esca": 2}
@@ -347,12 +347,13 @@ def test_a_mixed_folder_is_shown_right(images, workplace, capsys):
     (folder / "A" / "loop").symlink_to(folder)
     (folder / "nothing").symlink_to("nothing")
     assert run(folder) == 0
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     lines = out.splitlines()
     counts = {row[1]: int(row[2]) for row in (
-        re.split("  +", line) for line in lines[1:7])}
-    assert counts == {"A": 2, "rust": 2, "er": 1, "A scab": 1, "A_été": 2,
+        re.split("  +", line) for line in lines[1:6])}
+    assert counts == {"A_rust": 2, "deep_er": 1, "A scab": 1, "A_été": 2,
                       "A_\N{RED APPLE}": 1}
+    assert "left out 2 images that lie in no class folder: A/" in err
     assert [line for line in lines if line.startswith("no image")] == [
         "no image in: A_empty", "no image in: A/also empty"]
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.domains import (cells, read_domain_groups, read_domains,
                            strata)
-from utils.labels import read_dataset
 
 
 def test_one_folder_is_read_as_it_always_was(tree):
@@ -27,6 +27,33 @@ def test_classes_of_one_name_are_one_class(tree):
     assert dataset.labels.tolist() == [0, 0, 1, 1, 1, 2]
     assert all(path.is_file() for path in dataset.paths())
     assert str(dataset.files[3]) == "field/A_c/image (1).JPG"
+
+
+def test_spellings_of_one_class_in_several_folders_are_one_class(tree):
+    folders = [tree({"Apple/healthy": 1, "Grape/healthy": 1}, "img"),
+               tree({"Apple/Healthy": 1}, "orchard"),
+               tree({"apple healthy": 1}, "phone")]
+    folders.append(tree({"healthy": 1}, "more/Apple"))
+    dataset, domains = read_domains(folders)
+    assert dataset.class_names == ("Apple_healthy", "Grape_healthy")
+    assert dataset.labels.tolist() == [0, 1, 0, 0, 0]
+    assert domains.tolist() == [0, 0, 1, 2, 3]
+
+
+def test_images_kept_to_test_with_are_not_learned_from(tree, capsys):
+    folder = tree({"train/Apple_scab": 2, "train/Apple_rust": 2,
+                   "valid/Apple_scab": 1, "Test/Apple_scab": 3,
+                   "Test/Apple_healthy": 3})
+    dataset, domains = read_domains([folder])
+    assert dataset.class_names == ("Apple_rust", "Apple_scab")
+    assert dataset.plants == ("Apple", "Apple")
+    assert dataset.labels.tolist() == [0, 0, 1, 1, 1] and len(domains) == 5
+    assert (f"{folder}: 6 images in Test are not learned from"
+            in capsys.readouterr().err)
+    dataset, _ = read_domains([folder, tree({"Apple_scab": 1}, "more")])
+    assert dataset.counts().tolist() == [2, 4]
+    # Where there is nothing else, a folder of that name is as any other.
+    assert len(read_domains([folder / "Test"])[0].files) == 6
 
 
 @pytest.mark.parametrize("below", [".", "A_b"])

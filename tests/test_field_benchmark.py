@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import field
-from utils.labels import read_dataset
+from utils.class_folders import read_dataset
 
 
 def test_it_reports_and_draws_what_was_never_learned_from(

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from utils import labels
+from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.labels import LEFT_OUT, STOPPING, TRAINING, VALIDATION
 from utils.tables import write_csv
@@ -15,54 +16,12 @@ from utils.tables import write_csv
 CLASS_NAMES = ("a", "b", "c")
 
 
-@pytest.mark.parametrize("folders, below, class_names, plants", [
-    (["Apple_scab", "Apple_Black_rot", "Grape_Esca"], ".",
-     ["Apple_Black_rot", "Apple_scab", "Grape_Esca"],
-     ["Apple", "Apple", "Grape"]),
-    (["Apple/apple_scab", "Apple/apple_rust", "Grape/grape_esca"], ".",
-     ["apple_rust", "apple_scab", "grape_esca"],
-     ["Apple", "Apple", "Grape"]),
-    (["Apple/healthy", "Apple/scab", "Grape/healthy"], ".",
-     ["Apple_healthy", "Grape_healthy", "scab"],
-     ["Apple", "Grape", "Apple"]),
-    (["Apple/healthy", "Apple/scab", "Grape/healthy"], "Apple",
-     ["healthy", "scab"], ["Apple", "Apple"]),
-    (["Apple/healthy", "Apple/scab"], "Apple/scab", ["scab"], ["Apple"]),
-    (["Apple_scab"], "Apple_scab", ["Apple_scab"], ["Apple"]),
-    (["scab", "rust"], ".", ["rust", "scab"], ["images", "images"]),
-    (["_scab", "_"], ".", ["_", "_scab"], ["images", "images"]),
-    (["A_10", "A_9"], ".", ["A_9", "A_10"], ["A", "A"]),
-    (["a/b_c", "a_b/c", "b_c", "c"], ".", ["a/b_c", "a_b/c", "b_c", "c"],
-     ["a", "a_b", "images", "images"]),
-])
-def test_classes_and_plants_are_named_after_folders(
-        tree, folders, below, class_names, plants):
-    dataset = labels.read_dataset(tree(dict.fromkeys(folders, 1)) / below)
-    assert list(dataset.class_names) == class_names
-    assert list(dataset.plants) == plants
-
-
-def test_each_image_has_the_label_of_its_folder(tree):
-    folder = tree({"A_10": 2, "A_9": 11})
-    dataset = labels.read_dataset(f"{folder}/")
-    assert dataset.counts().tolist() == [11, 2]
-    assert [dataset.class_names[label] for label in dataset.labels] == [
-        file.parent.name for file in dataset.files]
-    assert dataset.files[10] == Path("A_9/image (11).JPG")
-    assert all(path.is_file() for path in dataset.paths())
-
-
 def test_a_subset_keeps_the_class_names(tree):
-    dataset = labels.read_dataset(tree({"A_b": 2, "A_c": 1}))
+    dataset = read_dataset(tree({"A_b": 2, "A_c": 1}))
     part = dataset.subset([2])
     assert part.files == (Path("A_c/image (1).JPG"),)
     assert part.class_names == ("A_b", "A_c")
     assert part.counts().tolist() == [0, 1]
-
-
-def test_a_folder_without_images_is_refused(tree):
-    with pytest.raises(UserError, match="no images"):
-        labels.read_dataset(tree({"A_b": 0}))
 
 
 def test_altered_copies_are_known_by_name_and_original():
@@ -77,7 +36,7 @@ def dataset(tree):
     """Return two classes of three images and an altered copy."""
     folder = tree({"A_b": 3, "A_c": 3})
     (folder / "A_b" / "image (1)_Flip.JPG").touch()
-    return labels.read_dataset(folder)
+    return read_dataset(folder)
 
 
 def test_groups_are_read_by_file_and_copies_follow(dataset, tmp_path):
@@ -97,7 +56,7 @@ def test_groups_are_read_by_file_and_copies_follow(dataset, tmp_path):
 @pytest.mark.parametrize("escape", [True, False])
 def test_groups_know_names_as_our_tables_write_them(tree, tmp_path, escape):
     folder = tree({"=A_b": 2, "A_\x1bc": 2})
-    dataset = labels.read_dataset(folder)
+    dataset = read_dataset(folder)
     rows = [(file.as_posix(), f"L{index}")
             for index, file in enumerate(dataset.files)]
     path = tmp_path / "groups.csv"

@@ -306,13 +306,97 @@ def test_only_a_signature_of_this_file_counts(archive, line, accepted):
             Learnings.load(archive)
 
 
+# Archives that were packed again.
+
+def pack(target, prefix, extra=(), parts=(DESCRIPTION, MODEL, FAMILIARITY)):
+    """Pack the members of learnings.zip below a prefix, as others do."""
+    with zipfile.ZipFile("learnings.zip") as old, zipfile.ZipFile(
+            target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in parts:
+            new.writestr(prefix + name, old.read(name))
+        for name in extra:
+            new.writestr(name, b"of the file manager's")
+
+
+@pytest.mark.parametrize("prefix, extra", [
+    ("learnings/", ["learnings/"]), ("a/b c/é/", []), ("learnings\\", []),
+    ("./", []), ("learnings/", [
+        "__MACOSX/._learnings", "__MACOSX/learnings/._learnings.json",
+        "__MACOSX/learnings/learnings.json", "learnings/.DS_Store",
+        "learnings/augmented_directory/a/learnings.json"]),
+    ("", ["old/learnings.json"])])
+def test_an_archive_that_was_packed_again_in_a_folder_is_read(
+        archive, images, prefix, extra):
+    expected = Learnings.load(archive)
+    pack("again.zip", prefix, extra)
+    found = Learnings.load("again.zip")
+    assert found.description == expected.description
+    assert found.checksum == expected.checksum
+    for one, other in zip(found.predict(images), expected.predict(images)):
+        assert np.array_equal(one.probabilities, other.probabilities)
+
+
+def test_a_folder_with_the_archive_stands_for_it(archive):
+    expected = Learnings.load(archive).checksum
+    assert Learnings.load(".").checksum == expected
+    sign(archive, Path("signature.txt"))
+    assert Learnings.load(Path.cwd()).checksum == expected
+    Path("signature.txt").write_text("0" * 40 + "  learnings.zip\n")
+    with pytest.raises(UserError, match="--no-verify"):
+        Learnings.load(".")
+
+
+@pytest.mark.parametrize("make, reason", [
+    (lambda: pack("x.zip", "a/", ["b/learnings.json"]),
+     "it holds several, in the folders 'a/', 'b/'"),
+    (lambda: pack("x.zip", "", ["a/learnings.zip"], ()),
+     "it holds a/learnings.zip: unpack it, and give that"),
+    (lambda: pack("x.zip", "", ["photo.jpg"], ()),
+     "it holds no learnings.json"),
+    (lambda: pack("x.zip", "", ["__MACOSX/learnings.json"], ()),
+     "it holds no learnings.json"),
+    (lambda: pack("x.zip", "a/", [], (DESCRIPTION, MODEL)),
+     "a/familiarity.npz"),
+    (lambda: zipfile.ZipFile("learnings.zip").extractall("x.zip"),
+     "x.zip: an archive that was unpacked; .*pack this folder as a zip"),
+])
+def test_what_was_packed_otherwise_is_said(archive, make, reason):
+    make()
+    with pytest.raises(UserError, match=f"^x.zip: .*{reason}|^{reason}"):
+        Learnings.load("x.zip")
+
+
+@pytest.mark.parametrize("content, what", [
+    (b"Rar!\x1a\x07\x01\x00", "a RAR archive; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
+    (b"\x1f\x8b\x08\x00", "a compressed archive, such as .tar.gz"),
+    (b"\xfd7zXZ\x00", "a compressed archive"),
+    (b"a" + bytes(256) + b"ustar\x0000", "a tar archive; unpack it"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+     "a pointer of Git LFS, not the file itself; fetch that"),
+    (b"\n <!DOCTYPE html>\n<html>", "a web page, saved in place"),
+    (b"\xef\xbb\xbf<!-- x --><HTML lang='en'>", "a web page"),
+    (b"<?xml version='1.0'?><!doctype html>", "a web page"),
+    (b"<?xml version='1.0'?><Error>", r"a text \(XML or JSON\)"),
+    (b'{"message": "Not Found"}', r"a text \(XML or JSON\)"),
+    (b"%PDF-1.7", "a PDF"), (b"", "empty; copy or download it again"),
+    (b"\xff\xd8\xff\xe0", r"an image \(JPEG\)"),
+    (b"PK\x03\x04" + bytes(99), "a truncated zip"),
+    (b"any", "File is not a zip file")])
+def test_what_is_no_zip_is_told_by_its_content(content, what, tmp_path):
+    (tmp_path / "learnings.zip").write_bytes(content)
+    with pytest.raises(UserError, match=rf"of learnings \({what}"):
+        Learnings.load(tmp_path / "learnings.zip")
+
+
 # Archives that are refused.
 
 @pytest.mark.parametrize("spoil, reason", [
     (lambda path: path.unlink(), "no such file; train.py makes it"),
     (lambda path: path.write_text("text"), "not a zip file"),
-    (lambda path: path.write_bytes(b""), "not a zip file"),
-    (lambda path: path.write_bytes(path.read_bytes()[:-30]), ""),
+    (lambda path: path.write_bytes(b""), "empty; copy or download"),
+    (lambda path: path.write_bytes(path.read_bytes()[:-30]),
+     "truncated zip: copy or download it again"),
     (lambda path: path.write_bytes(path.read_bytes()[300:]), ""),
     (lambda path: change(path, DESCRIPTION), "learnings.json"),
     (lambda path: change(path, MODEL), "model.tflite"),
@@ -327,7 +411,8 @@ def test_only_a_signature_of_this_file_counts(archive, line, accepted):
     (lambda path: change(path, DESCRIPTION, b"[" * 99999), "recursion"),
     (lambda path: change(path, DESCRIPTION, b"[]"), "list"),
     (lambda path: change(path, DESCRIPTION, b"\xff"), "decode"),
-    (lambda path: (path.unlink(), path.mkdir()), "directory"),
+    (lambda path: (path.unlink(), path.mkdir()),
+     "a folder without learnings.zip in it"),
 ])
 def test_what_is_no_whole_archive_is_refused(archive, spoil, reason):
     spoil(archive)

@@ -11,14 +11,16 @@ from object_store import contents, fill, put, run
 from s3fs import S3FileSystem
 
 import Distribution
-from utils import images, places
+from utils import places
 from utils.balancing import link_or_copy
+from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.domains import read_domains
 from utils.files import is_whole, only_run, whole_file
-from utils.images import find_images, read_image, write_image
+from utils.folders import empty_folders, find_images
+from utils.images import read_image, write_image
 from utils.inspection import inspect_image
-from utils.labels import read_dataset, read_groups
+from utils.labels import read_groups
 from utils.output_tree import check_place, files_below, remove
 from utils.places import path_of
 
@@ -34,6 +36,54 @@ def test_a_path_without_a_scheme_is_on_a_disk():
         assert path_of(f"{scheme}:///a/b (1).jpg") == Path("/a/b (1).jpg")
     assert path_of("a:b") == Path("a:b")
     assert path_of(Path("a")) == Path("a")
+
+
+@pytest.mark.parametrize("text", [
+    "http://x.org/a.jpg", "HTTPS://x.org/images", "ftp://x.org/a",
+    "ftps://x.org/a", "http:/x.org/a", "www.x.org/a.jpg", "\"https://x/a\"",
+    " http://x/a"])
+def test_a_web_address_is_to_be_downloaded_first(text):
+    with pytest.raises(UserError, match="a web address; .*: download it firs"):
+        path_of(text)
+
+
+def test_a_folder_may_be_called_like_a_web_address(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("www.x.org").mkdir()
+    assert path_of("www.x.org") == Path("www.x.org")
+
+
+@pytest.mark.parametrize("url, path", [
+    ("file:///a/b%20(1)%2B.jpg", "/a/b (1)+.jpg"), ("file:/a/b", "/a/b"),
+    ("file://localhost/a%C3%A9", "/a\u00e9"), ("file:///a/50%.jpg",
+                                               "/a/50%.jpg"),
+    ("file:///%FF.jpg", "/\udcff.jpg"), ("file://a/b", "a/b")])
+def test_a_file_url_is_a_path(url, path):
+    assert path_of(url) == Path(path)
+
+
+def test_a_file_url_may_have_been_written_without_escapes(tmp_path):
+    (tmp_path / "a%20b").touch()
+    assert path_of(f"file://{tmp_path}/a%20b") == tmp_path / "a%20b"
+
+
+@pytest.mark.parametrize("text", ["", "file://", "file:///a%00b", "a\0b"])
+def test_what_is_no_path_is_an_error(text):
+    with pytest.raises(UserError, match="is no path|a path is empty"):
+        path_of(text)
+
+
+def test_home_is_found_where_the_shell_has_left_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert path_of("~/a") == tmp_path / "home" / "a"
+    assert path_of("~") == tmp_path / "home"
+    assert path_of("~root/a").is_absolute()
+    # Names, and users that there are not.
+    for text in ("~a", "a~/b", "~nobody-here/a"):
+        assert path_of(text) == Path(text)
+    Path("~").mkdir()
+    assert path_of("~/a") == Path("~/a")
 
 
 def test_what_needs_no_store_loads_none():
@@ -103,7 +153,7 @@ def test_images_are_found_and_read_as_on_a_disk(store, tmp_path):
             put(folder / name, b"")
     files = find_images(store)
     assert files == find_images(tmp_path / "disk") and len(files) == 6
-    assert images.empty_folders(store, files) == images.empty_folders(
+    assert empty_folders(store, files) == empty_folders(
         tmp_path / "disk", files) == [Path("notes")]
     for file in files:
         assert (read_image(store / file)
@@ -136,7 +186,7 @@ def test_find_images_takes_only_a_folder(store, name, reason):
 @pytest.mark.parametrize("name, content, reason", [
     ("none.jpg", None, "no such file"),
     ("torn.jpg", b"\xff\xd8\xff\xe0 and no more", "not a readable image"),
-    ("empty.jpg", b"", "unknown or damaged format")])
+    ("empty.jpg", b"", "empty")])
 def test_an_unreadable_object_is_named(store, name, content, reason):
     if content is not None:
         put(store / name, content)

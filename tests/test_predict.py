@@ -133,6 +133,21 @@ def test_evaluate_says_what_train_has_said(learned, tmp_path, capfd):
     assert f"accuracy {report['validation']['accuracy']:.2%}" in printed
 
 
+@pytest.mark.parametrize("folder, part", [
+    ("Apple/healthy", ""), ("Apple/healthy", "Apple"),
+    ("Apple/healthy", "Apple/healthy"), ("APPLE  Healthy ", ""),
+    ("apple-healthy", ""), ("test/Apple_healthy", "")])
+def test_evaluate_knows_a_class_by_any_of_its_names(
+        learned, tmp_path, monkeypatch, capfd, folder, part):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(learned / "images" / "Apple_healthy", Path("tree", folder))
+    assert run(Path("tree", part), "--evaluate", "--learnings",
+               learned / "learnings.zip") == 0
+    output = capfd.readouterr().out
+    assert "not learned" not in output
+    assert re.search(r"^Apple_healthy .* 9$", output, re.MULTILINE)
+
+
 def test_evaluate_reads_plant_folders_and_counts_strange_classes_apart(
         leaves, learned, tmp_path, capfd):
     for target in ("Grape/esca", "Grape/mildew"):
@@ -242,6 +257,62 @@ def test_many_images_print_a_line_each_and_draw_no_figure(leaves, capfd):
     printed = capfd.readouterr().out.splitlines()
     assert len(printed) == predict.SHOWN + 3
     assert not any(line.startswith("figure") for line in printed)
+
+
+def strange_or_not(path):
+    """Predict as learnings do, but know no image whose name has an x."""
+    if path.read_bytes() == b"no image":
+        raise cli.UserError(f"{path}: not a readable image")
+    return Prediction(("a", "b"), np.array([0.7, 0.3]), 0.0,
+                      "x" not in path.name, np.zeros((1, 1, 2)))
+
+
+@pytest.mark.parametrize("arguments, noted", [
+    (["leaves"], "4 images: 2 not like any leaf it has learned, "
+                 "1 could not be read"),
+    (["leaves", "--csv", "-"], "4 images: 2 not like any leaf it has learned, "
+                               "1 could not be read"),
+    (["leaves/x9.jpg", "leaves/x10.jpg"],
+     "2 images: 2 not like any leaf it has learned"),
+    (["leaves/text.jpg"] * 2, "2 images: 2 could not be read"),
+    (["leaves/Apple_healthy.jpg"] * 3,
+     "3 images: all like leaves it has learned"),
+    (["leaves/x9.jpg"], None)])
+def test_a_run_ends_with_what_was_refused_and_what_unreadable(
+        leaves, arguments, noted, monkeypatch, capfd):
+    (leaves / "text.jpg").write_text("no image")
+    monkeypatch.setattr(Learnings, "predict_file",
+                        lambda self, path: strange_or_not(path))
+    monkeypatch.setattr(predict, "show_predictions", lambda *_: None)
+    run(*arguments)
+    said = [line for line in capfd.readouterr().err.splitlines()
+            if not line.startswith("error: ")]
+    assert said == [noted] * bool(noted)
+
+
+def test_wildcards_that_the_shell_has_left_are_expanded(leaves, capfd):
+    shutil.copy(leaves / "x9.jpg", leaves / "x [1].jpg")
+    assert run("leaves/x*.jpg", "--csv", "-") == 0
+    rows = capfd.readouterr().out.splitlines()[1:]
+    # In natural order.
+    assert [row.split(",")[0] for row in rows] == [
+        "leaves/x9.jpg", "leaves/x10.jpg", "leaves/x [1].jpg"]
+    assert run("leaves/x [1].jpg", "*es", "--csv", "-") == 0
+    assert len(capfd.readouterr().out.splitlines()) == 1 + 1 + 4
+    assert run("leaves/*.gif", "leaves/x9.jpg") == 1
+    printed = capfd.readouterr()
+    assert printed.out == "" and printed.err.startswith(
+        "error: leaves/*.gif: no such file or folder, and nothing matches it")
+    assert printed.err.count("\n") == 1
+
+
+def test_evaluating_what_cannot_be_read_blames_the_images(leaves, capfd):
+    for name in ("a", "b"):
+        (leaves.parent / "bad" / name).mkdir(parents=True)
+        (leaves.parent / "bad" / name / "1.jpg").write_text("no image")
+    assert run("bad", "--evaluate") == 1
+    *_, last = capfd.readouterr().err.splitlines()
+    assert last == "error: bad: none of its 2 images can be read"
 
 
 @pytest.mark.parametrize("name", ["missing", "text", "cut", "empty zip"])

@@ -5,8 +5,11 @@ import os
 
 import pytest
 
+import Distribution
+import Transformation
+import predict
 from utils.cli import UserError
-from utils.tables import csv_text, text_table, write_csv
+from utils.tables import CSV_HELP, csv_text, text_table, write_csv
 
 
 def test_texts_stand_to_the_left_and_numbers_to_the_right():
@@ -41,3 +44,14 @@ def test_a_csv_that_cannot_be_written_is_the_user_s_to_solve(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="cannot be written"):
         write_csv(tmp_path / "file" / "a.csv", ["a"], [])
+
+
+def test_there_is_no_byte_order_mark_and_the_help_says_what_to_do(
+        tmp_path, capsys):
+    write_csv(tmp_path / "a.csv", ["file"], [["é"]])
+    assert (tmp_path / "a.csv").read_bytes() == "file\né\n".encode()
+    for program in (Distribution, Transformation, predict):
+        with pytest.raises(SystemExit):
+            program.main(["-h"])
+        said = " ".join(capsys.readouterr().out.split())
+        assert CSV_HELP in said

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 
 from utils import workers
@@ -51,6 +52,10 @@ def slow_later(number):
     if number >= 2 * CHUNK:
         time.sleep(2)
     return signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def environment_of(name):
+    return os.environ.get(name)
 
 
 def results_of(jobs, items=MANY):
@@ -122,6 +127,64 @@ def test_who_stops_does_not_wait_for_what_is_under_way(stop):
             results.throw(stop)
     assert time.monotonic() - start < 20
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize("end", ["stop", "deaths", "fault"])
+def test_processes_of_others_are_left_alone(end, monkeypatch):
+    monkeypatch.setattr(workers, "DEATHS", 1)
+    monkeypatch.setattr(workers, "HOPELESS", 2)
+    other = multiprocessing.get_context("spawn").Process(
+        target=time.sleep, args=(60,))
+    other.start()
+    try:
+        if end == "stop":
+            results = map_items(slow_later, MANY, Workers(2))
+            next(results)
+            assert len(multiprocessing.active_children()) > 1
+            results.close()
+        else:
+            with pytest.raises((UserError, ZeroDivisionError)):
+                list(map_items(die if end == "deaths" else fault, MANY,
+                               Workers(2)))
+        assert multiprocessing.active_children() == [other]
+        # A signal that was sent would have arrived by now.
+        other.join(0.2)
+        assert other.exitcode is None
+    finally:
+        other.kill()
+        other.join()
+
+
+def test_a_process_that_may_start_none_does_the_work_itself(monkeypatch):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon",
+                        True)
+    _, processes = results_of(2)
+    assert processes == {os.getpid()}
+
+
+@pytest.mark.parametrize("jobs, in_threads, threads", [
+    (1, False, 1), (3, False, 3), (9, False, 4), (3, True, 1)])
+def test_opencv_has_no_more_threads_than_jobs(jobs, in_threads, threads):
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(4)
+        found = set(map_items(lambda _: cv2.getNumThreads(), range(40),
+                              Workers(jobs), in_threads=in_threads))
+        assert found == {threads}
+        assert cv2.getNumThreads() == 4
+    finally:
+        cv2.setNumThreads(before)
+
+
+@pytest.mark.parametrize("own, expected", [(None, "1"), ("3", "3")])
+def test_processes_have_one_thread_for_numpy(own, expected, monkeypatch):
+    monkeypatch.delenv(workers.BLAS_THREADS, raising=False)
+    if own:
+        monkeypatch.setenv(workers.BLAS_THREADS, own)
+    found = set(map_items(environment_of, [workers.BLAS_THREADS]
+                          * len(MANY), Workers(2)))
+    assert found == {expected}
+    assert os.environ.get(workers.BLAS_THREADS) == own
 
 
 def test_ctrl_c_is_this_process_s_to_see():

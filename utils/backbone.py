@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import UserError, without_chatter, without_interrupts
+from utils.cores import usable_cores
 
 # Layers in which a block of MobileNetV2 ends, from input to output.
 BLOCK_ENDS = ("expanded_conv_project_BN",
@@ -32,9 +33,19 @@ def import_keras():
     """Return keras on TensorFlow, started without a word."""
     os.environ["KERAS_BACKEND"] = "tensorflow"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    limit_threads(usable_cores())
     with without_interrupts(), without_chatter():
         import keras  # imports TensorFlow, whose greeting goes unheard
     return keras
+
+
+def limit_threads(count: int) -> None:
+    """Let TensorFlow compute in so many threads, unless that is set already.
+
+    By itself it takes as many as affinity leaves, whatever the quota of a
+    container is.  It looks when it is used for the first time.
+    """
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(count))
 
 
 def build_backbone(size: int, weights: Path | None):

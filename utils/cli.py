@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from utils.cores import usable_cores
+
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 # Sides in pixels that a network takes: below, nothing is left at the top of
 # MobileNetV2; beyond, there is no memory for a batch.
@@ -66,8 +68,9 @@ class Parser(argparse.ArgumentParser):
     def add_jobs(self) -> None:
         """Add --jobs and --cluster: every program has parallel work."""
         self.add_argument(
-            "--jobs", type=job_count, default=os.cpu_count() or 1,
-            metavar="N", help="number of processes (or threads)")
+            "--jobs", type=job_count, default=min(JOBS, usable_cores()),
+            metavar="N", help="number of processes (or threads); by itself "
+            "as many as processors may be used, in a container too")
         self.add_argument(
             "--cluster", type=cluster_address, metavar="ADDRESS",
             help="let the workers of a Dask cluster do the work on many "
@@ -256,17 +259,21 @@ def without_interrupts() -> Iterator[None]:
     are started here never get it: it goes to all those of a terminal, and
     one that is still loading would print a traceback.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield           # Python tells the main thread alone.
+    if (threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGINT) is None):
+        # Python tells the main thread alone; and a handler that is not of
+        # its making it could not put back.
+        yield
         return
     waiting = []
     handler = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
     # What is started inherits this; here another thread may still get it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        # A program that uses this package may have it blocked by itself.
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, handler)
         if waiting:
             signal.raise_signal(signal.SIGINT)

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
+from utils import cli
 from utils.balancing import check_sides
+from utils.class_folders import read_dataset, splits_of
+from utils.class_names import TEST, class_key
 from utils.cli import UserError
 from utils.images import natural_key
 from utils.inspection import (Inspection, inspect_dataset, inspect_image,
                               near_identical)
-from utils.labels import (MIN_LEAVES, Dataset, linked_copies, read_dataset,
-                          read_groups)
-from utils.places import common_folder, is_inside
+from utils.labels import MIN_LEAVES, Dataset, linked_copies, read_groups
+from utils.places import common_folder, is_inside, resolved
 from utils.workers import Workers
 
 
@@ -56,32 +58,57 @@ def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
 
     Domain: index of the folder from which an image is, int (N,).  Classes
     of one name are one class; the root is what the folders have in common.
+    What a data set keeps to test with (test/) is not learned from.
     Raises UserError where a folder has no image or lies in another.
     """
     if len(folders) == 1:
-        dataset = read_dataset(folders[0])
+        dataset = without_test(read_dataset(folders[0]))
         return dataset, np.zeros(len(dataset.files), int)
-    found = [read_dataset(folder) for folder in folders]
-    places = [folder.resolve() for folder in folders]
+    places = [resolved(folder) for folder in folders]
     for index, place in enumerate(places):
         for other in places[:index] + places[index + 1:]:
             if is_inside(place, other):
                 raise UserError(f"{folders[index]}: lies in another of the "
                                 "folders, or is given twice")
+    found = [without_test(read_dataset(folder)) for folder in folders]
     root = common_folder(places)
-    plants = {}
+    # Each class has the name and the plant that it has where it comes first.
+    classes = {}
     for dataset in found:
         for name, plant in zip(dataset.class_names, dataset.plants):
-            plants.setdefault(name, plant)
-    class_names = sorted(plants, key=natural_key)
+            classes.setdefault(class_key(name), (name, plant))
+    order = sorted(classes, key=lambda key: natural_key(classes[key][0]))
+    rank = {key: place for place, key in enumerate(order)}
     domains = np.repeat(range(len(found)),
                         [len(dataset.files) for dataset in found])
     files = [place.relative_to(root) / file for place, dataset in
              zip(places, found) for file in dataset.files]
-    labels = np.array([class_names.index(dataset.class_names[label])
+    labels = np.array([rank[class_key(dataset.class_names[label])]
                        for dataset in found for label in dataset.labels])
-    return Dataset(root, tuple(files), labels, tuple(class_names),
-                   tuple(plants[name] for name in class_names)), domains
+    class_names, plants = zip(*(classes[key] for key in order))
+    return Dataset(root, tuple(files), labels, class_names, plants), domains
+
+
+def without_test(dataset: Dataset) -> Dataset:
+    """Return a dataset without the folders that are kept to test with.
+
+    They are left where there is nothing else.  Who divided a data set wants
+    to measure on that part later, on images that were not learned from.
+    """
+    is_test = np.array([TEST in splits_of([file.parent]).values()
+                        for file in dataset.files])
+    if not is_test.any() or is_test.all():
+        return dataset
+    names = sorted({name for file in dataset.files for name, split
+                    in splits_of([file.parent]).items() if split == TEST})
+    cli.print_note(
+        f"{dataset.root}: {is_test.sum():,} images in {', '.join(names)} are "
+        "not learned from; predict.py --evaluate measures on them")
+    rest = dataset.subset(np.flatnonzero(~is_test))
+    classes, labels = np.unique(rest.labels, return_inverse=True)
+    return replace(rest, labels=labels, **{
+        name: tuple(getattr(rest, name)[label] for label in classes)
+        for name in ("class_names", "plants")})
 
 
 def read_domain_groups(csv: Path, dataset: Dataset, domains: np.ndarray,
@@ -92,7 +119,7 @@ def read_domain_groups(csv: Path, dataset: Dataset, domains: np.ndarray,
     """
     if len(folders) == 1:
         return read_groups(csv, dataset)
-    places = [folder.resolve().relative_to(dataset.root)
+    places = [resolved(folder).relative_to(dataset.root)
               for folder in folders]
     own = replace(dataset, files=tuple(
         file.relative_to(places[domain])

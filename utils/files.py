@@ -211,6 +211,11 @@ def refuse_folder(path: Path) -> None:
 
 def unwritable(path: Path, error: OSError) -> UserError:
     """Return the error line of a path that can't be written."""
+    if isinstance(error, (FileExistsError, NotADirectoryError)):
+        for folder in (path, *path.parents):
+            if folder.exists() and not folder.is_dir():
+                return UserError(f"{path}: cannot be written ({folder} is a "
+                                 "file, not a folder)")
     return UserError(f"{path}: cannot be written "
                      f"({error.strerror or error})")
 

@@ -4,33 +4,38 @@ Inside the programs an image is an RGB uint8 array of shape (H, W, 3).
 """
 
 import io
-import os
 import re
+import struct
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from utils.cli import UserError, without_chatter
 from utils.files import whole_file
+from utils.formats import UNKNOWN, open_format
+from utils.path_hints import absent
 from utils.places import is_local, path_of
 
+# How large an image may be is ours to say, in one wording.
+Image.MAX_IMAGE_PIXELS = None
 # What OpenCV can't do is told by our errors, without a log of its own.
 cv2.setLogLevel(0)
 
-# Kinds of file by their ending; the content decides how they are read.
+# Endings of the files that are written.
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff",
                       ".webp"))
-# What is decoded, by Pillow's names, whatever the ending says.  It knows
-# some thirty more, which no camera writes; one of them starts a program.
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "AVIF")
-# 100 megapixels: beyond any camera, 300 MB decoded.  More is refused from
-# the header, before anything is decoded.
-MAX_PIXELS = 100_000_000
+# Photographs of more pixels are halved as they are read: 300 MB as an array.
+MAX_DECODED = 100_000_000
+# Telephones write up to 200 megapixels.  More is refused from the header,
+# before anything is decoded.
+MAX_PIXELS = 270_000_000
+# Rows of a large image that are converted at once.
+ROWS = 512
 # Quality at which a leaf saved again differs by less than its own noise.
 JPEG_QUALITY = 95
 
@@ -43,91 +48,40 @@ def natural_key(path: Path | str) -> list:
     return [folded, str(path)]
 
 
-def is_image(name: str) -> bool:
-    """Tell by its name whether a file is an image and not hidden."""
-    return (not name.startswith(".")
-            and os.path.splitext(name)[1].lower() in SUFFIXES)
-
-
-def find_images(folder: Path) -> list[Path]:
-    """Return all images below a folder, as paths relative to it.
-
-    Natural order.  Hidden files and folders are left out; linked folders
-    are followed, but none is entered twice, so that loops end.
-    Raises UserError if folder is no folder, or cannot be listed.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: " + ("not a folder" if folder.exists()
-                                         else "no such folder"))
-    if not is_local(folder):
-        return sorted((file for file in _stored(folder)
-                       if is_image(file.name)), key=natural_key)
-    found, entered = [], set()
-
-    def refuse(error: OSError) -> None:
-        raise UserError(f"{error.filename}: {error.strerror}")
-
-    for path, folders, names in os.walk(folder, onerror=refuse,
-                                        followlinks=True):
-        identity = os.path.realpath(path)
-        if identity in entered:
-            folders.clear()
-            continue
-        entered.add(identity)
-        folders[:] = sorted(name for name in folders
-                            if not name.startswith("."))
-        found += [Path(path, name).relative_to(folder)
-                  for name in names if is_image(name)]
-    return sorted(found, key=natural_key)
-
-
-def _stored(folder) -> list[Path]:
-    """Return all objects below a folder of a store, but hidden ones.
-
-    Relative to it.  None leads out of it: ".." is hidden as well.
-    Raises UserError where the store can't be asked.
-    """
-    try:
-        found = folder.files()
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}") from None
-    return [file for file in found if not any(
-        part.startswith(".") for part in file.parts)]
-
-
 def read_image(path: Path | str) -> np.ndarray:
     """Return an image file as RGB uint8 (H, W, 3), upright.
 
-    Transparency is laid over white, 16 bits are scaled to 8.
+    Transparency is laid over white, 16 bits are scaled to 8.  An image of
+    more than MAX_DECODED pixels comes at half its width and height.
     Raises UserError, with the path, for all that is no readable image.
     """
     with open_image(path_of(path)) as image:
         return to_rgb(image)
 
 
-def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
-    """Return the folders in and below which there is no image.
+def read_reduced(path: Path | str, longest: int) -> np.ndarray:
+    """Return an image file as RGB uint8 (H, W, 3), upright, maybe smaller.
 
-    files: those of find_images.  Paths are relative to folder; of empty
-    folders inside each other the outermost.
+    Its longer side is at least `longest` pixels, or as long as the file has
+    it.  A JPEG is decoded at a half, a quarter or an eighth of its size where
+    that is enough, in a fraction of the time; other kinds at full size.
+    Raises UserError, with the path, for all that is no readable image.
     """
-    full = {parent for file in files for parent in file.parents}
-    empty = []
-    if not is_local(folder):
-        # A store's folders are in the names of its objects.
-        others = {parent for file in _stored(folder)
-                  for parent in file.parents} - full
-        return sorted((other for other in others if other.parent in full),
-                      key=lambda other: (other.parent.parts, other.name))
-    for path, folders, _ in os.walk(folder):
-        below = Path(path).relative_to(folder)
-        # Links that find_images did not follow lead to what it had found.
-        folders[:] = sorted(name for name in folders
-                            if not name.startswith(".")
-                            and not os.path.islink(os.path.join(path, name)))
-        empty += [below / name for name in folders if below / name not in full]
-        folders[:] = [name for name in folders if below / name in full]
-    return empty
+    with open_image(path_of(path)) as image:
+        width, height = image.size
+        # Pillow takes the scale at which both sides are as long as that.
+        draft(image, (longest, 1) if width > height else (1, longest))
+        return to_rgb(image)
+
+
+def draft(image: Image.Image, box: tuple[int, int]) -> None:
+    """Have a JPEG decoded at a half, a quarter or an eighth of its size.
+
+    The smallest that is at least as wide and high as box; no other kind has
+    such sizes, and of HEIF it would be a thumbnail.
+    """
+    if image.format in ("JPEG", "MPO"):
+        image.draft(None, box)
 
 
 def check_image(path: Path) -> tuple[int, int]:
@@ -138,7 +92,7 @@ def check_image(path: Path) -> tuple[int, int]:
     """
     with open_image(path) as image:
         size = image.size
-        image.draft(None, (-(-size[0] // 8), -(-size[1] // 8)))
+        draft(image, (-(-size[0] // 8), -(-size[1] // 8)))
         image.load()
         return size
 
@@ -166,22 +120,18 @@ def open_image(path: Path, content: bytes | None = None
     does whatever Pillow raises while the image is used.
     """
     with _reading(path):
-        source = path
-        if not is_local(path):
-            source = io.BytesIO(path.read_bytes() if content is None
+        if is_local(path):
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                # Opening a pipe would wait for its writer for ever.
+                raise UserError(f"{path}: not a regular file")
+            stream = path.open("rb")
+        else:
+            stream = io.BytesIO(path.read_bytes() if content is None
                                 else content)
-        elif path.exists() and not (path.is_file() or path.is_dir()):
-            # Opening a pipe would wait for its writer for ever.
-            raise UserError(f"{path}: not a regular file")
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata and of size; size is ours to say.
+        with stream, warnings.catch_warnings():
+            # Pillow warns of odd metadata.
             warnings.simplefilter("ignore")
-            with Image.open(source, formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise UserError(
-                        f"{path}: {width}x{height} pixels are more than "
-                        f"{MAX_PIXELS:,}")
+            with open_format(path, stream, MAX_PIXELS) as image:
                 if image.format == "TIFF":
                     # Its library complains to stderr past Python.
                     with without_chatter():
@@ -196,8 +146,8 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise absent(path) from None
     except IsADirectoryError:
         raise UserError(f"{path}: a folder, not an image") from None
     except PermissionError:
@@ -211,23 +161,107 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _reason(error: Exception, path: Path) -> str:
     """Return an error's text without the path that the caller names."""
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "unknown or damaged format"
-    return str(error).replace(str(path), "").strip() or type(error).__name__
+    if isinstance(error, (Image.UnidentifiedImageError, KeyError,
+                          struct.error)):
+        return UNKNOWN
+    text = " ".join(str(error).replace(str(path), "").split())
+    return text or type(error).__name__
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
     """Return a Pillow image of any mode as RGB uint8 (H, W, 3), upright.
 
     Of several frames the first; transparency over white; 16 bits scaled to
-    8; colours as sRGB has them, if a profile says what they are.
+    8; colours as sRGB has them, if a profile says what they are.  More than
+    MAX_DECODED pixels are halved in width and height.
     """
-    # Opened images alone can be turned in place (which saves a copy).
-    ImageOps.exif_transpose(image, in_place=True)
+    width, height = image.size
+    if width * height > MAX_DECODED:
+        draft(image, (width // 2, height // 2))
+    image.load()
+    turn = TURNS.get(_orientation(image))
+    width, height = image.size
+    convert = _halved if width * height > MAX_DECODED else _as_rgb
+    rgb_img = convert(image, _is_opaque(image))
+    if (image.format == "TIFF" and image.mode[0] in "IF"
+            and image.tag_v2.get(262) == 0):
+        # White is 0, which Pillow obeys in 8 bits alone.
+        rgb_img = 255 - rgb_img
+    return rgb_img if turn is None else turn(rgb_img)
+
+
+# What makes an image upright, by EXIF's number of its orientation.
+TURNS = {2: lambda image: cv2.flip(image, 1),
+         3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
+         4: lambda image: cv2.flip(image, 0),
+         5: cv2.transpose,
+         6: lambda image: cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE),
+         7: lambda image: cv2.rotate(cv2.transpose(image), cv2.ROTATE_180),
+         8: lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE)}
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return how a camera was turned; 1 (not) where its data are damaged."""
+    try:
+        return image.getexif().get(0x0112, 1)
+    except Exception:
+        # As of decoders: Pillow raises nearly everything.
+        return 1
+
+
+def _is_opaque(image: Image.Image) -> bool:
+    """Tell whether the fourth band of an image is not its transparency.
+
+    A TIFF's is near infrared where the file doesn't call it transparency,
+    and where it does (GDAL and tifffile say so of any fourth band), but it
+    has the values of a picture: hardly any pixel is all or not transparent.
+    """
+    if image.format != "TIFF" or image.mode != "RGBA":
+        return False
+    meaning = image.tag_v2.get(338, (0,))[0]
+    if meaning != 2:
+        return meaning == 0
+    sample = np.asarray(image.resize(
+        (min(image.width, 256), min(image.height, 256)),
+        Image.Resampling.NEAREST))
+    # Where there are no data, all bands are 0.
+    band = sample[sample[..., :3].any(axis=2), 3]
+    partial = (band > 0) & (band < 255)
+    return (partial.sum() > 0.9 * band.size
+            and np.count_nonzero(np.bincount(band)) > 8)
+
+
+def _halved(image: Image.Image, is_opaque: bool) -> np.ndarray:
+    """Return a large image as _as_rgb does, at half its width and height.
+
+    By strips, because each copy of all of it would be a gigabyte.
+    """
+    if image.mode in ("I", "F"):
+        # Whether these are deep is told by all of their values.
+        return _as_rgb(image.reduce(2), is_opaque)
+    width, height = image.size
+    rgb_img = np.empty((-(-height // 2), -(-width // 2), 3), np.uint8)
+    for top in range(0, height, ROWS):
+        strip = _as_rgb(image.crop((0, top, width, min(top + ROWS, height))),
+                        is_opaque)
+        # Of an odd number the last row counts twice.
+        strip = cv2.copyMakeBorder(strip, 0, strip.shape[0] % 2, 0, width % 2,
+                                   cv2.BORDER_REPLICATE)
+        part = rgb_img[top // 2:(top + ROWS) // 2]
+        part[:] = cv2.resize(strip, part.shape[1::-1],
+                             interpolation=cv2.INTER_AREA)
+    return rgb_img
+
+
+def _as_rgb(image: Image.Image, is_opaque: bool) -> np.ndarray:
+    """Return a Pillow image of any mode as RGB uint8 (H, W, 3), as it lies."""
     if image.mode[0] in "IF":
-        return np.repeat(_eight_bits(image)[..., np.newaxis], 3, axis=2)
+        rgb_img = np.repeat(_eight_bits(image)[..., np.newaxis], 3, axis=2)
+        if "transparency" in image.info:
+            rgb_img[np.asarray(image) == image.info["transparency"]] = 255
+        return rgb_img
     profile = image.info.get("icc_profile")
-    if image.has_transparency_data:
+    if image.has_transparency_data and not is_opaque:
         image = image.convert("RGBA")
         ground = Image.new("RGB", image.size, "white")
         ground.paste(image, mask=image.getchannel("A"))

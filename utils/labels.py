@@ -1,12 +1,8 @@
-"""Which leaf shows what: class folders, leaf groups and the split.
-
-Both layouts are read: flat (``images/Apple_scab/*.JPG``) and with a folder
-for each plant (``images/Apple/apple_scab/*.JPG``), and any part of a tree.
-"""
+"""Which leaf shows what: labelled images, leaf groups and the split."""
 
 import csv
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,8 +11,6 @@ import numpy as np
 
 from utils.alterations import ALTERATIONS
 from utils.cli import UserError
-from utils.images import find_images, natural_key
-from utils.places import path_of
 from utils.tables import cell
 
 # "a_Flip.JPG" and "a_Rotate_2.JPG" show the same leaf as "a.JPG" does.
@@ -61,62 +55,6 @@ class Dataset:
     def counts(self) -> np.ndarray:
         """Return the number of images of each class, int (classes,)."""
         return np.bincount(self.labels, minlength=len(self.class_names))
-
-
-def read_dataset(folder: Path) -> Dataset:
-    """Return the labelled images below a folder.
-
-    A class is a folder that holds images itself; its name and its plant
-    come from the folders' names alone.  Raises UserError where there is no
-    image.
-    """
-    folder = path_of(folder)
-    files = find_images(folder)
-    if not files:
-        raise UserError(f"{folder}: no images in it or below it")
-    folders = sorted({file.parent for file in files}, key=natural_key)
-    class_names, plants = _name_classes(folder, folders)
-    # Classes are ordered by name, whatever the layout.
-    order = sorted(range(len(folders)),
-                   key=lambda index: natural_key(class_names[index]))
-    rank = {folders[index]: place for place, index in enumerate(order)}
-    files = sorted(files, key=lambda file: rank[file.parent])
-    return Dataset(
-        root=folder,
-        files=tuple(files),
-        labels=np.array([rank[file.parent] for file in files]),
-        class_names=tuple(class_names[index] for index in order),
-        plants=tuple(plants[index] for index in order))
-
-
-def _name_classes(root: Path, folders: list[Path]
-                  ) -> tuple[list[str], list[str]]:
-    """Return class name and plant for each class folder (relative)."""
-    top = root.resolve()
-    if folders == [Path(".")]:
-        # One class on its own: its plant may be the folder above it.
-        names = [top.name or "images"]
-        flat_plant = top.parent.name
-    else:
-        names = [folder.name or top.name for folder in folders]
-        flat_plant = top.name
-    # "Apple_scab" names its plant; in "Apple/{healthy,scab}" the folder does.
-    flat = [name for name, folder in zip(names, folders)
-            if len(folder.parts) < 2]
-    prefixed = all(name.find("_") > 0 for name in flat)
-    plants = [
-        folder.parent.name if len(folder.parts) > 1
-        else name.split("_")[0] if prefixed
-        else flat_plant or name
-        for name, folder in zip(names, folders)]
-    repeated = Counter(name.casefold() for name in names)
-    for index, name in enumerate(names):
-        if repeated[name.casefold()] > 1:
-            # "Apple/healthy" and "Grape/healthy" are two classes.
-            names[index] = "_".join(folders[index].parts) or name
-    if len(set(names)) < len(names):
-        names = [folder.as_posix() for folder in folders]
-    return names, plants
 
 
 def original_of(file: Path) -> Path | None:

@@ -36,18 +36,24 @@ from utils import cli
 from utils.cli import UserError
 from utils.familiarity import Familiarity
 from utils.files import sync, whole_file
+from utils.foreign import HEAD as FOREIGN_HEAD
+from utils.foreign import foreign_kind
 from utils.images import preprocess, read_image
+from utils.kinds import image_kind
 from utils.litert import Network
+from utils.path_hints import hint
 from utils.places import is_local, path_of
 from utils.signatures import SIGNATURE, read_signature
 
 # Raised when an older program could not read the archive rightly.
 FORMAT = 2
+ARCHIVE = "learnings.zip"    # its name, in a folder
 DESCRIPTION, IMAGES = "learnings.json", "augmented_directory"
 MODEL, FLOAT_MODEL, FAMILIARITY = (
     "model.tflite", "model_float32.tflite", "familiarity.npz")
 # What a person is told of an image that is not known.
-UNKNOWN = "not like any leaf it has learned: no diagnosis"
+NOT_LIKE = "not like any leaf it has learned"
+UNKNOWN = f"{NOT_LIKE}: no diagnosis"
 # Side of what is looked at more closely where an image is not known.
 NEARER = 0.8
 # More than a true archive ever has; checked before a member is read.
@@ -168,6 +174,8 @@ class Learnings:
         signed, or of another format.
         """
         path = path_of(path)
+        if path.is_dir():
+            path = _archive_in(path)
         try:
             with path.open("rb") as stream:
                 if verify:
@@ -179,14 +187,15 @@ class Learnings:
                 hashlib.sha256(text).hexdigest())
             learnings.check()
             return learnings
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"{path}: no such file; train.py makes it"
-                            ) from None
+                            f"{hint(path)}") from None
         except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError,
                 NotImplementedError, EOFError, RuntimeError, OverflowError,
                 zlib.error) as error:
+            reason = getattr(error, "strerror", None) or error
             raise UserError(f"{path}: not a readable archive of learnings "
-                            f"({error})") from None
+                            f"({reason})") from None
 
     def check(self) -> None:
         """Predict a grey image; ValueError where the parts do not fit."""
@@ -216,13 +225,67 @@ def middle(rgb_img: np.ndarray, part: float) -> np.ndarray:
     return rgb_img[top:height - top, left:width - left]
 
 
+def _archive_in(folder: Path) -> Path:
+    """Return the archive in a folder; UserError where there is none."""
+    archive = folder / ARCHIVE
+    if archive.is_file():
+        return archive
+    if (folder / DESCRIPTION).is_file():
+        raise UserError(f"{folder}: an archive that was unpacked; give the "
+                        "zip itself, or pack this folder as a zip again")
+    raise UserError(f"{folder}: a folder without {ARCHIVE} in it")
+
+
+def _open_archive(stream: BinaryIO) -> zipfile.ZipFile:
+    """Return an archive to read; BadZipFile, which says what it is, if none.
+    """
+    try:
+        return zipfile.ZipFile(stream)
+    except zipfile.BadZipFile as error:
+        stream.seek(0)
+        head = stream.read(FOREIGN_HEAD)
+        kind = (f"an image ({image_kind(head)})" if image_kind(head) else
+                "a truncated zip: copy or download it again"
+                if head.startswith(b"PK") else foreign_kind(head))
+        raise zipfile.BadZipFile(kind or error) from None
+
+
+def _names_of(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return the names of our members as the archive has them.
+
+    A file manager that packs an unpacked archive again puts all of it into
+    a folder, adds notes of its own, or writes backslashes.
+    Raises ValueError where it is no archive of ours, or several.
+    """
+    names = {name.replace("\\", "/"): name for name in archive.namelist()}
+    found = [name[:-len(DESCRIPTION)] for name in names
+             if f"/{name}".endswith(f"/{DESCRIPTION}")
+             and not name.startswith("__MACOSX/")]
+    depth = min((folder.count("/") for folder in found), default=0)
+    found = [folder for folder in found if folder.count("/") == depth]
+    if len(found) > 1:
+        raise ValueError("it holds several, in the folders "
+                         + ", ".join(map(repr, sorted(found))))
+    if not found and all(name.endswith(".npy") for name in names) and names:
+        # Without its end, that of our FAMILIARITY passes for it.
+        raise ValueError("a truncated zip: copy or download it again")
+    if not found:
+        inner = [name for name in names if name.lower().endswith(".zip")
+                 and not name.startswith("__MACOSX/")]
+        raise ValueError(f"it holds {inner[0]}: unpack it, and give that"
+                         if inner else f"it holds no {DESCRIPTION}")
+    return {name: names.get(found[0] + name, found[0] + name)
+            for name in (DESCRIPTION, MODEL, FAMILIARITY)}
+
+
 def _read_parts(path: Path, stream: BinaryIO) -> tuple[bytes, dict, dict]:
     """Return an open archive's description as text and as JSON, and parts.
 
     Raises UserError where it has another format or was changed.
     """
-    with zipfile.ZipFile(stream) as archive:
-        text = _read_member(archive, DESCRIPTION)
+    with _open_archive(stream) as archive:
+        names = _names_of(archive)
+        text = _read_member(archive, DESCRIPTION, names)
         fields = json.loads(text)
         if fields["format"] != FORMAT:
             raise UserError(
@@ -232,23 +295,24 @@ def _read_parts(path: Path, stream: BinaryIO) -> tuple[bytes, dict, dict]:
                     else "train again, or use the version that wrote it"))
         content = {}
         for name in (MODEL, FAMILIARITY):
-            content[name] = _read_member(archive, name)
+            content[name] = _read_member(archive, name, names)
             digest = hashlib.sha256(content[name]).hexdigest()
             if digest != fields["sha256"][name]:
                 raise UserError(f"{path}: damaged, {name} was changed")
     return text, fields, content
 
 
-def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+def _read_member(archive: zipfile.ZipFile, name: str, names: dict[str, str]
+                 ) -> bytes:
     """Return a member's content; ValueError where it is no true one."""
-    found = archive.getinfo(name)
+    found = archive.getinfo(names[name])
     if found.file_size > MOST_BYTES[name]:
         raise ValueError(f"{name} is too large")
     # Ours are stored, a user may deflate them.  The others' decompressors
     # have errors of their own.
     if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} is packed in an unknown way")
-    return archive.read(name)
+    return archive.read(names[name])
 
 
 def _read_description(fields: dict) -> Description:

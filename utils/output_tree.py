@@ -14,9 +14,8 @@ from utils import cli
 from utils.cli import UserError
 from utils.files import (only_run, remove_partial, unwritable,
                          whole_file)
-from utils.places import is_inside, is_local
-
-RECORD = ".augmentation.json"
+from utils.folders import RECORD
+from utils.places import is_inside, is_local, resolved
 
 
 def files_below(folder: Path) -> Iterator[Path]:
@@ -45,9 +44,7 @@ def check_place(folder: Path, source: Path) -> None:
     """Raise UserError unless a tree of its own can stand in folder."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: exists and is not a folder")
-    # Path.resolve would stop at a loop of links.
-    inner, outer = (Path(os.path.realpath(path)) if is_local(path)
-                    else path.resolve() for path in (folder, source))
+    inner, outer = resolved(folder), resolved(source)
     if is_inside(inner, outer):
         raise UserError(f"{folder}: lies inside {source}, whose classes it "
                         "would join; choose another --output-dir, or "

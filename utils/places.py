@@ -5,9 +5,11 @@ is a StorePath of utils/stores.py, with as much of the same interface as the
 programs use; what loads its libraries is imported only where there is one.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
 
 from utils.cli import UserError
 
@@ -15,26 +17,71 @@ if TYPE_CHECKING:
     from utils.stores import StorePath
 
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+# "file:///a", "file://localhost/a", "file:/a"; local is fsspec's own word.
+FILE_URL = re.compile(r"file:(?=/[^/])|(?:file|local)://(?:localhost(?=/))?",
+                      re.IGNORECASE)
+WEB = re.compile(r"""["'\s<]*(?:(?:https?|ftps?):/+|www\.)""", re.IGNORECASE)
+# "~/a" and "~me/a"; but "~a", without a folder, may be a name.
+HOME = re.compile(r"~(?:$|[^/]*/)")
 
 
 def path_of(text: "str | Path | StorePath") -> "Path | StorePath":
     """Return the path that a text names; for argparse, too.
 
-    Raises UserError for a store of a kind that is unknown, or whose package
-    is not installed.
+    Raises UserError for a web address, for a store of a kind that is
+    unknown, or whose package is not installed.
     """
-    scheme = SCHEME.match(text) if isinstance(text, str) else None
-    if scheme is None:
-        return Path(text) if isinstance(text, str) else text
-    if scheme[1].lower() in ("file", "local"):
-        return Path(text[scheme.end():])
-    from utils.stores import open_store
-    return open_store(scheme[1].lower(), text)
+    if not isinstance(text, str):
+        return text
+    if WEB.match(text) and not os.path.lexists(text):
+        raise UserError(f"{text}: a web address; files and folders of this "
+                        "computer are taken: download it first")
+    if url := FILE_URL.match(text):
+        return _in_file_url(text, text[url.end():])
+    if scheme := SCHEME.match(text):
+        from utils.stores import open_store
+        return open_store(scheme[1].lower(), text)
+    if not text or "\0" in text:
+        # "" would be the folder in which the program runs.
+        raise UserError("a path is empty: is a variable of the shell not set?"
+                        if not text else f"{text}: is no path")
+    return Path(_from_home(text))
+
+
+def _in_file_url(url: str, text: str) -> Path:
+    """Return the path in a file: URL; %20 stands for a space in it.
+
+    Not in a path that is there as it stands: some write them so.
+    """
+    if "%" in text and not os.path.lexists(text):
+        text = os.fsdecode(unquote_to_bytes(os.fsencode(text)))
+    if not text or "\0" in text:
+        raise UserError(f"{url}: is no path")
+    return Path(text)
+
+
+def _from_home(text: str) -> str:
+    """Return a path with a "~" that the shell has left in it expanded.
+
+    It does so in quotes, and in --csv=~/a.csv.
+    """
+    if HOME.match(text) and not os.path.lexists(text.split("/")[0]):
+        return os.path.expanduser(text)
+    return text
 
 
 def is_local(path: "Path | StorePath") -> bool:
     """Tell whether a path is on a disk, not in an object store."""
     return isinstance(path, Path)
+
+
+def resolved(path: "Path | StorePath") -> "Path | StorePath":
+    """Return the absolute path behind all links.
+
+    A loop of links is left as it is: Path.resolve would stop at it.
+    """
+    return (Path(os.path.realpath(path)) if is_local(path)
+            else path.resolve())
 
 
 def is_inside(inner: "Path | StorePath", outer: "Path | StorePath") -> bool:

@@ -12,6 +12,10 @@ from utils.places import path_of
 
 # What a spreadsheet takes a text for a formula by.
 FORMULA = ("=", "+", "-", "@")
+# There is no byte order mark: with one, the first column has another name
+# for most programs that read a CSV.
+CSV_HELP = ("as UTF-8; Excel shows its accents if it is opened by Data > From "
+            "Text/CSV")
 
 
 def text_table(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> str:

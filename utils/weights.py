@@ -15,6 +15,8 @@ from pathlib import Path
 from utils.cli import UserError, print_note
 from utils.files import whole_file
 from utils.inspection import file_digest
+from utils.path_hints import hint
+from utils.places import is_local, path_of
 
 # Where Keras keeps its own downloads, and the name that it gives to this one.
 KERAS_NAME = ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
@@ -65,10 +67,11 @@ def find_weights(choice: str, scratch: Path) -> tuple[Path | None, str]:
     if choice == "none":
         return None, "none (random)"
     if choice != "imagenet":
-        path = Path(choice)
-        if not path.is_file():
+        path = path_of(choice)
+        if not (is_local(path) and path.is_file()):
             raise UserError(f"{path}: no such file of weights; --weights "
-                            "takes imagenet, none or an HDF5 file")
+                            "takes imagenet, none or an HDF5 file"
+                            f"{hint(path)}")
         return path, path.name
     failures = []
     for source, find in (("Keras's cache", _from_keras_cache),

@@ -9,13 +9,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import (Future, ProcessPoolExecutor,
                                 ThreadPoolExecutor)
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from multiprocessing.context import SpawnContext
 
 import cv2
 
 from utils.cli import UserError, without_interrupts
+from utils.cores import usable_cores
+
+# OpenCV counts the processors of version 1 of control groups alone.
+cv2.setNumThreads(min(cv2.getNumThreads(), usable_cores()))
 
 # Fewer items are done before a second process has started.
 ITEMS_WORTH_A_PROCESS = 64
@@ -30,6 +36,8 @@ DEATHS, HOPELESS = 3, 10
 # Numbers of glibc's mallopt, and its largest threshold (bytes).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 LARGEST = 2**25
+# OpenBLAS looks at it when it is loaded.
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def keep_memory() -> None:
@@ -109,11 +117,14 @@ def map_items(function: Callable, items: Sequence, workers: Workers,
             function, items, workers.cluster, name_of))
     if in_threads:
         return _map_threads(function, items, workers.jobs)
+    if multiprocessing.current_process().daemon:
+        # A process of somebody's multiprocessing.Pool: it may start none.
+        return _map_here(function, items, workers.jobs)
     # Few items are done before a second process has started.
     jobs = min(workers.jobs, len(items) // ITEMS_WORTH_A_PROCESS)
     if jobs > 1:
         return _unless_all_die(_map_processes(function, items, jobs, name_of))
-    return _map_here(function, items)
+    return _map_here(function, items, workers.jobs)
 
 
 def _unless_all_die(results: Iterator) -> Iterator:
@@ -141,10 +152,22 @@ def chunks_of(items: Sequence, size: int) -> Iterator[Sequence]:
             for start in range(0, len(items), size))
 
 
-def _map_here(function: Callable, items: Sequence) -> Iterator:
+@contextmanager
+def _opencv_threads(count: int) -> Iterator[None]:
+    """Let OpenCV divide a call among at most so many threads."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(min(count, before))
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _map_here(function: Callable, items: Sequence, jobs: int) -> Iterator:
     keep_memory()
-    for chunk in chunks_of(items, CHUNK):
-        yield from do_chunk(function, chunk)
+    with _opencv_threads(jobs):
+        for chunk in chunks_of(items, CHUNK):
+            yield from do_chunk(function, chunk)
 
 
 def _map_processes(function: Callable, items: Sequence, jobs: int,
@@ -182,6 +205,47 @@ def _one_by_one(function: Callable, items: Sequence, name_of: Callable
                 done, deaths = done + 1, 0
 
 
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Let processes that are started now have one thread for NumPy's BLAS.
+
+    OpenBLAS starts one for each core when it is loaded: 64 processes on 64
+    cores would have 4,096, which is more than some containers allow.
+    """
+    if BLAS_THREADS in os.environ:
+        yield
+        return
+    os.environ[BLAS_THREADS] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[BLAS_THREADS]
+
+
+class _Spawning(SpawnContext):
+    """Starts each process anew, and remembers it.
+
+    To end a pool's processes, and not others that a program which uses this
+    package has started.  (Python 3.14 has terminate_workers.)
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._started = []
+
+    def Process(self, *arguments, **named) -> multiprocessing.Process:
+        """Return a process that may be started, as any context does."""
+        process = super().Process(*arguments, **named)
+        self._started.append(process)
+        return process
+
+    def terminate(self) -> None:
+        """Stop all that were started."""
+        for process in self._started:
+            if process.pid is not None:
+                process.terminate()
+
+
 def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
     """Yield the results of one chunk after another, from processes.
 
@@ -189,19 +253,18 @@ def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
     """
     # A forked copy of a process that has threads (TensorFlow's, OpenCV's)
     # may hang, so each worker starts anew.
-    context = multiprocessing.get_context("spawn")
+    context = _Spawning()
     pool = ProcessPoolExecutor(jobs, context, _start_worker)
 
     def submit(chunk: Sequence) -> Future:
-        with without_interrupts():
+        with without_interrupts(), _one_blas_thread():
             return pool.submit(do_chunk, function, chunk)
 
     try:
         yield from _in_order(submit, chunks, AHEAD * jobs)
     except BaseException:
         # Nobody waits any more for what they are doing.
-        for worker in multiprocessing.active_children():
-            worker.terminate()
+        context.terminate()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -210,9 +273,11 @@ def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
 def _map_threads(function: Callable, items: Sequence, threads: int
                  ) -> Iterator:
     keep_memory()
-    for results in read_ahead(partial(do_chunk, function),
-                              chunks_of(items, THREAD_CHUNK), threads):
-        yield from results
+    # One for each of ours: together they are as many as was asked for.
+    with _opencv_threads(1):
+        for results in read_ahead(partial(do_chunk, function),
+                                  chunks_of(items, THREAD_CHUNK), threads):
+            yield from results
 
 
 def read_ahead(function: Callable, items: Iterable, threads: int = 1

@@ -16,11 +16,12 @@ from watch import REGRESSIONS, cases
 
 from utils.alterations import ALTERATIONS, alter
 from utils.balancing import LONGEST
+from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.files import whole_file
 from utils.images import check_image, read_image
 from utils.inspection import inspect_image
-from utils.labels import read_dataset, read_groups
+from utils.labels import read_groups
 from utils.leaf import find_leaf
 from utils.learnings import Learnings, verify_signature
 from utils.output_tree import RECORD, read_record

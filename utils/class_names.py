@@ -1,0 +1,164 @@
+"""What a class folder is called, and what its neighbours do not change.
+
+The rule, for the folder that holds the images of a class:
+
+1. A name that begins with a plant is the class: ``Apple_scab``,
+   ``Tomato___healthy``, ``grape esca``.
+2. Else the plant's folder above it gives the plant: ``Apple/scab`` is
+   ``Apple_scab``, and so is ``Apple/2021/scab``.  That folder may be the one
+   that a program was given, as in ``predict.py images/Apple --evaluate``.
+3. Else the folder above it gives the first part, if it lies below the one
+   given: ``lab/scab`` is ``lab_scab``; but a name that begins with that
+   folder's stays as it is: ``Pawpaw/pawpaw_rust``.
+
+Folders that divide a data set (``train``, ``valid``, ``test``) or only hold it
+(``images``, ``color``) give no part of a name.  Two names are one class if
+they differ in capitals, in the marks between their words, in spaces around
+them, or in how an accent is encoded.
+"""
+
+import re
+import unicodedata
+from pathlib import Path
+
+# Folders that divide a data set, by what their images are for.
+TEST = "test"
+SPLITS = {
+    **dict.fromkeys(("train", "training", "trainset"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev",
+                     "valset", "validset"), "validation"),
+    **dict.fromkeys(("test", "testing", "testset"), TEST)}
+FOLD = re.compile(r"fold_?[0-9]+")
+# Folders with the same photographs in other colours, as PlantVillage has
+# them, by the words of their names.
+COLOURED = frozenset(("color", "colour", "coloured", "colored", "rgb"))
+RENDERED = frozenset(("gray", "grey", "grayscale", "greyscale", "segmented",
+                      "segmentation", "segmentations", "mask", "masks",
+                      "masked"))
+# Words of folders that only hold a data set.
+CONTAINERS = frozenset((
+    "image", "images", "img", "imgs", "photo", "photos", "photograph",
+    "photographs", "picture", "pictures", "data", "dataset", "datasets",
+    "set", "raw", "leaf", "leaves", "classes", "class", "plant", "plants",
+    "disease", "diseases", "new", "augmented", "directory"))
+# Plants that people photograph for their diseases; in the singular.
+PLANTS = frozenset("""
+    almond apple apricot aubergine avocado banana barley basil bean beet
+    beetroot betel blackberry blackgram blueberry brinjal broccoli cabbage
+    cacao canola capsicum cardamom carrot cashew cassava cauliflower celery
+    cherry chestnut chickpea chili chilli chilly citrus clove cocoa coconut
+    coffee corn cotton cowpea cranberry cucumber currant durian eggplant fig
+    garlic ginger gooseberry grape grapefruit grapevine groundnut guava
+    hazelnut hemp hibiscus hop jackfruit jamun jasmine jute kale kiwi
+    kiwifruit lemon lentil lettuce lime linseed litchi longan loquat lychee
+    maize mandarin mango melon millet mint mulberry mustard nectarine neem
+    oat okra olive onion orange paddy palm papaya passionfruit pea peach
+    peanut pear pecan pepper peppermint persimmon pigeonpea pineapple
+    pistachio plum pomegranate potato pumpkin quince quinoa radish rapeseed
+    raspberry rice rose rye sesame sorghum soy soya soybean spinach squash
+    strawberry sugarbeet sugarcane sunflower sweetpotato tangerine tea teff
+    tobacco tomato turmeric turnip vine walnut watermelon wheat yam zucchini
+    """.split())
+
+
+def words_of(name: str) -> list[str]:
+    """Return a name's words, in small letters: "Apple___Scab " has two."""
+    text = unicodedata.normalize("NFKC", name).casefold()
+    # Small letters may be composed anew: once more.
+    text = unicodedata.normalize("NFKC", text)
+    return [word for word in re.split(r"[\W_]+", text) if word]
+
+
+def class_key(name: str) -> str:
+    """Return what two names of one class have in common."""
+    return "_".join(words_of(name)) or name.strip().casefold()
+
+
+def clean_name(name: str) -> str:
+    """Return a folder's name as a class shows it: no spaces around it, and
+    accents as one character."""
+    return unicodedata.normalize("NFC", name).strip() or name
+
+
+def is_plant(word: str) -> bool:
+    """Tell whether a word in small letters is a plant, or several."""
+    return (word in PLANTS or word.endswith("s") and (
+        word[:-1] in PLANTS or word.endswith("es") and word[:-2] in PLANTS
+        or word.endswith("ies") and f"{word[:-3]}y" in PLANTS))
+
+
+def split_of(name: str) -> str | None:
+    """Return what a folder that divides a data set is for, or None.
+
+    "train", "validation" or "test" ("train images" as well); folds of a
+    cross-validation each for itself: "fold_1".
+    """
+    key = "_".join(word for word in words_of(name) if word not in CONTAINERS)
+    return key if FOLD.fullmatch(key) else SPLITS.get(key)
+
+
+def rendering_of(name: str) -> tuple[str, bool] | None:
+    """Return which photographs a folder renders, and in which colours.
+
+    The other words of its name, and whether it has the photographs' own
+    colours: ("", False) for "segmented", ("plantvillage", True) for
+    "PlantVillage color".  None where no word speaks of a rendering.
+    """
+    words = words_of(name)
+    rest = [word for word in words
+            if word not in RENDERED | COLOURED | CONTAINERS]
+    if not set(words) & (RENDERED | COLOURED):
+        return None
+    return "_".join(rest), not set(words) & RENDERED
+
+
+def is_neutral(name: str) -> bool:
+    """Tell whether a folder's name says nothing of what is in it."""
+    return split_of(name) is not None or set(words_of(name)) <= (
+        CONTAINERS | RENDERED | COLOURED)
+
+
+def plant_in(name: str) -> str | None:
+    """Return a folder's name if it is a plant's, as "Apple" is.
+
+    "Apple leaves" is "Apple".
+    """
+    words = [word for word in words_of(name) if word not in CONTAINERS]
+    if len(words) != 1 or not is_plant(words[0]):
+        return None
+    found = re.search(re.escape(words[0]), clean_name(name), re.IGNORECASE)
+    return found[0] if found else words[0]
+
+
+def name_class(folder: Path, root: Path) -> tuple[str, str | None]:
+    """Return the name of a class, and its plant if that is known.
+
+    folder: that of the class, relative to root, without the folders that
+    divide a data set.  root: absolute, the folder that a program was given.
+    """
+    parts = list(folder.parts)
+    above = [root.name]
+    if not parts or is_neutral(root.name) and split_of(root.name):
+        # Root is the class itself, or divides the folder above it.
+        above.insert(0, root.parent.name)
+    if not parts:
+        parts = [above.pop()]
+    own = clean_name(parts[-1]) or "images"
+    words = words_of(own)
+    plants = list(filter(None, map(plant_in, (*reversed(parts[:-1]),
+                                              *reversed(above)))))
+    if words and is_plant(words[0]):
+        # In the plant folder's spelling, if there is one.
+        return own, next((plant for plant in plants
+                          if plant.casefold() == words[0]),
+                         re.match(r"[\W_]*([^\W_]*)", own)[1])
+    if plants:
+        # "Apple/healthy apple" says it already.
+        is_said = class_key(plants[0]) in words
+        return own if is_said else f"{plants[0]}_{own}", plants[0]
+    for name in reversed(parts[:-1]):
+        if not is_neutral(name):
+            if class_key(own).startswith(class_key(name)):
+                return own, clean_name(name)
+            return f"{clean_name(name)}_{own}", clean_name(name)
+    return own, None
