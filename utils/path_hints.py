@@ -129,7 +129,7 @@ def _meant(text: str) -> str | None:
         # Where Windows' drives are in its Linux.
         candidates.append(f"/mnt/{drive[1].lower()}/{drive[2]}")
     return next((candidate for candidate in candidates
-                 if candidate and os.path.lexists(candidate)),
+                 if candidate and os.path.exists(candidate)),
                 _in_other_letters(Path(slashes)))
 
 
@@ -147,7 +147,8 @@ def _in_other_letters(path: Path) -> str | None:
                 return None
             part = found[0]
         place /= part
-    return str(place)
+    # A link may lead nowhere.
+    return str(place) if place.exists() else None
 
 
 def _folded(name: str) -> str:
