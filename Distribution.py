@@ -211,6 +211,8 @@ def write_tables(path: Path, names: list[str], rows: list[list],
         beside = repeats_path(path)
         try:
             beside.unlink(missing_ok=True)
+        except NotADirectoryError:
+            pass        # Writing the table will say so.
         except OSError as error:
             raise unwritable(beside, error) from None
     write_csv(path, names, [[
