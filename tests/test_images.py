@@ -215,14 +215,15 @@ def test_of_several_frames_the_first_is_taken(tmp_path):
         assert np.abs(back[:, 5] - RED).max() < 8
 
 
-@pytest.mark.parametrize("content", [
-    b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
-    b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\x08\0\0\0\x08\0\x08\0\3"
-    + bytes(800)])
-def test_what_no_camera_writes_is_not_even_tried(content, tmp_path):
+@pytest.mark.parametrize("content, kind", [
+    (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+     "PostScript"),
+    (b"8BPS\0\1" + bytes(6) + b"\0\3\0\0\0\x08\0\0\0\x08\0\x08\0\3"
+     + bytes(800), "Photoshop")])
+def test_what_no_camera_writes_is_not_even_tried(content, kind, tmp_path):
     # PostScript in a .jpg would start Ghostscript.
     (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(UserError, match="unknown or damaged format"):
+    with pytest.raises(UserError, match="not a readable image .a " + kind):
         images.read_image(tmp_path / "a.jpg")
 
 
@@ -231,6 +232,32 @@ def test_a_small_jpeg_is_checked_as_it_is_read(size, tmp_path):
     path = save(tmp_path / "a.jpg", np.zeros((*size, 3), np.uint8))
     assert images.check_image(path) == size[::-1]
     assert images.read_image(path).shape[:2] == size
+
+
+@pytest.mark.parametrize("longest, wanted", [
+    (1, (13, 25)), (25, (13, 25)), (26, (25, 50)), (50, (25, 50)),
+    (51, (50, 100)), (100, (50, 100)), (101, (100, 200)), (999, (100, 200))])
+def test_a_reduced_jpeg_is_as_small_as_its_kind_allows(longest, wanted,
+                                                       tmp_path):
+    large = np.kron(RGB, np.ones((5, 5, 1), np.uint8))
+    path = save(tmp_path / "a.jpg", large, quality=95)
+    back = images.read_reduced(path, longest)
+    assert back.shape == (*wanted, 3)
+    for column, colour in ((1 / 4, RED), (3 / 4, BLUE)):
+        assert np.abs(back[:, int(column * wanted[1])].astype(int) - colour
+                      ).max() < 8
+
+
+def test_a_reduced_image_is_upright_and_other_kinds_are_whole(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    large = np.kron(RGB, np.ones((5, 5, 1), np.uint8))
+    path = save(tmp_path / "a.jpg", large, exif=exif)
+    back = images.read_reduced(path, 50)
+    assert back.shape == (50, 25, 3)
+    assert np.abs(back[10].astype(int) - RED).max() < 10
+    path = save(tmp_path / "a.png", large)
+    assert (images.read_reduced(path, 50) == large).all()
 
 
 def test_a_turned_camera_gives_an_upright_image(tmp_path):

@@ -13,24 +13,28 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from utils.cli import UserError, without_chatter
 from utils.files import whole_file
+from utils.formats import UNKNOWN, open_format
 from utils.places import is_local, path_of
 
+# How large an image may be is ours to say, in one wording.
+Image.MAX_IMAGE_PIXELS = None
 # What OpenCV can't do is told by our errors, without a log of its own.
 cv2.setLogLevel(0)
 
 # Kinds of file by their ending; the content decides how they are read.
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff",
                       ".webp"))
-# What is decoded, by Pillow's names, whatever the ending says.  It knows
-# some thirty more, which no camera writes; one of them starts a program.
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "AVIF")
-# 100 megapixels: beyond any camera, 300 MB decoded.  More is refused from
-# the header, before anything is decoded.
-MAX_PIXELS = 100_000_000
+# Photographs of more pixels are halved as they are read: 300 MB as an array.
+MAX_DECODED = 100_000_000
+# Telephones write up to 200 megapixels.  More is refused from the header,
+# before anything is decoded.
+MAX_PIXELS = 270_000_000
+# Rows of a large image that are converted at once.
+ROWS = 512
 # Quality at which a leaf saved again differs by less than its own noise.
 JPEG_QUALITY = 95
 
@@ -98,11 +102,37 @@ def _stored(folder) -> list[Path]:
 def read_image(path: Path | str) -> np.ndarray:
     """Return an image file as RGB uint8 (H, W, 3), upright.
 
-    Transparency is laid over white, 16 bits are scaled to 8.
+    Transparency is laid over white, 16 bits are scaled to 8.  An image of
+    more than MAX_DECODED pixels comes at half its width and height.
     Raises UserError, with the path, for all that is no readable image.
     """
     with open_image(path_of(path)) as image:
         return to_rgb(image)
+
+
+def read_reduced(path: Path | str, longest: int) -> np.ndarray:
+    """Return an image file as RGB uint8 (H, W, 3), upright, maybe smaller.
+
+    Its longer side is at least `longest` pixels, or as long as the file has
+    it.  A JPEG is decoded at a half, a quarter or an eighth of its size where
+    that is enough, in a fraction of the time; other kinds at full size.
+    Raises UserError, with the path, for all that is no readable image.
+    """
+    with open_image(path_of(path)) as image:
+        width, height = image.size
+        # Pillow takes the scale at which both sides are as long as that.
+        draft(image, (longest, 1) if width > height else (1, longest))
+        return to_rgb(image)
+
+
+def draft(image: Image.Image, box: tuple[int, int]) -> None:
+    """Have a JPEG decoded at a half, a quarter or an eighth of its size.
+
+    The smallest that is at least as wide and high as box; no other kind has
+    such sizes, and of HEIF it would be a thumbnail.
+    """
+    if image.format in ("JPEG", "MPO"):
+        image.draft(None, box)
 
 
 def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
@@ -138,7 +168,7 @@ def check_image(path: Path) -> tuple[int, int]:
     """
     with open_image(path) as image:
         size = image.size
-        image.draft(None, (-(-size[0] // 8), -(-size[1] // 8)))
+        draft(image, (-(-size[0] // 8), -(-size[1] // 8)))
         image.load()
         return size
 
@@ -166,22 +196,18 @@ def open_image(path: Path, content: bytes | None = None
     does whatever Pillow raises while the image is used.
     """
     with _reading(path):
-        source = path
-        if not is_local(path):
-            source = io.BytesIO(path.read_bytes() if content is None
+        if is_local(path):
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                # Opening a pipe would wait for its writer for ever.
+                raise UserError(f"{path}: not a regular file")
+            stream = path.open("rb")
+        else:
+            stream = io.BytesIO(path.read_bytes() if content is None
                                 else content)
-        elif path.exists() and not (path.is_file() or path.is_dir()):
-            # Opening a pipe would wait for its writer for ever.
-            raise UserError(f"{path}: not a regular file")
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata and of size; size is ours to say.
+        with stream, warnings.catch_warnings():
+            # Pillow warns of odd metadata.
             warnings.simplefilter("ignore")
-            with Image.open(source, formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise UserError(
-                        f"{path}: {width}x{height} pixels are more than "
-                        f"{MAX_PIXELS:,}")
+            with open_format(path, stream, MAX_PIXELS) as image:
                 if image.format == "TIFF":
                     # Its library complains to stderr past Python.
                     with without_chatter():
@@ -211,8 +237,8 @@ def _reading(path: Path) -> Iterator[None]:
 
 def _reason(error: Exception, path: Path) -> str:
     """Return an error's text without the path that the caller names."""
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "unknown or damaged format"
+    if isinstance(error, (Image.UnidentifiedImageError, KeyError)):
+        return UNKNOWN
     return str(error).replace(str(path), "").strip() or type(error).__name__
 
 
@@ -220,14 +246,89 @@ def to_rgb(image: Image.Image) -> np.ndarray:
     """Return a Pillow image of any mode as RGB uint8 (H, W, 3), upright.
 
     Of several frames the first; transparency over white; 16 bits scaled to
-    8; colours as sRGB has them, if a profile says what they are.
+    8; colours as sRGB has them, if a profile says what they are.  More than
+    MAX_DECODED pixels are halved in width and height.
     """
-    # Opened images alone can be turned in place (which saves a copy).
-    ImageOps.exif_transpose(image, in_place=True)
+    width, height = image.size
+    if width * height > MAX_DECODED:
+        draft(image, (width // 2, height // 2))
+    image.load()
+    turn = TURNS.get(_orientation(image))
+    width, height = image.size
+    convert = _halved if width * height > MAX_DECODED else _as_rgb
+    rgb_img = convert(image, _is_opaque(image))
+    return rgb_img if turn is None else turn(rgb_img)
+
+
+# What makes an image upright, by EXIF's number of its orientation.
+TURNS = {2: lambda image: cv2.flip(image, 1),
+         3: lambda image: cv2.rotate(image, cv2.ROTATE_180),
+         4: lambda image: cv2.flip(image, 0),
+         5: cv2.transpose,
+         6: lambda image: cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE),
+         7: lambda image: cv2.rotate(cv2.transpose(image), cv2.ROTATE_180),
+         8: lambda image: cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE)}
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return how a camera was turned; 1 (not) where its data are damaged."""
+    try:
+        return image.getexif().get(0x0112, 1)
+    except Exception:
+        # As of decoders: Pillow raises nearly everything.
+        return 1
+
+
+def _is_opaque(image: Image.Image) -> bool:
+    """Tell whether the fourth band of an image is not its transparency.
+
+    A TIFF's is near infrared where the file doesn't call it transparency,
+    and where it does (GDAL and tifffile say so of any fourth band), but it
+    has the values of a picture: hardly any pixel is all or not transparent.
+    """
+    if image.format != "TIFF" or image.mode != "RGBA":
+        return False
+    meaning = image.tag_v2.get(338, (0,))[0]
+    if meaning != 2:
+        return meaning == 0
+    sample = np.asarray(image.resize(
+        (min(image.width, 256), min(image.height, 256)),
+        Image.Resampling.NEAREST))
+    # Where there are no data, all bands are 0.
+    band = sample[sample[..., :3].any(axis=2), 3]
+    partial = (band > 0) & (band < 255)
+    return (partial.sum() > 0.9 * band.size
+            and np.count_nonzero(np.bincount(band)) > 8)
+
+
+def _halved(image: Image.Image, is_opaque: bool) -> np.ndarray:
+    """Return a large image as _as_rgb does, at half its width and height.
+
+    By strips, because each copy of all of it would be a gigabyte.
+    """
+    if image.mode in ("I", "F"):
+        # Whether these are deep is told by all of their values.
+        return _as_rgb(image.reduce(2), is_opaque)
+    width, height = image.size
+    rgb_img = np.empty((-(-height // 2), -(-width // 2), 3), np.uint8)
+    for top in range(0, height, ROWS):
+        strip = _as_rgb(image.crop((0, top, width, min(top + ROWS, height))),
+                        is_opaque)
+        part = rgb_img[top // 2:(top + ROWS) // 2]
+        part[:] = cv2.resize(strip, part.shape[1::-1],
+                             interpolation=cv2.INTER_AREA)
+    return rgb_img
+
+
+def _as_rgb(image: Image.Image, is_opaque: bool) -> np.ndarray:
+    """Return a Pillow image of any mode as RGB uint8 (H, W, 3), as it lies."""
     if image.mode[0] in "IF":
-        return np.repeat(_eight_bits(image)[..., np.newaxis], 3, axis=2)
+        rgb_img = np.repeat(_eight_bits(image)[..., np.newaxis], 3, axis=2)
+        if "transparency" in image.info:
+            rgb_img[np.asarray(image) == image.info["transparency"]] = 255
+        return rgb_img
     profile = image.info.get("icc_profile")
-    if image.has_transparency_data:
+    if image.has_transparency_data and not is_opaque:
         image = image.convert("RGBA")
         ground = Image.new("RGB", image.size, "white")
         ground.paste(image, mask=image.getchannel("A"))

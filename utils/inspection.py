@@ -10,7 +10,7 @@ import numpy as np
 
 from utils import cli
 from utils.cli import UserError
-from utils.images import fetch, open_image, to_rgb
+from utils.images import draft, fetch, open_image, to_rgb
 from utils.labels import Dataset
 from utils.places import is_local
 from utils.workers import Workers, map_items
@@ -50,7 +50,7 @@ def inspect_image(path: Path) -> Inspection:
         size, mode = image.size, image.mode
         # A JPEG is decoded at a quarter of its size where that is enough;
         # all of the file is gone through nevertheless.
-        image.draft(None, (4 * THUMBNAIL, 4 * THUMBNAIL))
+        draft(image, (4 * THUMBNAIL, 4 * THUMBNAIL))
         image.load()
         thumbnail = make_thumbnail(to_rgb(image))
         return Inspection(size, mode, file_digest(path, content), thumbnail)

@@ -44,3 +44,51 @@ def image_kind(head: bytes) -> str | None:
                 "HEIF" if brands & HEIF else None)
     return next((kind for kind, pattern in PATTERNS.items()
                  if pattern.match(head)), None)
+
+
+# Kinds that are named in an error, because they come under the names of
+# images: pictures that are not read, and what a download leaves instead.
+RAW = "a camera's raw file; develop it and save it as JPEG"
+AS_JPEG = "; save it as JPEG or PNG"
+FOREIGN = [(re.compile(signature, re.DOTALL | re.IGNORECASE), name)
+           for signature, name in (
+    (rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51",
+     "a JPEG 2000 image, which is not read" + AS_JPEG),
+    (rb"8BPS", "a Photoshop document" + AS_JPEG),
+    (rb"....ftypcrx |IIR[OS]\x08\x00|MMOR|IIU\x00|FUJIFILMCCD-RAW|FOVb"
+     rb"|\x00MRM", RAW),
+    (rb"%PDF-", "a PDF document; save its pictures as JPEG or PNG"),
+    (rb"%!PS|\xc5\xd0\xd3\xc6", "a PostScript document" + AS_JPEG),
+    (rb"(\xef\xbb\xbf)?\s*(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)*"
+     rb"(<!doctype svg.*?>\s*)?<svg\b", "an SVG drawing" + AS_JPEG),
+    (rb"(\xef\xbb\xbf)?\s*(<\?xml.*?\?>\s*)?(<!--.*?-->\s*)*"
+     rb"<(!doctype html|html|head|body|script|meta)\b",
+     "a web page, not an image; download the image itself"),
+    (rb"\s*(<\?xml|<error|[{\[]\s*[\"{\[])",
+     "text (XML or JSON), not an image; download the image itself"),
+    (rb"version https://git-lfs", "a pointer of Git LFS, not the image; "
+     "fetch it with `git lfs pull`"),
+    (rb"....ftyp(isom|iso[0-9]|mp4|qt  |M4V|avc1|3g)|\x1aE\xdf\xa3",
+     "a film, not an image; save its frames as JPEG"),
+    (rb"PK\x03\x04|\x1f\x8b|Rar!|7z\xbc\xaf", "an archive; unpack it"),
+    (rb"P[1-7]\s|Pf\s|PF\s", "a Netpbm image" + AS_JPEG),
+    (rb"\x00\x00[\x01\x02]\x00[^\x00]\x00", "an icon" + AS_JPEG),
+    (rb"II\xbc", "a JPEG XR image" + AS_JPEG),
+    (rb"v/1\x01|#\?RADIANCE", "a high dynamic range image" + AS_JPEG),
+    (rb"DDS |qoif|BPG\xfb|FLIF", "an image of a kind that is not read"
+     + AS_JPEG),
+    (rb".{128}DICM", "a DICOM image" + AS_JPEG),
+    (rb"SIMPLE  =", "a FITS image" + AS_JPEG),
+    (rb"\x00{16}", "empty: it begins with zeros; copy it again"))]
+
+
+def foreign_kind(head: bytes) -> str | None:
+    """Return what a file is whose kind is not read, with the way out.
+
+    head: the file's first bytes, of which drawings and pages need 1,000.
+    None where that is not known.
+    """
+    if not head:
+        return "empty; copy it again"
+    return next((name for pattern, name in FOREIGN if pattern.match(head)),
+                None)
