@@ -35,10 +35,11 @@ from utils.alterations import GEOMETRIC, PHOTOMETRIC, alter
 from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
                              read_leaf, write_plan)
 from utils.cli import UserError
+from utils.copies import altered_copies
 from utils.figures import drawable, open_pyplot, show_or_save
 from utils.images import shrink, write_image
 from utils.inspection import digest_of
-from utils.labels import Dataset, altered_copies, read_dataset
+from utils.labels import Dataset, read_dataset
 from utils.output_tree import OutputTree, check_place, only_tree, remove
 from utils.places import path_of
 from utils.workers import Workers, map_items
@@ -119,7 +120,7 @@ def repeated_images(dataset: Dataset, digests: Sequence[str]
     First {file: the first file with the same bytes in its class}, then the
     lists of identical files that lie in several classes.
     """
-    copies = altered_copies(dataset.files)
+    copies = altered_copies(dataset.files, dataset.classes())
     places = defaultdict(dict)
     repeated = {}
     for file, label, digest in zip(dataset.files, dataset.labels.tolist(),
@@ -163,7 +164,7 @@ def balance_folder(options: argparse.Namespace) -> int:
     output = folder if options.in_place else options.output_dir
     dataset, digests = read_digests(folder, options.workers)
     repeated, ambiguous = repeated_images(dataset, digests)
-    copies = altered_copies(dataset.files) | repeated
+    copies = altered_copies(dataset.files, dataset.classes()) | repeated
     found = dataset.counts()
     if options.in_place:
         largest = int(found.max())

@@ -44,16 +44,17 @@ from utils.audit import audit
 from utils.balancing import (class_targets, plan_balance, plan_files,
                              write_plan)
 from utils.cli import UserError
-from utils.domains import cells, read_leaves, strata
+from utils.domains import Leaves, cells, read_leaves, strata
 from utils.export import Exported, export
 from utils.features import frozen_features, load_image
 from utils.field_views import plan_views, scene_of
 from utils.files import only_run
+from utils.groups import check_split
 from utils.handover import (PARTS, Handover, features_file, fine_tune_along,
                             hand_over)
 from utils.images import preprocess, read_image
 from utils.inspection import file_digest
-from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
+from utils.labels import (LEFT_OUT, STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
                              Description, Learnings, sign, write_archive)
@@ -245,6 +246,32 @@ def help_fine_tuning(place: Path, task: machines.Task, strategy) -> int:
     return cli.INTERRUPTED if interrupted else cli.DONE
 
 
+def split_leaves(leaves: Leaves, options: argparse.Namespace) -> np.ndarray:
+    """Return each image's part of the split, str (N,).
+
+    One photograph in several classes is left out of all of them, unless
+    --keep-contradictions is given.  Raises UserError where a class has too
+    few leaves.
+    """
+    kept = np.ones(len(leaves.groups), bool)
+    if leaves.contradicting.any() and not options.keep_contradictions:
+        kept = ~leaves.contradicting
+        cli.print_note("these are left out; --keep-contradictions learns "
+                       "from them as well")
+    rows = np.flatnonzero(kept)
+    for label, name in enumerate(leaves.dataset.class_names):
+        if label not in leaves.dataset.labels[rows]:
+            raise UserError(f"class {name} has no image that is readable "
+                            "and in this class alone")
+    groups = [leaves.groups[row] for row in rows]
+    parts = np.full(len(kept), LEFT_OUT, dtype="<U10")
+    parts[rows] = labels.split_dataset(
+        strata(leaves.dataset.subset(rows), groups, leaves.domains[rows]),
+        groups, options.validation, STOPPING_SHARE, options.seed)
+    check_split(parts, leaves.groups, (TRAINING, STOPPING, VALIDATION))
+    return parts
+
+
 def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     """Go the whole way as the options say; return the exit status.
 
@@ -254,11 +281,11 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     clock = Clock()
     keep_memory()
     with clock.phase("reading and splitting"):
-        dataset, domains, groups, problems = read_leaves(
-            options.directories, options.groups, options.workers)
-        parts = labels.split_dataset(
-            strata(dataset, groups, domains), groups, options.validation,
-            STOPPING_SHARE, options.seed)
+        leaves = read_leaves(options.directories, options.groups,
+                             options.workers)
+        dataset, domains, groups = (leaves.dataset, leaves.domains,
+                                    leaves.groups)
+        parts = split_leaves(leaves, options)
         training, stopping, validation = (
             dataset.subset(np.flatnonzero(parts == name))
             for name in (TRAINING, STOPPING, VALIDATION))
@@ -276,6 +303,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
         strange = *plan_views(stopping, [STRANGE_VIEWS] * len(
             stopping.class_names), options.seed), scenery
     counts = {"images": part_counts(parts),
+              "contradicting_images": int(leaves.contradicting.sum()),
               "leaves": part_counts(parts, groups),
               "augmented_images": len(files), "field_views": len(views)}
     print(f"{len(dataset.files)} images of {len(set(groups))} leaves: "
@@ -323,7 +351,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     if learned.interrupted:
         cli.print_error("interrupted; kept are the best weights until then")
         return cli.INTERRUPTED
-    return cli.FAILED if problems else cli.DONE
+    return cli.FAILED if leaves.problems else cli.DONE
 
 
 def layers_or_block(text: str) -> int | str:
@@ -376,6 +404,9 @@ def build_parser() -> cli.Parser:
         help="epochs without progress after which a phase stops")
     add("--weights", default="imagenet", metavar="imagenet|none|FILE",
         help="what the backbone starts from")
+    add("--keep-contradictions", action="store_true",
+        help="also learn from photographs that lie in several classes, "
+             "which are left out otherwise")
     add("--keep-partial", action="store_true",
         help="where Ctrl-C stops fine-tuning, go on with the best weights "
              "until then, to a whole archive")

@@ -12,8 +12,9 @@ import pytest
 
 import Augmentation
 from utils import cli, workers
+from utils.copies import altered_copies
 from utils.images import read_image, write_image
-from utils.labels import altered_copies, read_dataset
+from utils.labels import read_dataset
 from utils.samples import draw_leaf
 
 PROGRAM = Path(Augmentation.__file__)

@@ -10,8 +10,9 @@ import pytest
 from utils.alterations import ALTERATIONS, GEOMETRIC
 from utils.balancing import (Unreadable, class_targets, link_or_copy,
                              make_copies, plan_balance, plan_files)
+from utils.copies import altered_copies
 from utils.images import write_image
-from utils.labels import altered_copies, read_dataset
+from utils.labels import read_dataset
 
 SIX = list(GEOMETRIC)
 

@@ -10,8 +10,8 @@ from PIL import Image
 
 from utils import inspection
 from utils.cli import UserError
+from utils.copies import linked_copies
 from utils.inspection import inspect_image, make_thumbnail, near_identical
-from utils.labels import linked_copies
 
 
 def picture(seed, size=256):

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import UserError
+from utils.copies import altered_copies
 from utils.inspection import Inspection, near_identical
-from utils.labels import Dataset, altered_copies
+from utils.labels import Dataset
 
 # How alike the images of a repeat are, the most alike first.
 KINDS = "identical", "near-identical", "turned or mirrored"
@@ -66,7 +67,7 @@ def find_repeats(dataset: Dataset, inspections: Sequence[Inspection]
 
     Altered copies are left out: that they repeat their original is meant.
     """
-    copies = altered_copies(dataset.files)
+    copies = altered_copies(dataset.files, dataset.classes())
     originals = [index for index, file in enumerate(dataset.files)
                  if file not in copies]
     if not originals:

@@ -13,9 +13,10 @@ import numpy as np
 from utils import cli
 from utils.alterations import GEOMETRIC, alter
 from utils.cli import UserError
+from utils.copies import altered_copies
 from utils.files import is_whole, unwritable, whole_file
 from utils.images import check_image, read_image, write_image
-from utils.labels import Dataset, altered_copies
+from utils.labels import Dataset
 from utils.places import is_local
 from utils.workers import Workers, WorkersDied, map_items
 
@@ -67,7 +68,7 @@ def plan_balance(dataset: Dataset, targets: Sequence[int], seed: int,
     altered copies among the dataset's).
     """
     if copies is None:
-        copies = altered_copies(dataset.files)
+        copies = altered_copies(dataset.files, dataset.classes())
     taken = {str(file).casefold() for file in dataset.files}
     originals = {str(file).casefold() for file in dataset.files
                  if file not in copies}
