@@ -46,13 +46,12 @@ from utils.balancing import (class_targets, plan_balance, plan_files,
 from utils.cli import UserError
 from utils.domains import Leaves, cells, read_leaves, strata
 from utils.export import Exported, export
-from utils.features import frozen_features, load_image
+from utils.features import frozen_features, load_image, load_images
 from utils.field_views import plan_views, scene_of
 from utils.files import only_run
 from utils.groups import check_split
 from utils.handover import (PARTS, Handover, features_file, fine_tune_along,
                             hand_over)
-from utils.images import preprocess, read_image
 from utils.inspection import file_digest
 from utils.labels import (LEFT_OUT, STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
@@ -76,6 +75,7 @@ LEAST_STEPS, MOST_EPOCHS = 300, 15
 BATCH_SIZE = 32          # images
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
 FINE_RATE = 4e-4         # at 2e-4 and at 8e-4 there are more errors
+COPIES_SIDE = 512        # pixels of the longer side, or 4 times the SIZE
 FIELD_VIEWS = 0.2        # in parts of the balanced images
 UNFREEZE = "block_10"    # and all above it: from block 13 on less carries over
 STATISTICS_IMAGES = 128  # from which random weights take BatchNorm's means
@@ -83,20 +83,24 @@ PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
             "ai-edge-litert", "scikit-learn")
 
 
-def augment(part: Dataset, domains: np.ndarray, root: Path, seed: int,
-            workers: Workers) -> tuple[list[Path], np.ndarray]:
+def augment(part: Dataset, domains: np.ndarray, root: Path,
+            options: argparse.Namespace) -> tuple[list[Path], np.ndarray]:
     """Write the balanced tree of the training part below root.
 
     Every class of every domain has as many images in it as the largest: so
     25 photographs from an orchard weigh as much as 1,000 of a laboratory.
     Altered in light as well as in shape: photographs from the field differ
     from those of the laboratory by their light first.
+    Of large photographs the altered copies are smaller: of 12 megapixels
+    one would take a second, and the network sees them far smaller anyway.
     Returns its files, relative to root, and their labels.
     """
     parts = cells(part, domains)
-    plan = plan_balance(parts, class_targets(parts, None, False), seed,
-                        tuple(ALTERATIONS))
-    for problem in write_plan(plan, part.root, root, seed, workers):
+    plan = plan_balance(parts, class_targets(parts, None, False),
+                        options.seed, tuple(ALTERATIONS))
+    for problem in write_plan(plan, part.root, root, options.seed,
+                              options.workers,
+                              max(COPIES_SIDE, 4 * options.size)):
         if problem is not None:
             raise problem
     files, found = plan_files(plan)
@@ -140,9 +144,9 @@ def build_frozen(options: argparse.Namespace, images: list[Path],
     backbone = backbones.build_backbone(options.size, weights)
     if weights is None:
         chosen = np.random.default_rng(options.seed).permutation(len(images))
-        backbones.measure_statistics(backbone, np.stack(
-            [preprocess(read_image(images[index]), options.size)
-             for index in chosen[:STATISTICS_IMAGES]]))
+        backbones.measure_statistics(backbone, load_images(
+            [images[index] for index in chosen[:STATISTICS_IMAGES]],
+            options.size, options.workers, "Statistics"))
     cut, unfrozen = backbones.cut_layer(backbone, options.unfreeze)
     cli.print_note(
         f"weights: {source}; fine-tuning unfreezes the top {unfrozen} "
@@ -294,7 +298,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     augmented = folder / "augmented_directory"
     with clock.phase("augmentation"):
         files, targets = augment(training, domains[parts == TRAINING],
-                                 augmented, options.seed, options.workers)
+                                 augmented, options)
         scenery = scene_of(training, options.size, options.seed,
                            options.workers)
         views, view_targets = plan_views(

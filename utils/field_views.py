@@ -15,7 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.images import read_image, shrink
+from utils import cli
+from utils.images import read_reduced, shrink
 from utils.labels import Dataset
 from utils.leaf import find_leaf
 from utils.lesions import find_lesions
@@ -344,14 +345,15 @@ def scene_of(part: Dataset, size: int, seed: int, workers: Workers
     cutouts = without_errors(map_items(
         cut_out_file, [part.root / part.files[row] for row in rows], workers,
         in_threads=True))
-    leaves = [(part.plants[part.labels[row]], leaf)
-              for row, leaf in zip(rows, cutouts) if leaf is not None]
+    leaves = [(part.plants[part.labels[row]], leaf) for row, leaf in
+              zip(rows, cli.progress(cutouts, len(rows), "Scenery"))
+              if leaf is not None]
     return set_scene(leaves, size, rng)
 
 
 def cut_out_file(path: Path) -> Cutout | None:
     """Return the leaf in a file; UserError where it can't be read."""
-    return cut_out(read_image(path))
+    return cut_out(read_reduced(path, 2 * SIDE))
 
 
 @dataclass(frozen=True)
@@ -368,8 +370,9 @@ class View:
 
     def draw(self, scenery: Scenery) -> np.ndarray:
         """Return the view, RGB uint8; UserError: no such file."""
-        return field_view(read_image(self.path), self.plant, scenery,
-                          np.random.default_rng(self.seed))
+        return field_view(
+            read_reduced(self.path, 2 * max(SIDE, scenery.size)), self.plant,
+            scenery, np.random.default_rng(self.seed))
 
 
 def plan_views(part: Dataset, targets: Sequence[int], seed: int

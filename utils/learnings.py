@@ -36,7 +36,7 @@ from utils import cli
 from utils.cli import UserError
 from utils.familiarity import Familiarity
 from utils.files import whole_file
-from utils.images import preprocess, read_image
+from utils.images import preprocess, read_for
 from utils.litert import Network
 from utils.places import path_of
 
@@ -151,7 +151,7 @@ class Learnings:
 
     def predict_file(self, path: Path) -> Prediction:
         """Return the Prediction for a file; UserError: it can't be read."""
-        return self.predict_image(read_image(path))
+        return self.predict_image(read_for(path, self.description.size))
 
     def _look(self, rgb_img: np.ndarray) -> tuple:
         """Return logits (1, classes), class maps and features of one look."""
