@@ -68,6 +68,48 @@ def test_turned_and_mirrored_copies_are_the_same_photograph(size):
     assert group(images) == [0] * 16 + [1] * 16
 
 
+def on_table(leaf, side, ground, place=(0.5, 0.5)):
+    """Return a leaf of so many pixels on a plain table of 1600x1200."""
+    image = np.full((1200, 1600, 3), ground, np.uint8)
+    small = cv2.resize(leaf, (side, side), interpolation=cv2.INTER_AREA)
+    mask = cv2.circle(np.zeros((side, side), np.uint8),
+                      (side // 2, side // 2), side // 2, 1, -1) > 0
+    top, left = (round(share * (whole - side)) for share, whole in
+                 zip(place, (1200, 1600)))
+    image[top:top + side, left:left + side][mask] = small[mask]
+    return image
+
+
+@pytest.mark.parametrize("side, ground", [
+    (300, 235), (160, 120), (100, 20), (60, 235)])
+def test_small_leaves_on_a_plain_table_are_told_apart(side, ground, tmp_path):
+    thumbnails = []
+    for seed in range(6):
+        leaf = picture(seed)
+        image = on_table(leaf, side, ground)
+        turned = np.ascontiguousarray(np.rot90(image, seed)[:, ::-1])
+        half = cv2.resize(image, (800, 600), interpolation=cv2.INTER_AREA)
+        for number, (view, quality) in enumerate((
+                (image, 95), (turned, 60), (half, 60))):
+            path = tmp_path / f"{seed}_{number}.jpg"
+            # Of 30 pixels a JPEG keeps too little colour to tell.
+            Image.fromarray(view).save(path, quality=(
+                90 if side == 60 and number == 2 else quality))
+            thumbnails.append(inspect_image(path).thumbnail)
+    groups = near_identical(np.stack(thumbnails))
+    assert groups.tolist() == np.repeat(groups[::3], 3).tolist()
+    assert len(set(groups)) == 6
+
+
+def test_a_leaf_that_fills_the_image_is_made_small_as_a_whole():
+    for seed in range(20):
+        image = picture(seed)
+        assert (make_thumbnail(image) == cv2.resize(
+            image, (16, 16), interpolation=cv2.INTER_AREA).ravel()).all()
+    blank = np.full((90, 70, 3), 7, np.uint8)
+    assert (make_thumbnail(blank) == 7).all()
+
+
 def test_only_what_was_not_turned_where_that_is_asked_for():
     view, *others = eight_views(picture(1))
     thumbnails = np.stack([make_thumbnail(np.ascontiguousarray(image))
