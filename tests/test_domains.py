@@ -116,7 +116,7 @@ def test_leaves_are_found_by_pixels_and_names(photographs, capfd):
     assert [str(file) for file, contradicts in zip(
         found.dataset.files, found.contradicting) if contradicts] == [
             "a/3.png", "b/1.png"]
-    assert "1 photographs lie in several classes, in 2 images ('a/3.png' " \
+    assert "photographs in several classes: 1, in 2 images ('a/3.png' " \
         "and 'b/1.png'" in capfd.readouterr().err
 
 

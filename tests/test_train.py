@@ -289,7 +289,7 @@ def test_a_photograph_in_two_classes_is_left_out_or_kept(
     monkeypatch.setattr(train, "build_frozen", stop)
     assert run(folder, "--output", tmp_path / "learnings.zip", *flags) == 1
     notes = capfd.readouterr().err
-    assert "in several classes, in 2 images" in notes
+    assert "in several classes: 1, in 2 images" in notes
     assert ("--keep-contradictions" in notes) == bool(left_out)
     parts, files = found["parts"], found["leaves"].dataset.files
     assert (parts == labels.LEFT_OUT).sum() == left_out

@@ -89,7 +89,7 @@ def find_contradictions(dataset: Dataset, clusters: np.ndarray) -> np.ndarray:
             member for member in found[0]
             if dataset.labels[member] != dataset.labels[found[0][0]])
         cli.print_note(
-            f"{len(found)} photographs lie in several classes, in "
+            f"photographs in several classes: {len(found)}, in "
             f"{contradicting.sum()} images "
             f"({str(dataset.files[first])!r} and "
             f"{str(dataset.files[second])!r}; Distribution.py names all)")

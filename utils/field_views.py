@@ -108,7 +108,8 @@ def set_scene(leaves: list[tuple[str, Cutout]], size: int,
     return Scenery(
         size, recipients,
         np.array([leaf.tone for leaf in cutouts]).reshape(-1, 2, 3),
-        [draw_foliage(cutouts, size, rng) for _ in range(GROUNDS)],
+        list(cli.progress((draw_foliage(cutouts, size, rng)
+                           for _ in range(GROUNDS)), GROUNDS, "Grounds")),
         [draw_noise(size, 1, 4, rng) for _ in range(SHADES)])
 
 

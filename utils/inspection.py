@@ -198,7 +198,8 @@ def near_identical(thumbnails: np.ndarray, linked: np.ndarray | None = None,
     radius = NEAR * np.sqrt(values) * 1.01 + 1
     ends = np.searchsorted(points[:, 0], points[:, 0] + radius, side="right")
     squares = (points ** 2).sum(axis=1)
-    for start in range(0, count, BLOCK):
+    for start in cli.progress(range(0, count, BLOCK), -(-count // BLOCK),
+                              "Comparing"):
         stop = min(start + BLOCK, count)
         others = slice(start, ends[stop - 1])
         gaps = (squares[start:stop, None] + squares[others]
