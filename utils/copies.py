@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from utils.alterations import ALTERATIONS
-from utils.images import natural_key
 
 # What is said of a copy in its name: by our Augmentation.py, by the solutions
 # of the same exercise, by the augmented editions of PlantVillage ("_90deg",
@@ -98,13 +97,14 @@ class Names:
         self.class_of = dict(zip(files, classes if classes is not None else
                                  [file.parent for file in files]))
         self.found = defaultdict(list)
-        for file in sorted(files, key=natural_key):
+        for file in files:
             self.found[self.class_of[file], file.stem.casefold()].append(file)
 
     def nearest(self, copy: Path, stem: str) -> Path | None:
         """Return the file of a stem in a copy's class, or None.
 
-        Of several the one beside the copy, and with the copy's ending.
+        Of several the one beside the copy, and with the copy's ending; of
+        these the first.
         """
         found = [file for file in self.found.get(
             (self.class_of[copy], stem.casefold()), ()) if file != copy]
@@ -148,17 +148,18 @@ def linked_copies(files: Sequence[Path],
     made of it the first of them; for any other file itself.
     """
     copies = altered_copies(files, classes)
-    class_of = Names(files, classes).class_of
     index_of = {file: index for index, file in enumerate(files)}
     siblings: dict = {}
     links = []
-    for index, file in enumerate(files):
+    if classes is None:
+        classes = [file.parent for file in files]
+    for index, (file, class_) in enumerate(zip(files, classes)):
         if file in copies:
             links.append(index_of[copies[file]])
             continue
         stems = [stem for stem, sure in origins_of(file.stem) if sure]
         links.append(siblings.setdefault(
-            (class_of[file], stems[-1].casefold()), index) if stems
+            (class_, stems[-1].casefold()), index) if stems
             else index)
     return np.array(links, int)
 
