@@ -37,11 +37,12 @@ from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
                              read_leaf, write_plan)
 from utils.class_folders import read_dataset, splits_of
 from utils.cli import UserError
+from utils.copies import altered_copies
 from utils.figures import drawable, open_pyplot, show_or_save
 from utils.files import last_bytes, may_replace
 from utils.images import shrink, write_image
 from utils.inspection import digest_of
-from utils.labels import Dataset, altered_copies
+from utils.labels import Dataset
 from utils.marks import (COPY, mark_line, marked_kind, marked_source,
                          source_key)
 from utils.output_tree import OutputTree, check_place, only_tree, remove
@@ -126,7 +127,7 @@ def repeated_images(dataset: Dataset, digests: Sequence[str]
     First {file: the first file with the same bytes in its class}, then the
     lists of identical files that lie in several classes.
     """
-    copies = altered_copies(dataset.files)
+    copies = altered_copies(dataset.files, dataset.classes())
     places = defaultdict(dict)
     repeated = {}
     for file, label, digest in zip(dataset.files, dataset.labels.tolist(),
@@ -189,7 +190,7 @@ def balance_folder(options: argparse.Namespace) -> int:
     dataset, digests = read_digests(folder, options.workers)
     refuse_splits(dataset)
     repeated, ambiguous = repeated_images(dataset, digests)
-    copies = altered_copies(dataset.files) | repeated
+    copies = altered_copies(dataset.files, dataset.classes()) | repeated
     found = dataset.counts()
     if options.in_place:
         largest = int(found.max())

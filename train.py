@@ -45,16 +45,16 @@ from utils.balancing import (class_targets, plan_balance, plan_files,
                              write_plan)
 from utils.cli import UserError
 from utils.cores import usable_cores
-from utils.domains import cells, read_leaves, strata
+from utils.domains import Leaves, cells, read_leaves, strata
 from utils.export import Exported, export
-from utils.features import frozen_features, load_image
+from utils.features import frozen_features, load_image, load_images
 from utils.field_views import plan_views, scene_of
 from utils.files import check_outputs, only_run
+from utils.groups import check_split
 from utils.handover import (PARTS, Handover, features_file, fine_tune_along,
                             hand_over)
-from utils.images import preprocess, read_image
 from utils.inspection import file_digest
-from utils.labels import (STOPPING, TRAINING, VALIDATION, Dataset,
+from utils.labels import (LEFT_OUT, STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
                              Description, Learnings, sign, write_archive)
@@ -77,6 +77,7 @@ LEAST_STEPS, MOST_EPOCHS = 300, 15
 BATCH_SIZE = 32          # images
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
 FINE_RATE = 4e-4         # at 2e-4 and at 8e-4 there are more errors
+COPIES_SIDE = 512        # pixels of the longer side, or 4 times the SIZE
 FIELD_VIEWS = 0.2        # in parts of the balanced images
 UNFREEZE = "block_10"    # and all above it: from block 13 on less carries over
 STATISTICS_IMAGES = 128  # from which random weights take BatchNorm's means
@@ -84,20 +85,24 @@ PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
             "ai-edge-litert", "scikit-learn")
 
 
-def augment(part: Dataset, domains: np.ndarray, root: Path, seed: int,
-            workers: Workers) -> tuple[list[Path], np.ndarray]:
+def augment(part: Dataset, domains: np.ndarray, root: Path,
+            options: argparse.Namespace) -> tuple[list[Path], np.ndarray]:
     """Write the balanced tree of the training part below root.
 
     Every class of every domain has as many images in it as the largest: so
     25 photographs from an orchard weigh as much as 1,000 of a laboratory.
     Altered in light as well as in shape: photographs from the field differ
     from those of the laboratory by their light first.
+    Of large photographs the altered copies are smaller: of 12 megapixels
+    one would take a second, and the network sees them far smaller anyway.
     Returns its files, relative to root, and their labels.
     """
     parts = cells(part, domains)
-    plan = plan_balance(parts, class_targets(parts, None, False), seed,
-                        tuple(ALTERATIONS))
-    for problem in write_plan(plan, part.root, root, seed, workers):
+    plan = plan_balance(parts, class_targets(parts, None, False),
+                        options.seed, tuple(ALTERATIONS))
+    for problem in write_plan(plan, part.root, root, options.seed,
+                              options.workers,
+                              max(COPIES_SIDE, 4 * options.size)):
         if problem is not None:
             raise problem
     files, found = plan_files(plan)
@@ -141,9 +146,9 @@ def build_frozen(options: argparse.Namespace, images: list[Path],
     backbone = backbones.build_backbone(options.size, weights)
     if weights is None:
         chosen = np.random.default_rng(options.seed).permutation(len(images))
-        backbones.measure_statistics(backbone, np.stack(
-            [preprocess(read_image(images[index]), options.size)
-             for index in chosen[:STATISTICS_IMAGES]]))
+        backbones.measure_statistics(backbone, load_images(
+            [images[index] for index in chosen[:STATISTICS_IMAGES]],
+            options.size, options.workers, "Statistics"))
     cut, unfrozen = backbones.cut_layer(backbone, options.unfreeze)
     cli.print_note(
         f"weights: {source}; fine-tuning unfreezes the top {unfrozen} "
@@ -247,6 +252,34 @@ def help_fine_tuning(place: Path, task: machines.Task, strategy) -> int:
     return cli.INTERRUPTED if interrupted else cli.DONE
 
 
+def split_leaves(leaves: Leaves, options: argparse.Namespace) -> np.ndarray:
+    """Return each image's part of the split, str (N,).
+
+    One photograph in several classes is left out of all of them, unless
+    --keep-contradictions is given.  Raises UserError where a class has too
+    few leaves.
+    """
+    kept = np.ones(len(leaves.groups), bool)
+    if leaves.contradicting.any() and not options.keep_contradictions:
+        kept = ~leaves.contradicting
+        cli.print_note("these are left out; --keep-contradictions learns "
+                       "from them as well")
+    rows = np.flatnonzero(kept)
+    empty = [name for label, name in enumerate(leaves.dataset.class_names)
+             if label not in leaves.dataset.labels[rows]]
+    if empty:
+        raise UserError(f"{leaves.dataset.root}: no image that is readable, "
+                        "and in no other class as well, in "
+                        + ", ".join(empty))
+    groups = [leaves.groups[row] for row in rows]
+    parts = np.full(len(kept), LEFT_OUT, dtype="<U10")
+    parts[rows] = labels.split_dataset(
+        strata(leaves.dataset.subset(rows), groups, leaves.domains[rows]),
+        groups, options.validation, STOPPING_SHARE, options.seed)
+    check_split(parts, leaves.groups, (TRAINING, STOPPING, VALIDATION))
+    return parts
+
+
 def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     """Go the whole way as the options say; return the exit status.
 
@@ -258,11 +291,10 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     with clock.phase("reading and splitting"):
         folders = [match for path in options.directories
                    for match in expand(path)]
-        dataset, domains, groups, problems = read_leaves(
-            folders, options.groups, options.workers)
-        parts = labels.split_dataset(
-            strata(dataset, groups, domains), groups, options.validation,
-            STOPPING_SHARE, options.seed)
+        leaves = read_leaves(folders, options.groups, options.workers)
+        dataset, domains, groups = (leaves.dataset, leaves.domains,
+                                    leaves.groups)
+        parts = split_leaves(leaves, options)
         training, stopping, validation = (
             dataset.subset(np.flatnonzero(parts == name))
             for name in (TRAINING, STOPPING, VALIDATION))
@@ -271,7 +303,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     augmented = folder / "augmented_directory"
     with clock.phase("augmentation"):
         files, targets = augment(training, domains[parts == TRAINING],
-                                 augmented, options.seed, options.workers)
+                                 augmented, options)
         scenery = scene_of(training, options.size, options.seed,
                            options.workers)
         views, view_targets = plan_views(
@@ -280,6 +312,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
         strange = *plan_views(stopping, [STRANGE_VIEWS] * len(
             stopping.class_names), options.seed), scenery
     counts = {"images": part_counts(parts),
+              "contradicting_images": int(leaves.contradicting.sum()),
               "leaves": part_counts(parts, groups),
               "augmented_images": len(files), "field_views": len(views)}
     print(f"{len(dataset.files)} images of {len(set(groups))} leaves: "
@@ -327,7 +360,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     if learned.interrupted:
         cli.print_error("interrupted; kept are the best weights until then")
         return cli.INTERRUPTED
-    return cli.FAILED if problems else cli.DONE
+    return cli.FAILED if leaves.problems else cli.DONE
 
 
 def layers_or_block(text: str) -> int | str:
@@ -380,6 +413,9 @@ def build_parser() -> cli.Parser:
         help="epochs without progress after which a phase stops")
     add("--weights", default="imagenet", metavar="imagenet|none|FILE",
         help="what the backbone starts from")
+    add("--keep-contradictions", action="store_true",
+        help="also learn from photographs that lie in several classes, "
+             "which are left out otherwise")
     add("--keep-partial", action="store_true",
         help="where Ctrl-C stops fine-tuning, go on with the best weights "
              "until then, to a whole archive")

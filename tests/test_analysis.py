@@ -66,3 +66,20 @@ def test_facts_count_twins_and_what_cannot_be_read():
 @pytest.mark.parametrize("files", [["a/1.jpg"], ["a/1.jpg", "a/1_Flip.jpg"]])
 def test_one_photograph_repeats_nothing(files):
     assert find_repeats(dataset_of(files), [inspect(1, "x")] * 2) == []
+
+
+def test_turned_and_mirrored_images_are_called_so():
+    side = np.random.default_rng(1).integers(0, 256, (16, 16, 3), np.uint8)
+    files = ["a/1.jpg", "a/2.jpg", "a/3.jpg", "b/1.jpg", "b/2.jpg"]
+    views = [side, side[:, ::-1], side, 255 - side, 254 - side // 2 * 2]
+    repeats = find_repeats(dataset_of(files), [
+        Inspection((4, 3), "RGB", digest, view.ravel())
+        for digest, view in zip("xyxzt", views)])
+    assert [(repeat.kind(), list(map(str, repeat.files)))
+            for repeat in repeats] == [
+        ("near-identical", ["b/1.jpg", "b/2.jpg"]),
+        ("turned or mirrored", ["a/1.jpg", "a/3.jpg", "a/2.jpg"])]
+    facts = class_facts(dataset_of(files), [
+        Inspection((4, 3), "RGB", digest, view.ravel())
+        for digest, view in zip("xyxzt", views)], repeats)
+    assert (facts["a"].identical, facts["a"].near_identical) == (2, 3)

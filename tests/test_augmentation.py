@@ -14,8 +14,8 @@ import pytest
 import Augmentation
 from utils import cli, workers
 from utils.class_folders import read_dataset
+from utils.copies import altered_copies
 from utils.images import read_image, write_image
-from utils.labels import altered_copies
 from utils.samples import draw_leaf
 
 PROGRAM = Path(Augmentation.__file__)

@@ -13,8 +13,8 @@ from utils.balancing import (Unreadable, class_targets, link_or_copy,
                              make_copies, plan_balance, plan_files)
 from utils.class_folders import read_dataset
 from utils.cli import UserError
+from utils.copies import altered_copies
 from utils.images import write_image
-from utils.labels import altered_copies
 
 SIX = list(GEOMETRIC)
 

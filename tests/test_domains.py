@@ -6,7 +6,10 @@ import pytest
 from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.domains import (cells, read_domain_groups, read_domains,
-                           strata)
+                           read_leaves, strata)
+from utils.images import write_image
+from utils.samples import draw_leaf
+from utils.workers import Workers
 
 
 def test_one_folder_is_read_as_it_always_was(tree):
@@ -90,8 +93,7 @@ def test_a_csv_of_groups_is_relative_to_each_folder(tree, tmp_path):
     csv.write_text("file,leaf\nA_b/image (1).JPG,x\nA_b/image (2).JPG,x\n")
     dataset, domains = read_domains(folders)
     assert read_domain_groups(csv, dataset, domains, folders) == [
-        "lab: x", "lab: x", "field: x", "field: x",
-        "field: A_b/image (3).JPG"]
+        "lab: x", "lab: x", "field: x", "field: x", None]
     dataset, domains = read_domains(folders[:1])
     assert read_domain_groups(csv, dataset, domains, folders[:1]) == ["x",
                                                                       "x"]
@@ -111,3 +113,60 @@ def test_classes_are_ordered_as_those_of_one_folder(tree):
     alone = read_dataset(tree(counts, "lab"))
     dataset, _ = read_domains([tree(counts, "lab2"), tree(counts, "field")])
     assert dataset.class_names == alone.class_names
+
+
+def leaf(number):
+    """Return a drawn leaf, and others for other numbers."""
+    return draw_leaf("Apple_scab", np.random.default_rng(number), 64)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Return the folder of two classes of photographs that repeat."""
+    first, twice, other = leaf(1), leaf(2), leaf(3)
+    for name, rgb_img in {
+            "a/1.png": first, "a/1 turned.jpg": np.rot90(first).copy(),
+            "a/1_Crop.png": leaf(9), "a/2.png": other, "a/3.png": twice,
+            "b/1.png": np.ascontiguousarray(twice[:, ::-1]),
+            "b/2.png": leaf(4), "b/3.png": leaf(5)}.items():
+        write_image(tmp_path / "images" / name, rgb_img)
+    return tmp_path / "images"
+
+
+def test_leaves_are_found_by_pixels_and_names(photographs, capfd):
+    found = read_leaves([photographs], None, Workers(1))
+    leaves = dict(zip(map(str, found.dataset.files), found.groups))
+    assert len(set(leaves.values())) == 5
+    assert leaves["a/1.png"] == leaves["a/1 turned.jpg"] == leaves[
+        "a/1_Crop.png"]
+    assert leaves["a/3.png"] == leaves["b/1.png"]
+    assert [str(file) for file, contradicts in zip(
+        found.dataset.files, found.contradicting) if contradicts] == [
+            "a/3.png", "b/1.png"]
+    assert "photographs in several classes: 1, in 2 images ('a/3.png' " \
+        "and 'b/1.png'" in capfd.readouterr().err
+
+
+def test_a_csv_adds_to_what_the_pixels_say(photographs, tmp_path, capfd):
+    path = tmp_path / "leaves.csv"
+    path.write_text("file,leaf\na/1.png,x\na/2.png,y\nb/2.png,z\n"
+                    "b/3.png,z\na/1 turned.jpg,y\n")
+    found = read_leaves([photographs], path, Workers(1))
+    leaves = dict(zip(map(str, found.dataset.files), found.groups))
+    # "a/1" turned is in the CSV on the leaf of "a/2".
+    assert {leaves[name] for name in (
+        "a/1.png", "a/1 turned.jpg", "a/1_Crop.png", "a/2.png")} == {"x"}
+    assert leaves["b/2.png"] == leaves["b/3.png"] == "z"
+    assert leaves["a/3.png"] == leaves["b/1.png"]
+    assert len(set(leaves.values())) == 3
+    notes = capfd.readouterr().err
+    assert "1 times two leaves of the CSV share a photograph" in notes
+    assert "2 of 8 images have no row ('a/3.png')" in notes
+
+
+def test_copies_that_keras_has_made_are_said_to_be_unknown(
+        photographs, tmp_path, capfd):
+    (photographs / "a" / "2.png").rename(photographs / "a" / "aug_0_77.png")
+    read_leaves([photographs], None, Workers(1))
+    assert ("1 images are named as copies that Keras has made "
+            "('a/aug_0_77.png')" in capfd.readouterr().err)

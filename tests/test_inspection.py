@@ -10,8 +10,8 @@ from PIL import Image
 
 from utils import inspection
 from utils.cli import UserError
+from utils.copies import linked_copies
 from utils.inspection import inspect_image, make_thumbnail, near_identical
-from utils.labels import linked_copies
 
 
 def picture(seed, size=256):
@@ -31,6 +31,13 @@ def saved_again(image, quality):
         cv2.IMREAD_COLOR)
 
 
+def eight_views(images):
+    """Return images (..., H, W, 3) in all orientations, themselves first."""
+    transposed = np.swapaxes(images, -3, -2)
+    return [view[..., ::down, ::right, :] for view in (images, transposed)
+            for down in (1, -1) for right in (1, -1)]
+
+
 def group(images, names=None):
     """Return near_identical as numbers, in the order of meeting."""
     linked = None if names is None else linked_copies(
@@ -48,6 +55,83 @@ def test_the_same_photograph_is_one_group_and_others_are_not():
                       0, 1, 0, 0, 1, 2]
 
 
+@pytest.mark.parametrize("size", [(256, 256), (200, 150), (131, 77)])
+def test_turned_and_mirrored_copies_are_the_same_photograph(size):
+    images = []
+    for seed in (1, 2):
+        views = eight_views(cv2.resize(picture(seed), size))
+        # Each is saved or scaled otherwise, as tools leave them.
+        images += [saved_again(np.ascontiguousarray(view), 60)
+                   for view in views]
+        images += [cv2.resize(view, (90, 90), interpolation=cv2.INTER_AREA)
+                   for view in views]
+    assert group(images) == [0] * 16 + [1] * 16
+
+
+def on_table(leaf, side, ground, place=(0.5, 0.5)):
+    """Return a leaf of so many pixels on a plain table of 1600x1200."""
+    image = np.full((1200, 1600, 3), ground, np.uint8)
+    small = cv2.resize(leaf, (side, side), interpolation=cv2.INTER_AREA)
+    mask = cv2.circle(np.zeros((side, side), np.uint8),
+                      (side // 2, side // 2), side // 2, 1, -1) > 0
+    top, left = (round(share * (whole - side)) for share, whole in
+                 zip(place, (1200, 1600)))
+    image[top:top + side, left:left + side][mask] = small[mask]
+    return image
+
+
+@pytest.mark.parametrize("side, ground", [
+    (300, 235), (160, 120), (100, 20), (60, 235)])
+def test_small_leaves_on_a_plain_table_are_told_apart(side, ground, tmp_path):
+    thumbnails = []
+    for seed in range(6):
+        leaf = picture(seed)
+        image = on_table(leaf, side, ground)
+        turned = np.ascontiguousarray(np.rot90(image, seed)[:, ::-1])
+        half = cv2.resize(image, (800, 600), interpolation=cv2.INTER_AREA)
+        for number, (view, quality) in enumerate((
+                (image, 95), (turned, 60), (half, 60))):
+            path = tmp_path / f"{seed}_{number}.jpg"
+            # Of 30 pixels a JPEG keeps too little colour to tell.
+            Image.fromarray(view).save(path, quality=(
+                90 if side == 60 and number == 2 else quality))
+            thumbnails.append(inspect_image(path).thumbnail)
+    groups = near_identical(np.stack(thumbnails))
+    assert groups.tolist() == np.repeat(groups[::3], 3).tolist()
+    assert len(set(groups)) == 6
+
+
+def test_a_leaf_that_fills_the_image_is_made_small_as_a_whole():
+    for seed in range(20):
+        image = picture(seed)
+        assert (make_thumbnail(image) == cv2.resize(
+            image, (16, 16), interpolation=cv2.INTER_AREA).ravel()).all()
+    blank = np.full((90, 70, 3), 7, np.uint8)
+    assert (make_thumbnail(blank) == 7).all()
+
+
+def test_only_what_was_not_turned_where_that_is_asked_for():
+    view, *others = eight_views(picture(1))
+    thumbnails = np.stack([make_thumbnail(np.ascontiguousarray(image))
+                           for image in (view, *others, view)])
+    assert len(set(near_identical(thumbnails, turned=False))) == 8
+    assert len(set(near_identical(thumbnails))) == 1
+
+
+@pytest.mark.parametrize("side", [2, 4, 16])
+def test_a_signature_sees_no_orientation_and_no_more_than_there_is(side):
+    rng = np.random.default_rng(side)
+    images = rng.integers(0, 256, (40, side, side, 3)).astype(np.float32)
+    views = eight_views(images)
+    found = inspection.signatures(np.concatenate(views)).reshape(
+        8, 40, -1).astype(float)
+    assert np.abs(found - found[0]).max() < 0.01
+    gaps = np.min([((view[:, None] - images) ** 2).sum(axis=(2, 3, 4))
+                   for view in views], axis=0) ** 0.5
+    seen = np.linalg.norm(found[0][:, None] - found[0], axis=2)
+    assert (seen <= gaps + 0.1).all() and seen.mean() > 0.3 * gaps.mean()
+
+
 def test_forty_different_pictures_are_forty_groups():
     assert group([picture(seed, 64) for seed in range(40)]) == list(range(40))
 
@@ -58,7 +142,7 @@ def test_one_image_is_a_group():
 
 def test_altered_copies_join_their_original_by_name():
     first, second = picture(1), picture(2)
-    assert group([first, second, cv2.flip(first, 1), cv2.flip(first, 0)],
+    assert group([first, second, picture(3), picture(4)],
                  ["c/a.jpg", "c/b.jpg", "c/a_Flip.jpg", "d/a_Flip.jpg"]) == [
                      0, 1, 0, 2]
 
@@ -78,16 +162,22 @@ def test_groups_are_those_that_comparing_every_pair_gives(
     # Few values a thumbnail, so that many pairs are just near enough.
     monkeypatch.setattr(inspection, "BLOCK", block)
     rng = np.random.default_rng(spread)
-    thumbnails = rng.integers(0, 24, (60, 40)) // 8 * spread
-    thumbnails[::3] = thumbnails[1::3] + rng.integers(0, 3, (20, 40))
+    thumbnails = rng.integers(0, 24, (60, 48)) // 8 * spread
+    thumbnails[::3] = thumbnails[1::3] + rng.integers(0, 3, (20, 48))
     thumbnails = thumbnails.astype(np.uint8)
-    gaps = thumbnails[:, None].astype(float) - thumbnails
-    near = (gaps ** 2).mean(axis=2) <= inspection.NEAR ** 2
-    while (wider := near @ near).sum() > near.sum():
-        near = wider
-    groups = near_identical(thumbnails)
-    assert (np.equal.outer(groups, groups) == near).all()
-    assert set(groups) <= set(range(60)) and (groups[groups] == groups).all()
+    for turned in (False, True):
+        views = np.stack([
+            view.reshape(60, 48) for view in eight_views(
+                thumbnails.reshape(60, 4, 4, 3))[:8 if turned else 1]])
+        views = views.astype(float)
+        gaps = views[:, :, None] - thumbnails
+        near = (gaps ** 2).mean(axis=3).min(axis=0) <= inspection.NEAR ** 2
+        while (wider := near @ near).sum() > near.sum():
+            near = wider
+        found = near_identical(thumbnails, turned=turned)
+        assert (np.equal.outer(found, found) == near).all()
+        assert set(found) <= set(range(60))
+        assert (found[found] == found).all()
 
 
 @pytest.mark.parametrize("noise, groups", [(2, 1), (5, 100)])

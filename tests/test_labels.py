@@ -1,6 +1,5 @@
 """utils/labels.py: class and plant names, leaf groups, and the split."""
 
-import csv
 from collections import Counter
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from utils import labels
 from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.labels import LEFT_OUT, STOPPING, TRAINING, VALIDATION
-from utils.tables import write_csv
 
 CLASS_NAMES = ("a", "b", "c")
 
@@ -22,68 +20,6 @@ def test_a_subset_keeps_the_class_names(tree):
     assert part.files == (Path("A_c/image (1).JPG"),)
     assert part.class_names == ("A_b", "A_c")
     assert part.counts().tolist() == [0, 1]
-
-
-def test_altered_copies_are_known_by_name_and_original():
-    files = [Path(name) for name in (
-        "c/a.JPG", "c/a_Flip.JPG", "c/a_Rotate_2.JPG", "c/a_Flip_Crop.JPG",
-        "d/a_Flip.JPG", "c/Crop.JPG", "c/b_Flip.JPG", "c/a_Flipped.JPG")]
-    assert labels.altered_copies(files) == dict.fromkeys(files[1:4], files[0])
-
-
-@pytest.fixture
-def dataset(tree):
-    """Return two classes of three images and an altered copy."""
-    folder = tree({"A_b": 3, "A_c": 3})
-    (folder / "A_b" / "image (1)_Flip.JPG").touch()
-    return read_dataset(folder)
-
-
-def test_groups_are_read_by_file_and_copies_follow(dataset, tmp_path):
-    path = tmp_path / "groups.csv"
-    path.write_text("\ufeffleaf,more,file\nL1,x,A_b/image (1).JPG\n"
-                    "L1,x,./A_b/image (2).JPG\n,x,A_c/image (1).JPG\n"
-                    "L9,x,A_b/gone.JPG\n", encoding="utf-8")
-    groups = dict(zip(map(str, dataset.files),
-                      labels.read_groups(path, dataset), strict=True))
-    assert groups == {
-        "A_b/image (1).JPG": "L1", "A_b/image (1)_Flip.JPG": "L1",
-        "A_b/image (2).JPG": "L1", **{name: name for name in (
-            "A_b/image (3).JPG", "A_c/image (1).JPG", "A_c/image (2).JPG",
-            "A_c/image (3).JPG")}}
-
-
-@pytest.mark.parametrize("escape", [True, False])
-def test_groups_know_names_as_our_tables_write_them(tree, tmp_path, escape):
-    folder = tree({"=A_b": 2, "A_\x1bc": 2})
-    dataset = read_dataset(folder)
-    rows = [(file.as_posix(), f"L{index}")
-            for index, file in enumerate(dataset.files)]
-    path = tmp_path / "groups.csv"
-    if escape:
-        write_csv(path, ("file", "leaf"), rows)
-        assert "\x1b" not in path.read_text()
-    else:
-        with open(path, "w", newline="") as lines:
-            csv.writer(lines).writerows([("file", "leaf"), *rows])
-    assert labels.read_groups(path, dataset) == ["L0", "L1", "L2", "L3"]
-
-
-@pytest.mark.parametrize("content, reason", [
-    (b"", "needs the columns file,leaf"),
-    (b"file;leaf\n", "needs the columns file,leaf"),
-    (b"file,leaf\n", "names no image"),
-    (b"file,leaf\nimage (1).JPG,1\n", "names no image"),
-    (b"file,leaf\n\xff\xfe,1\n", "not readable as a CSV file"),
-    (b"file,leaf\n" + b"x" * 200_000, "not readable as a CSV file"),
-    (None, "not readable as a CSV file")])
-def test_groups_that_cannot_be_used_are_refused(
-        dataset, tmp_path, content, reason):
-    path = tmp_path / "groups.csv"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=reason):
-        labels.read_groups(path, dataset)
 
 
 def make_leaves(seed, leaves=30, most=7):

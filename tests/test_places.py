@@ -20,7 +20,7 @@ from utils.files import is_whole, only_run, whole_file
 from utils.folders import empty_folders, find_images
 from utils.images import read_image, write_image
 from utils.inspection import inspect_image
-from utils.labels import read_groups
+from utils.groups import read_groups
 from utils.output_tree import check_place, files_below, remove
 from utils.places import path_of
 
@@ -226,10 +226,10 @@ def test_what_others_write_meanwhile_is_seen(bucket):
 def test_groups_are_read(store):
     dataset = read_dataset(fill(store / "images"))
     put(store / "leaves.csv", b"file,leaf\nApple_rust/image (1).JPG,one\n")
-    assert read_groups(store / "leaves.csv", dataset)[:2] == [
-        "one", "Apple_rust/image (2).JPG"]
+    assert read_groups(store / "leaves.csv", [dataset])[0][:2] == [
+        "one", None]
     with pytest.raises(UserError, match="none.csv: not readable as a CSV"):
-        read_groups(store / "none.csv", dataset)
+        read_groups(store / "none.csv", [dataset])
 
 
 def test_several_folders_of_a_store_are_one_dataset(bucket, tmp_path):

@@ -17,8 +17,8 @@ from tiny import SMALL
 import train
 from utils import cli, field_views, files, labels
 from utils.cli import UserError
+from utils.copies import original_of
 from utils.images import natural_key, read_image, write_image
-from utils.labels import original_of
 from utils.learnings import Learnings
 from utils.samples import draw_leaf
 
@@ -263,6 +263,52 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
     assert len(seen["training"]) == 60 and seen["stopping"]
     for part in ("training", "stopping", "scenery"):
         assert seen[part] and not any(map(is_marked, seen[part]))
+
+
+@pytest.mark.parametrize("flags, left_out", [
+    ([], 2), (["--keep-contradictions"], 0)])
+def test_a_photograph_in_two_classes_is_left_out_or_kept(
+        leaves, tmp_path, monkeypatch, capfd, flags, left_out):
+    folder = leaves({"Apple_rust": 4, "Apple_scab": 4})
+    twice = draw_leaf("Apple_rust", np.random.default_rng(99), 32)
+    write_image(folder / "Apple_rust" / "x.png", twice)
+    write_image(folder / "Apple_scab" / "y.png",
+                np.ascontiguousarray(np.rot90(twice)))
+    found = {}
+
+    def stop(options, images, folder):
+        raise UserError("enough")
+
+    def split(found_leaves, options):
+        found["parts"] = train_split(found_leaves, options)
+        found["leaves"] = found_leaves
+        return found["parts"]
+
+    train_split = train.split_leaves
+    monkeypatch.setattr(train, "split_leaves", split)
+    monkeypatch.setattr(train, "build_frozen", stop)
+    assert run(folder, "--output", tmp_path / "learnings.zip", *flags) == 1
+    notes = capfd.readouterr().err
+    assert "in several classes: 1, in 2 images" in notes
+    assert ("--keep-contradictions" in notes) == bool(left_out)
+    parts, files = found["parts"], found["leaves"].dataset.files
+    assert (parts == labels.LEFT_OUT).sum() == left_out
+    ours = {part for part, file in zip(parts.tolist(), files)
+            if file.stem in "xy"}
+    assert len(ours) == 1 and (ours == {labels.LEFT_OUT}) == bool(left_out)
+
+
+def test_a_class_of_contradictions_alone_is_refused(
+        leaves, tmp_path, capfd):
+    folder = leaves({"Apple_rust": 4, "Apple_scab": 4})
+    for number in range(4):
+        write_image(folder / "Grape_Esca" / f"{number}.png", read_image(
+            folder / "Apple_rust" / f"{number}.png"))
+    leaves({"Apple_rust": 9})
+    assert run(folder, "--output", tmp_path / "learnings.zip") == 1
+    error = capfd.readouterr().err
+    assert error.count("error:") == 1
+    assert "class Grape_Esca has no image" in error
 
 
 def test_several_folders_weigh_the_same_in_a_class(leaves, tmp_path,

@@ -96,6 +96,23 @@ def test_few_items_stay_in_this_process():
     assert results_of(8, []) == ([], set())
 
 
+def size_and_process(path):
+    return path.stat().st_size, os.getpid()
+
+
+@pytest.mark.parametrize("count, several", [(12, True), (2, False)])
+def test_few_large_files_are_worth_processes(tmp_path, monkeypatch, count,
+                                             several):
+    monkeypatch.setattr(workers, "BYTES_WORTH_A_PROCESS", 2000)
+    for number in range(count):
+        (tmp_path / str(number)).write_bytes(bytes(500 + number))
+    sizes, processes = zip(*map_items(
+        size_and_process, [tmp_path / str(number) for number in
+                           range(count)], Workers(2)))
+    assert sizes == tuple(range(500, 500 + count))
+    assert (os.getpid() not in processes) == several
+
+
 def test_results_come_while_later_items_are_waiting():
     seen = []
     results = map_items(seen.append, MANY, Workers(1))

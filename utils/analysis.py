@@ -12,24 +12,30 @@ from pathlib import Path
 import numpy as np
 
 from utils.cli import UserError
+from utils.copies import altered_copies
 from utils.inspection import Inspection, near_identical
-from utils.labels import Dataset, altered_copies
+from utils.labels import Dataset
+
+# How alike the images of a repeat are, the most alike first.
+KINDS = "identical", "near-identical", "turned or mirrored"
 
 
 @dataclass(frozen=True)
 class Repeat:
     """Files that show one photograph, byte-identical ones together.
 
-    files, class_names, digests: (N,), N > 1.
+    files, class_names, digests: (N,), N > 1.  turned: some show it turned
+    or mirrored.
     """
 
     files: tuple[Path, ...]
     class_names: tuple[str, ...]
     digests: tuple[str, ...]
+    turned: bool = False
 
     def kind(self) -> str:
-        """Return "identical" (all the same bytes) or "near-identical"."""
-        return "near-" * (len(set(self.digests)) > 1) + "identical"
+        """Return KINDS's word: "identical" where all bytes are the same."""
+        return KINDS[2 if self.turned else len(set(self.digests)) > 1]
 
     def crosses_classes(self) -> bool:
         """Tell whether they lie in several classes."""
@@ -42,8 +48,8 @@ class ClassFacts:
 
     count: readable images.  unreadable: the other files.
     sizes, modes: how many images are "256x256" and "RGB".
-    identical, near_identical: images with such a twin in the class;
-    elsewhere: with either in another class.
+    identical, near_identical: images with such a twin in the class, the
+    latter also turned or mirrored; elsewhere: with any in another class.
     """
 
     count: int = 0
@@ -61,32 +67,40 @@ def find_repeats(dataset: Dataset, inspections: Sequence[Inspection]
 
     Altered copies are left out: that they repeat their original is meant.
     """
-    copies = altered_copies(dataset.files)
+    copies = altered_copies(dataset.files, dataset.classes())
     originals = [index for index, file in enumerate(dataset.files)
                  if file not in copies]
     if not originals:
         return []
-    groups = near_identical(np.stack(
-        [inspections[index].thumbnail for index in originals]))
+    thumbnails = np.stack(
+        [inspections[index].thumbnail for index in originals])
     members = defaultdict(list)
-    for index, group in zip(originals, groups.tolist()):
-        members[group].append(index)
+    for place, group in enumerate(near_identical(thumbnails).tolist()):
+        members[group].append(place)
+    members = [places for places in members.values() if len(places) > 1]
+    if not members:
+        return []
+    # Which of these are still together where none is turned?
+    repeated = np.concatenate(members)
+    unturned = dict(zip(repeated.tolist(), near_identical(
+        thumbnails[repeated], turned=False).tolist()))
     repeats = []
-    for indices in members.values():
-        if len(indices) > 1:
-            first = {}
-            for index in indices:
-                first.setdefault(inspections[index].digest, index)
-            # In the order of the data set, each with those like it.
-            indices.sort(key=lambda index: (
-                first[inspections[index].digest], index))
-            repeats.append(Repeat(
-                tuple(dataset.files[index] for index in indices),
-                tuple(dataset.class_names[dataset.labels[index]]
-                      for index in indices),
-                tuple(inspections[index].digest for index in indices)))
+    for places in members:
+        indices = [originals[place] for place in places]
+        first = {}
+        for index in indices:
+            first.setdefault(inspections[index].digest, index)
+        # In the order of the data set, each with those like it.
+        indices.sort(key=lambda index: (
+            first[inspections[index].digest], index))
+        repeats.append(Repeat(
+            tuple(dataset.files[index] for index in indices),
+            tuple(dataset.class_names[dataset.labels[index]]
+                  for index in indices),
+            tuple(inspections[index].digest for index in indices),
+            len({unturned[place] for place in places}) > 1))
     return sorted(repeats, key=lambda repeat: (
-        not repeat.crosses_classes(), repeat.kind()))
+        not repeat.crosses_classes(), KINDS.index(repeat.kind())))
 
 
 def class_facts(dataset: Dataset,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from utils.figures import drawable, shortened
-from utils.images import read_image, shrink
+from utils.images import read_reduced, shrink
 from utils.leaf import find_leaf, on_white
 from utils.learnings import UNKNOWN, Prediction
 from utils.lesions import find_lesions
@@ -27,7 +27,7 @@ def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
                            layout="constrained", facecolor="white")
     parts = figure.subfigures(len(results), 1, squeeze=False)[:, 0]
     for part, (path, prediction) in zip(parts, results):
-        rgb_img = shrink(read_image(path), LONGEST_SIDE)
+        rgb_img = shrink(read_reduced(path, LONGEST_SIDE), LONGEST_SIDE)
         looked = looked_at(rgb_img, prediction)
         *images, bars = part.subplots(
             1, 4, gridspec_kw={"width_ratios": (1, 1, 1, 1.1)})

@@ -14,7 +14,7 @@ import numpy as np
 
 from utils import cli
 from utils.evaluation import wilson_interval
-from utils.images import preprocess, read_image
+from utils.images import preprocess, read_reduced, shrink
 from utils.labels import Dataset
 from utils.leaf import leaf_mask
 from utils.litert import Network
@@ -27,6 +27,8 @@ MARGIN = 0.03
 MOST = 500               # images looked at: their interval is +-4 % at most
 BORDER = ((0, 0), (0, 0.5), (0, 1), (0.5, 0), (0.5, 1), (1, 0), (1, 0.5),
           (1, 1))        # places of the border pixels, in parts of the sides
+BORDER_SIDE = 256        # pixels of the longer side, at most
+LONGEST = 512            # likewise, where leaf and ground are masked
 TREES = 100              # of the random forest that sees the border alone
 # Shares of what the whole image gives beyond chance, from which on a part
 # of it counts as read.
@@ -139,7 +141,8 @@ def look_at_parts(path: Path, network: Network, size: int
     """Return whether there is a leaf, and what each of masked_views is said
     to be: int (3,).
     """
-    rgb_img = read_image(path)
+    longest = max(LONGEST, 4 * size)
+    rgb_img = shrink(read_reduced(path, longest), longest)
     mask = leaf_mask(rgb_img)
     logits, *_ = network(np.stack([preprocess(view, size) for view in
                                    masked_views(rgb_img, mask)]))
@@ -161,13 +164,18 @@ def masked_views(rgb_img: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
 
 def border_colours(part: Dataset, workers: Workers) -> np.ndarray:
     """Return the colours of each image's BORDER, uint8 (N, 24)."""
-    return np.stack(list(without_errors(map_items(
-        border_of, part.paths(), workers, in_threads=True))))
+    return np.stack(list(without_errors(cli.progress(map_items(
+        border_of, part.paths(), workers, in_threads=True),
+        len(part.files), "Border pixels"))))
 
 
 def border_of(path: Path) -> np.ndarray:
-    """Return the colours of an image's BORDER, uint8 (24,)."""
-    rgb_img = read_image(path)
+    """Return the colours of an image's BORDER, uint8 (24,).
+
+    Of a large image that of BORDER_SIDE pixels: one pixel of 12 million is
+    noise for the most part.
+    """
+    rgb_img = shrink(read_reduced(path, 2 * BORDER_SIDE), BORDER_SIDE)
     last = np.array(rgb_img.shape[:2]) - 1
     rows, columns = np.rint(np.array(BORDER) * last).astype(int).T
     return rgb_img[rows, columns].ravel()

@@ -13,9 +13,11 @@ import numpy as np
 from utils import cli
 from utils.alterations import GEOMETRIC, alter
 from utils.cli import UserError
+from utils.copies import altered_copies
 from utils.files import is_whole, unwritable, whole_file
-from utils.images import check_image, read_image, write_image
-from utils.labels import Dataset, altered_copies
+from utils.images import (check_image, read_image, read_reduced, shrink,
+                          write_image)
+from utils.labels import Dataset
 from utils.marks import COPY, mark_line
 from utils.places import is_local
 from utils.workers import Workers, WorkersDied, map_items
@@ -69,7 +71,7 @@ def plan_balance(dataset: Dataset, targets: Sequence[int], seed: int,
     altered copies among the dataset's).
     """
     if copies is None:
-        copies = altered_copies(dataset.files)
+        copies = altered_copies(dataset.files, dataset.classes())
     taken = {str(file).casefold() for file in dataset.files}
     originals = {str(file).casefold() for file in dataset.files
                  if file not in copies}
@@ -137,9 +139,13 @@ def plan_files(plan: list[Copies]) -> tuple[list[Path], np.ndarray]:
                       for _ in copies.files()], int))
 
 
-def read_leaf(path: Path) -> np.ndarray:
-    """Return an image, RGB uint8; UserError where it can't be altered."""
-    rgb_img = read_image(path)
+def read_leaf(path: Path, longest: int | None = None) -> np.ndarray:
+    """Return an image, RGB uint8; UserError where it can't be altered.
+
+    longest: pixels of its longer side, at most.
+    """
+    rgb_img = (read_image(path) if longest is None else
+               shrink(read_reduced(path, longest), longest))
     check_sides(path, rgb_img.shape[:2])
     return rgb_img
 
@@ -155,10 +161,12 @@ class Unreadable(UserError):
     """A source image that can't be read, or not be altered."""
 
 
-def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> None:
+def make_copies(copies: Copies, root: Path, output: Path, seed: int,
+                longest: int | None = None) -> None:
     """Write an original and its altered copies, where they are not there.
 
-    root is output where a folder is balanced in place.
+    root is output where a folder is balanced in place.  longest: pixels of
+    the altered copies' longer side, at most; None: that of the original.
     Raises Unreadable, and UserError where output can't be written.
     """
     missing = [(alteration, file) for alteration, file in copies.altered
@@ -169,7 +177,7 @@ def make_copies(copies: Copies, root: Path, output: Path, seed: int) -> None:
         return
     try:
         if missing:
-            rgb_img = read_leaf(root / copies.source)
+            rgb_img = read_leaf(root / copies.source, longest)
         else:
             # There is nothing to alter, but it may be torn.
             check_sides(root / copies.source,
@@ -247,12 +255,14 @@ def copy_object(source: Path, target: Path) -> None:
 
 
 def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
-               workers: Workers) -> Iterator[UserError | None]:
+               workers: Workers, longest: int | None = None
+               ) -> Iterator[UserError | None]:
     """Carry a plan out; yield why nothing was made of a source, or None.
 
-    Raises UserError where output can't be written.
+    longest: see make_copies.  Raises UserError where output can't be written.
     """
-    make = partial(make_copies, root=root, output=output, seed=seed)
+    make = partial(make_copies, root=root, output=output, seed=seed,
+                   longest=longest)
     results = map_items(make, plan, workers,
                         name_of=lambda copies: root / copies.source)
     for result in cli.progress(results, len(plan), "Altering"):

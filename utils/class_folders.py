@@ -15,9 +15,10 @@ from utils import cli
 from utils.class_names import (CONTAINERS, class_key, clean_name,
                                name_class, rendering_of, split_of, words_of)
 from utils.cli import UserError
+from utils.copies import altered_copies
 from utils.folders import Found, say_left_out, search
 from utils.images import natural_key
-from utils.labels import Dataset, altered_copies
+from utils.labels import Dataset
 from utils.places import path_of, resolved
 
 # So many times as many images lie in a folder's only folder before those

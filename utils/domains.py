@@ -3,7 +3,7 @@
 A domain is a folder of them: laboratory, orchard, telephone.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +13,12 @@ from utils.balancing import check_sides
 from utils.class_folders import read_dataset, splits_of
 from utils.class_names import TEST, class_key
 from utils.cli import UserError
+from utils.copies import linked_copies, nameless_copies
+from utils.groups import contradictions, join_groups, read_groups
 from utils.images import natural_key
 from utils.inspection import (Inspection, inspect_dataset, inspect_image,
                               near_identical)
-from utils.labels import MIN_LEAVES, Dataset, linked_copies, read_groups
+from utils.labels import MIN_LEAVES, Dataset
 from utils.places import common_folder, is_inside, resolved
 from utils.workers import Workers
 
@@ -28,12 +30,28 @@ def inspect_leaf(path: Path) -> Inspection:
     return inspection
 
 
-def read_leaves(folders: list[Path], groups: Path | None, workers: Workers
-                ) -> tuple[Dataset, np.ndarray, list[str], list[UserError]]:
-    """Return the readable images, domain and leaf of each, and problems.
+@dataclass(frozen=True)
+class Leaves:
+    """What there is to learn from: N images, and what is known of them.
 
-    Each problem is printed.  Without a CSV of groups a leaf is a cluster of
-    near-identical images.
+    domains: int (N,), the index of the folder of each.  groups: its leaf.
+    contradicting: bool (N,), whether one photograph is in several classes.
+    problems: why other images can't be read.
+    """
+
+    dataset: Dataset
+    domains: np.ndarray
+    groups: list[str]
+    contradicting: np.ndarray
+    problems: list[UserError]
+
+
+def read_leaves(folders: list[Path], groups: Path | None, workers: Workers
+                ) -> Leaves:
+    """Return the readable images and which of them show one leaf.
+
+    Each problem is printed.  A leaf is a cluster of near-identical images,
+    turned ones and altered copies among them, and what a CSV of groups adds.
     """
     dataset, domains = read_domains(folders)
     found, good = inspect_dataset(dataset, workers, inspect_leaf)
@@ -43,14 +61,41 @@ def read_leaves(folders: list[Path], groups: Path | None, workers: Workers
         raise UserError(f"{dataset.root}: has one class only "
                         f"({dataset.class_names[dataset.labels[0]]}); "
                         "learning takes at least two")
-    if groups is not None:
-        return dataset, domains, read_domain_groups(
-            groups, dataset, domains, folders), problems
+    links = linked_copies(dataset.files, dataset.classes())
     clusters = near_identical(
-        np.stack([found[index].thumbnail for index in good]),
-        linked_copies(dataset.files))
-    leaves = [dataset.files[first].as_posix() for first in clusters]
-    return dataset, domains, leaves, problems
+        np.stack([found[index].thumbnail for index in good]), links)
+    names = ([None] * len(dataset.files) if groups is None else
+             read_domain_groups(groups, dataset, domains, folders))
+    nameless = nameless_copies(dataset.files)
+    if nameless and groups is None:
+        cli.print_note(
+            f"{len(nameless)} images are named as copies that Keras has made "
+            f"({str(nameless[0])!r}), but not of which photograph: --groups "
+            "tells which belong together")
+    return Leaves(dataset, domains,
+                  join_groups(clusters, names, dataset.files),
+                  find_contradictions(dataset, clusters), problems)
+
+
+def find_contradictions(dataset: Dataset, clusters: np.ndarray) -> np.ndarray:
+    """Return which images lie in several classes, bool (N,), and say so.
+
+    clusters: int (N,), equal for images that show the same photograph.
+    """
+    contradicting = np.zeros(len(dataset.files), bool)
+    found = contradictions(clusters, dataset.labels)
+    for members in found:
+        contradicting[members] = True
+    if found:
+        first, second = found[0][0], next(
+            member for member in found[0]
+            if dataset.labels[member] != dataset.labels[found[0][0]])
+        cli.print_note(
+            f"photographs in several classes: {len(found)}, in "
+            f"{contradicting.sum()} images "
+            f"({str(dataset.files[first])!r} and "
+            f"{str(dataset.files[second])!r}; Distribution.py names all)")
+    return contradicting
 
 
 def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
@@ -112,21 +157,29 @@ def without_test(dataset: Dataset) -> Dataset:
 
 
 def read_domain_groups(csv: Path, dataset: Dataset, domains: np.ndarray,
-                       folders: list[Path]) -> list[str]:
-    """Return each image's leaf from a CSV: see labels.read_groups.
+                       folders: list[Path]) -> list[str | None]:
+    """Return each image's leaf from a CSV, or None: see groups.read_groups.
 
     Files in it are relative to the folder in which the image was found.
     """
     if len(folders) == 1:
-        return read_groups(csv, dataset)
-    places = [resolved(folder).relative_to(dataset.root)
-              for folder in folders]
-    own = replace(dataset, files=tuple(
-        file.relative_to(places[domain])
-        for file, domain in zip(dataset.files, domains)))
-    # The leaf of one name in two folders is two leaves.
-    return [f"{places[domain].as_posix()}: {leaf}" for leaf, domain in
-            zip(read_groups(csv, own), domains)]
+        return read_groups(csv, [dataset])[0]
+    parts, rows = [], []
+    for domain, folder in enumerate(folders):
+        own = np.flatnonzero(domains == domain)
+        place = resolved(folder)
+        below = place.relative_to(dataset.root)
+        parts.append(replace(
+            dataset.subset(own), root=place, files=tuple(
+                dataset.files[index].relative_to(below) for index in own)))
+        rows.append(own)
+    leaves: list[str | None] = [None] * len(dataset.files)
+    for own, part, found in zip(rows, parts, read_groups(csv, parts)):
+        name = part.root.relative_to(dataset.root).as_posix()
+        for index, leaf in zip(own, found):
+            # The leaf of one name in two folders is two leaves.
+            leaves[index] = None if leaf is None else f"{name}: {leaf}"
+    return leaves
 
 
 def cells(dataset: Dataset, domains: np.ndarray) -> Dataset:

@@ -10,9 +10,9 @@ from utils.backbone import to_litert
 from utils.calibration import fit_temperature
 from utils.evaluation import log_loss
 from utils.familiarity import Familiarity, fit_familiarity, least_familiar
-from utils.features import all_outputs, answers
+from utils.features import all_outputs, answers, load_images
 from utils.field_views import Scenery, View
-from utils.images import preprocess, read_image
+from utils.images import preprocess
 from utils.labels import Dataset
 from utils.learnings import looks, softmax
 from utils.workers import Workers
@@ -55,8 +55,8 @@ def export(network, training: Dataset, stopping: Dataset, strange: tuple,
     their labels, and their scenery.
     """
     rng = np.random.default_rng(seed)
-    examples = np.stack([preprocess(read_image(path), size) for path in
-                         training.drawn(RANGE_IMAGES, rng).paths()])
+    examples = load_images(training.drawn(RANGE_IMAGES, rng).paths(), size,
+                           workers, "Ranges")
     forms = {"float32": to_litert(network),
              "int8": to_litert(network, examples)}
     outputs, figures = {}, {}

@@ -9,7 +9,7 @@ import numpy as np
 
 from utils import cli
 from utils.field_views import Scenery, View
-from utils.images import preprocess, read_image
+from utils.images import preprocess, read_for
 from utils.litert import Network
 from utils.workers import Workers, map_items, without_errors
 
@@ -47,8 +47,16 @@ def load_image(image: Path | View, size: int, scenery: Scenery | None = None
     scenery: of the views.  Raises UserError where it can't be read.
     """
     rgb_img = (image.draw(scenery) if isinstance(image, View)
-               else read_image(image))
+               else read_for(image, size))
     return preprocess(rgb_img, size)[np.newaxis]
+
+
+def load_images(paths: Sequence[Path], size: int, workers: Workers,
+                title: str) -> np.ndarray:
+    """Return files preprocessed, float32 (N, size, size, 3)."""
+    return np.concatenate(list(cli.progress(without_errors(map_items(
+        partial(load_image, size=size), paths, workers, in_threads=True)),
+        len(paths), title)))
 
 
 def all_outputs(model: bytes, images: Sequence[Path], size: int,

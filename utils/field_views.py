@@ -15,7 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.images import read_image, shrink
+from utils import cli
+from utils.images import read_reduced, shrink
 from utils.labels import Dataset
 from utils.leaf import find_leaf
 from utils.lesions import find_lesions
@@ -107,7 +108,8 @@ def set_scene(leaves: list[tuple[str, Cutout]], size: int,
     return Scenery(
         size, recipients,
         np.array([leaf.tone for leaf in cutouts]).reshape(-1, 2, 3),
-        [draw_foliage(cutouts, size, rng) for _ in range(GROUNDS)],
+        list(cli.progress((draw_foliage(cutouts, size, rng)
+                           for _ in range(GROUNDS)), GROUNDS, "Grounds")),
         [draw_noise(size, 1, 4, rng) for _ in range(SHADES)])
 
 
@@ -344,14 +346,15 @@ def scene_of(part: Dataset, size: int, seed: int, workers: Workers
     cutouts = without_errors(map_items(
         cut_out_file, [part.root / part.files[row] for row in rows], workers,
         in_threads=True))
-    leaves = [(part.plants[part.labels[row]], leaf)
-              for row, leaf in zip(rows, cutouts) if leaf is not None]
+    leaves = [(part.plants[part.labels[row]], leaf) for row, leaf in
+              zip(rows, cli.progress(cutouts, len(rows), "Scenery"))
+              if leaf is not None]
     return set_scene(leaves, size, rng)
 
 
 def cut_out_file(path: Path) -> Cutout | None:
     """Return the leaf in a file; UserError where it can't be read."""
-    return cut_out(read_image(path))
+    return cut_out(read_reduced(path, 2 * SIDE))
 
 
 @dataclass(frozen=True)
@@ -368,8 +371,9 @@ class View:
 
     def draw(self, scenery: Scenery) -> np.ndarray:
         """Return the view, RGB uint8; UserError: no such file."""
-        return field_view(read_image(self.path), self.plant, scenery,
-                          np.random.default_rng(self.seed))
+        return field_view(
+            read_reduced(self.path, 2 * max(SIDE, scenery.size)), self.plant,
+            scenery, np.random.default_rng(self.seed))
 
 
 def plan_views(part: Dataset, targets: Sequence[int], seed: int

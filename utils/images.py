@@ -4,6 +4,7 @@ Inside the programs an image is an RGB uint8 array of shape (H, W, 3).
 """
 
 import io
+import math
 import re
 import struct
 import warnings
@@ -36,6 +37,9 @@ MAX_DECODED = 100_000_000
 MAX_PIXELS = 270_000_000
 # Rows of a large image that are converted at once.
 ROWS = 512
+# Pixels of an image for one of the network's, along a side, that are enough
+# to take the mean of: 2, and of its middle, a 1.25th, as well.
+OVERSAMPLING = 2.5
 # Quality at which a leaf saved again differs by less than its own noise.
 JPEG_QUALITY = 95
 
@@ -71,6 +75,19 @@ def read_reduced(path: Path | str, longest: int) -> np.ndarray:
         width, height = image.size
         # Pillow takes the scale at which both sides are as long as that.
         draft(image, (longest, 1) if width > height else (1, longest))
+        return to_rgb(image)
+
+
+def read_for(path: Path | str, size: int) -> np.ndarray:
+    """Return an image file, RGB uint8 (H, W, 3), for a network of that size.
+
+    As read_image does, but a large JPEG is decoded smaller: both its sides
+    are then at least OVERSAMPLING times `size`.
+    Raises UserError, with the path, for all that is no readable image.
+    """
+    side = math.ceil(OVERSAMPLING * size)
+    with open_image(path_of(path)) as image:
+        draft(image, (side, side))
         return to_rgb(image)
 
 

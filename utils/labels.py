@@ -1,20 +1,14 @@
 """Which leaf shows what: labelled images, leaf groups and the split."""
 
-import csv
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from utils.alterations import ALTERATIONS
 from utils.cli import UserError
-from utils.tables import cell
-
-# "a_Flip.JPG" and "a_Rotate_2.JPG" show the same leaf as "a.JPG" does.
-ALTERED = re.compile(rf"(.+)_(?:{'|'.join(ALTERATIONS)})(?:_\d+)?")
+from utils.copies import altered_copies
 
 # Parts of a split, as written to split.csv.
 TRAINING, STOPPING, VALIDATION, LEFT_OUT = (
@@ -52,66 +46,13 @@ class Dataset:
         return self.subset(np.sort(
             rng.permutation(len(self.files))[:most]))
 
+    def classes(self) -> list[str]:
+        """Return the name of each image's class, (N,)."""
+        return [self.class_names[label] for label in self.labels]
+
     def counts(self) -> np.ndarray:
         """Return the number of images of each class, int (classes,)."""
         return np.bincount(self.labels, minlength=len(self.class_names))
-
-
-def original_of(file: Path) -> Path | None:
-    """Return the name of which an altered copy's name was made, or None."""
-    match = ALTERED.fullmatch(file.stem)
-    return file.with_name(match[1] + file.suffix) if match else None
-
-
-def altered_copies(files: Iterable[Path]) -> dict[Path, Path]:
-    """Return {altered copy: first original} for copies among the files.
-
-    By Augmentation's naming, and only where the original is there as well:
-    a file that merely is called "Crop" is an original like any other.
-    """
-    present, copies = set(files), {}
-    for file in present:
-        source = original_of(file)
-        if source in present:
-            while (further := original_of(source)) in present:
-                source = further
-            copies[file] = source
-    return copies
-
-
-def read_groups(path: Path, dataset: Dataset) -> list[str]:
-    """Return each image's leaf from a CSV with the columns file,leaf.
-
-    Files are relative to the dataset's root.  An image without a row is a
-    leaf of its own, altered copies belong to their original's leaf.
-    Raises UserError where the CSV can't be read or names none of the images.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            rows = csv.DictReader(lines)
-            if not {"file", "leaf"} <= set(rows.fieldnames or ()):
-                raise UserError(f"{path}: needs the columns file,leaf")
-            # As they stand in a CSV: names that ours have escaped match too.
-            leaves = {cell(str(Path(row["file"] or ""))): row["leaf"]
-                      for row in rows}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not readable as a CSV file "
-                        f"({error})") from None
-    copies = altered_copies(dataset.files)
-    sources = [copies.get(file, file) for file in dataset.files]
-    found = [leaves.get(cell(str(source))) for source in sources]
-    if found.count(None) == len(found):
-        raise UserError(f"{path}: names no image of {dataset.root}; its "
-                        "column file is relative to that folder")
-    return [leaf or source.as_posix()
-            for leaf, source in zip(found, sources)]
-
-
-def linked_copies(files: Sequence[Path]) -> np.ndarray:
-    """Return for each file the index of its original, or its own: (N,)."""
-    copies = altered_copies(files)
-    index_of = {file: index for index, file in enumerate(files)}
-    return np.array([index_of[copies.get(file, file)] for file in files], int)
 
 
 def split(labels: np.ndarray, groups: list[str], class_names: tuple[str, ...],
@@ -171,7 +112,7 @@ def split_dataset(dataset: Dataset, groups: list[str], validation: float,
         held_out = split(dataset.labels[rest], list(groups[rest]),
                          dataset.class_names, fraction, rng)
         parts[rest[held_out]] = part
-    copies = altered_copies(dataset.files)
+    copies = altered_copies(dataset.files, dataset.classes())
     is_copy = np.array([file in copies for file in dataset.files])
     parts[is_copy & (parts != TRAINING)] = LEFT_OUT
     return parts

@@ -38,7 +38,7 @@ from utils.familiarity import Familiarity
 from utils.files import sync, whole_file
 from utils.foreign import HEAD as FOREIGN_HEAD
 from utils.foreign import foreign_kind
-from utils.images import preprocess, read_image
+from utils.images import preprocess, read_for
 from utils.kinds import image_kind
 from utils.litert import Network
 from utils.path_hints import hint
@@ -157,7 +157,7 @@ class Learnings:
 
     def predict_file(self, path: Path) -> Prediction:
         """Return the Prediction for a file; UserError: it can't be read."""
-        return self.predict_image(read_image(path))
+        return self.predict_image(read_for(path, self.description.size))
 
     def _look(self, rgb_img: np.ndarray) -> tuple:
         """Return logits (1, classes), class maps and features of one look."""

@@ -12,7 +12,7 @@ from utils.cli import print_note
 from utils.evaluation import Evaluation
 from utils.figures import drawable, open_pyplot, save_figure, shortened
 from utils.files import whole_file
-from utils.images import read_image, shrink
+from utils.images import read_reduced, shrink
 from utils.labels import Dataset
 from utils.tables import write_csv
 
@@ -129,8 +129,9 @@ def errors_figure(pyplot, validation: Dataset, probabilities: np.ndarray):
              for name in validation.class_names]
     for ax, index in zip(axes.flat, shown):
         file = validation.files[index].name
-        ax.imshow(shrink(read_image(
-            validation.root / validation.files[index]), LONGEST_SIDE))
+        ax.imshow(shrink(read_reduced(
+            validation.root / validation.files[index], LONGEST_SIDE),
+            LONGEST_SIDE))
         ax.set_title(
             f"{drawable(shortened(file, LONGEST_NAME))}\n"
             f"is {names[validation.labels[index]]}\n"

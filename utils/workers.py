@@ -25,6 +25,8 @@ cv2.setNumThreads(min(cv2.getNumThreads(), usable_cores()))
 
 # Fewer items are done before a second process has started.
 ITEMS_WORTH_A_PROCESS = 64
+# Unless they are large: a dozen photographs of 12 megapixels.
+BYTES_WORTH_A_PROCESS = 2**25
 # Items handed over at once: enough to hide the hand-over (0.1 ms), few
 # enough that the processes end together; to a thread it costs less.
 CHUNK, THREAD_CHUNK = 16, 4
@@ -121,10 +123,21 @@ def map_items(function: Callable, items: Sequence, workers: Workers,
         # A process of somebody's multiprocessing.Pool: it may start none.
         return _map_here(function, items, workers.jobs)
     # Few items are done before a second process has started.
-    jobs = min(workers.jobs, len(items) // ITEMS_WORTH_A_PROCESS)
+    jobs = min(workers.jobs, len(items), max(
+        len(items) // ITEMS_WORTH_A_PROCESS,
+        sum(map(_size_of, map(name_of, items))) // BYTES_WORTH_A_PROCESS
+        if len(items) < workers.jobs * ITEMS_WORTH_A_PROCESS else 0))
     if jobs > 1:
         return _unless_all_die(_map_processes(function, items, jobs, name_of))
     return _map_here(function, items, workers.jobs)
+
+
+def _size_of(name: object) -> int:
+    """Return a file's size in bytes, 0 for what is no file here."""
+    try:
+        return os.stat(name).st_size
+    except (OSError, TypeError, ValueError):
+        return 0
 
 
 def _unless_all_die(results: Iterator) -> Iterator:
@@ -173,15 +186,17 @@ def _map_here(function: Callable, items: Sequence, jobs: int) -> Iterator:
 def _map_processes(function: Callable, items: Sequence, jobs: int,
                    name_of: Callable) -> Iterator:
     done = 0
+    # Few items are many for each process only one by one.
+    size = min(CHUNK, max(1, len(items) // (AHEAD * jobs)))
     while done < len(items):
         try:
             for results in _from_pool(
-                    function, chunks_of(items[done:], CHUNK), jobs):
+                    function, chunks_of(items[done:], size), jobs):
                 yield from results
                 done += len(results)
         except BrokenProcessPool:
             # On which item that was under way is not known.
-            part = items[done:done + AHEAD * jobs * CHUNK]
+            part = items[done:done + AHEAD * jobs * size]
             yield from _one_by_one(function, part, name_of)
             done += len(part)
 
@@ -273,10 +288,11 @@ def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
 def _map_threads(function: Callable, items: Sequence, threads: int
                  ) -> Iterator:
     keep_memory()
+    size = min(THREAD_CHUNK, max(1, len(items) // threads))
     # One for each of ours: together they are as many as was asked for.
     with _opencv_threads(1):
         for results in read_ahead(partial(do_chunk, function),
-                                  chunks_of(items, THREAD_CHUNK), threads):
+                                  chunks_of(items, size), threads):
             yield from results
 
 
