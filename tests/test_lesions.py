@@ -65,7 +65,8 @@ def test_stem_and_edge_are_left_out():
     stem = np.zeros(mask.shape, np.uint8)
     cv2.line(stem, (128, 221), (128, 250), 1, 5)
     image[stem > 0] = BROWN
-    rim = mask & ~(cv2.erode(mask.astype(np.uint8), np.ones((5, 5))) > 0)
+    rim = mask & ~(cv2.erode(mask.astype(np.uint8), cv2.getStructuringElement(
+        cv2.MORPH_ELLIPSE, (5, 5))) > 0)
     image[rim] = (150, 110, 100)
     assert not find_lesions(image, mask | (stem > 0)).any()
 
