@@ -34,10 +34,11 @@ LEAST_CLEAR = 0.2
 # A part is a leaf of its own if it has this share of the largest part's area
 # and that many pixels (of an image of LARGEST_SIDE), is as solid (area over
 # the hull's; the second, if it is smaller than LEAST_PART), no narrower, and
-# the discriminant as sure of it (mean of its absolute values).  Of 480 single
-# leaves none has another beside it by this.
+# the discriminant as sure of it (mean of its absolute values; the second, if
+# it is less solid than SOLID: what a shadow leaves of a leaf is ragged).
 LEAST_LEAF, LEAST_AREA, MOST_LEAVES = 0.02, 40, 255
-LEAST_SOLID, LEAST_ASPECT, LEAST_SURE = (0.6, 0.75), 0.25, 2.0
+LEAST_SOLID, LEAST_ASPECT = (0.6, 0.75), 0.25
+LEAST_SURE, SOLID = (1.0, 2.0), 0.85
 # Two parts are pieces of one leaf if what lies between them (of their hull)
 # is not ground for sure (mean of the discriminant): cut leaves have more than
 # -1.8, two leaves side by side less than -2.6.  Or if they are so near (parts
@@ -235,13 +236,14 @@ def is_leaf(part: np.ndarray, scene: Scene, least_solid: float) -> bool:
     """Tell whether a part has a leaf's shape, and the colour for certain."""
     area = cv2.contourArea(part)
     sides = cv2.minAreaRect(part)[1]
+    solid = area / cv2.contourArea(cv2.convexHull(part))
     if (area < LEAST_AREA or min(sides) < LEAST_ASPECT * max(sides)
-            or area < least_solid * cv2.contourArea(cv2.convexHull(part))):
+            or solid < least_solid):
         return False
     x, y, width, height = cv2.boundingRect(part)
     inside = filled([part], (x, y, width, height)) > 0
     score = scene.score[y:y + height, x:x + width]
-    return float(np.abs(score[inside]).mean()) >= LEAST_SURE
+    return float(np.abs(score[inside]).mean()) >= LEAST_SURE[solid < SOLID]
 
 
 def is_piece(part: np.ndarray, group: list[np.ndarray], scene: Scene
@@ -263,9 +265,11 @@ def is_piece(part: np.ndarray, group: list[np.ndarray], scene: Scene
     box = cv2.boundingRect(together)
     hull = cv2.convexHull(together)
     whole = filled(group, box)
-    between = ((filled([hull], box) > 0) & (whole == 0)
-               & (filled([part], box) == 0))
     x, y, width, height = box
+    # A third leaf may lie there as well.
+    between = (filled([hull], box) > 0) & (
+        whole | filled([part], box) | scene.found[y:y + height, x:x + width]
+        == 0)
     unsure = (float(scene.score[y:y + height, x:x + width][between].mean())
               if between.any() else 0)
     if unsure > SURE_GROUND:
