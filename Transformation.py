@@ -40,8 +40,8 @@ from utils.workers import Workers, map_items
 
 # Inches of a view on the page, views in a row, and pixels of a view at most.
 CELL, COLUMNS, PAGE_SIDE = (3.2, 3.5), 5, 1024
-# Letters in a line of the page's title.
-TITLE_WIDTH = 110
+# Letters of the page's title above each view of a row.
+TITLE_WIDTH = 30
 
 
 def draw_page(pyplot, rgb_img: np.ndarray, labels: np.ndarray,
@@ -51,7 +51,10 @@ def draw_page(pyplot, rgb_img: np.ndarray, labels: np.ndarray,
     rows = -(-len(views) // columns)
     figure = pyplot.figure(figsize=(CELL[0] * columns, CELL[1] * rows),
                            layout="constrained")
-    figure.suptitle(drawable(title))
+    # No line ends between a number and its share.
+    figure.suptitle(textwrap.fill(
+        drawable(title).replace(": ", ":\u00a0").replace(" %", "\u00a0%"),
+        TITLE_WIDTH * columns))
     grid = figure.add_gridspec(rows, columns)
     for place, name in enumerate(views):
         row, column = divmod(place, columns)
@@ -100,9 +103,8 @@ def describe(measured: list[dict]) -> str:
                     **measured[0]))
     shares = [f"{number}: {values['lesion_share']:.1f} %"
               for number, values in enumerate(measured, 1)]
-    return textwrap.fill(f"{len(measured)} leaves, lesions on "
-                         + ", ".join(shares), TITLE_WIDTH
-                         ) if measured else "no leaf found"
+    return (f"{len(measured)} leaves, lesions on {', '.join(shares)}"
+            if measured else "no leaf found")
 
 
 def output_names(files: list[Path]) -> list[Path]:

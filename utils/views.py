@@ -26,7 +26,7 @@ LINES_ACROSS, BLURS_ACROSS = 128, 51
 # The leaf's longer side over a line's width at least: a small leaf in a large
 # image is not drawn over.  And the image's shorter side over the height of a
 # leaf's number, which has this many pixels at least.
-LINES_A_LEAF, NUMBERS_ACROSS, LEAST_NUMBER = 32, 20, 11
+LINES_A_LEAF, NUMBERS_ACROSS, LEAST_NUMBER = 32, 24, 11
 # Pixels around a leaf that PlantCV's drawing needs.
 AROUND = 12
 # PlantCV cuts a leaf in 20 slices of int(height / 21) pixels.  Of a height
@@ -110,7 +110,7 @@ def add_numbers(view: np.ndarray, labels: np.ndarray) -> np.ndarray:
     scale = cv2.getFontScaleFromHeight(font, tall, thick)
     for number, x, y, *_ in found:
         (wide, _), _ = cv2.getTextSize(str(number), font, scale, thick)
-        pad = max(2, tall // 4)
+        pad = max(2, tall // 6)
         x = max(0, min(x, view.shape[1] - wide - 2 * pad))
         y = max(0, y - tall - 2 * pad)
         cv2.rectangle(view, (x, y), (x + wide + 2 * pad, y + tall + 2 * pad),
