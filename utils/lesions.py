@@ -81,10 +81,11 @@ def unzoomed(found: np.ndarray, size: tuple[int, int], zoom: float
         return cv2.resize(found.astype(np.uint8) * 255, size) > 127
     covered = cv2.resize(found.astype(np.float32), size,
                          interpolation=cv2.INTER_AREA)
-    count = round(np.count_nonzero(found) / zoom ** 2)
+    some = covered[covered > 0]
+    count = min(len(some), round(np.count_nonzero(found) / zoom ** 2))
     if not count:
         return np.zeros_like(covered, bool)
-    return covered >= max(1e-6, np.partition(covered, -count, None)[-count])
+    return covered >= np.partition(some, -count)[-count]
 
 
 def lesions_at_scale(rgb_img: np.ndarray, leaf: np.ndarray, zoom: float

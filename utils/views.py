@@ -89,11 +89,12 @@ def line_width(rgb_img: np.ndarray, leaf_side: float | None = None) -> int:
 
 def boxes(labels: np.ndarray) -> list[tuple[int, int, int, int, int]]:
     """Return number, x, y, width and height of each leaf in its labels."""
-    counts = cv2.calcHist([labels.astype(np.uint8)], [0], None, [256],
-                          (0, 256)).ravel()
-    present = np.flatnonzero(counts[1:]) + 1
-    return [(int(number), *cv2.boundingRect(
-        (labels == number).astype(np.uint8))) for number in present]
+    labels = labels.astype(np.uint8)
+    count = int(cv2.minMaxLoc(labels)[1])
+    found = [(number, *cv2.boundingRect(
+        labels if count == 1 else cv2.inRange(labels, number, number)))
+        for number in range(1, count + 1)]
+    return [leaf for leaf in found if leaf[3]]
 
 
 def add_numbers(view: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -178,7 +179,8 @@ def roi_objects(rgb_img: np.ndarray, labels: np.ndarray) -> np.ndarray:
     a glance whether the mask has the whole leaf and nothing but the leaf.
     """
     view = rgb_img.copy()
-    view[labels > 0] = GREEN
+    view = cv2.copyTo(np.full_like(view, GREEN), labels.astype(np.uint8),
+                      view)
     for _, x, y, width, height in boxes(labels):
         roi, _ = through_plantcv(lambda pcv: pcv.roi.rectangle(
             img=rgb_img, x=x, y=y, h=height, w=width))
