@@ -20,7 +20,9 @@ if __name__ == "__main__":
 import argparse
 import json
 import sys
+import textwrap
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -30,32 +32,38 @@ from utils.figures import drawable, open_pyplot, show_or_save
 from utils.files import check_outputs
 from utils.folders import find_images
 from utils.images import read_image
-from utils.leaf import find_leaf
+from utils.leaf import find_leaves, number_leaves
 from utils.output_tree import only_tree
 from utils.places import is_inside, path_of, resolved
 from utils.tables import CSV_HELP, is_stdout, open_target, write_csv
-from utils.views import HISTOGRAM, UNITS, VIEWS, measure, transform_file
+from utils.views import (HISTOGRAM, NO_LEAF, UNITS, VIEWS, measure_leaves,
+                         transform_file)
 from utils.workers import Workers, map_items
 
 # Inches of a view on the page, views in a row, and pixels of a view at most.
 CELL, COLUMNS, PAGE_SIDE = (3.2, 3.5), 5, 1024
+# Letters of the page's title above each view of a row.
+TITLE_WIDTH = 30
 
 
-def draw_page(pyplot, rgb_img: np.ndarray, mask: np.ndarray,
+def draw_page(pyplot, rgb_img: np.ndarray, labels: np.ndarray,
               views: list[str], title: str):
     """Return a figure of the views; the last one has the rest of its row."""
     columns = min(COLUMNS, len(views))
     rows = -(-len(views) // columns)
     figure = pyplot.figure(figsize=(CELL[0] * columns, CELL[1] * rows),
                            layout="constrained")
-    figure.suptitle(drawable(title))
+    # No line ends between a number and its share.
+    figure.suptitle(textwrap.fill(
+        drawable(title).replace(": ", ":\u00a0").replace(" %", "\u00a0%"),
+        TITLE_WIDTH * columns))
     grid = figure.add_gridspec(rows, columns)
     for place, name in enumerate(views):
         row, column = divmod(place, columns)
         # A chart is wider than a leaf.
         axes = figure.add_subplot(grid[row, column:] if name == HISTOGRAM
                                   else grid[row, column])
-        view = VIEWS[name][1](rgb_img, mask)
+        view = VIEWS[name][1](rgb_img, labels)
         # matplotlib takes a second for 12 megapixels that nobody sees here.
         step = -(-max(view.shape) // PAGE_SIDE)
         axes.imshow(view[::step, ::step])
@@ -74,23 +82,35 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
     check_outputs([save, json_file], [image])
     quiet = json_file is not None and is_stdout(json_file)
     rgb_img = read_image(image)
-    mask, quality = find_leaf(rgb_img)
-    values = measure(rgb_img, mask, quality)
+    leaves = find_leaves(rgb_img)
+    measured = measure_leaves(rgb_img, leaves)
     if json_file:
+        largest = max(measured, key=itemgetter("area"), default=NO_LEAF)
         with open_target(json_file) as stream:
             stream.write(json.dumps({
-                "file": str(image), "measurements": values, "units": UNITS},
+                "file": str(image), "measurements": largest, "units": UNITS,
+                "leaves": [{"leaf": number, "measurements": values}
+                           for number, values in enumerate(measured, 1)]},
                 indent=2) + "\n")
-    found = (f"leaf of {values['area']:,.0f} square pixels, lesions on "
-             f"{values['lesion_share']:.1f} % of it in "
-             f"{values['spot_count']} spots" if mask.any()
-             else "no leaf found")
     sys.stdout.flush()
     if quiet and save is None:
         return      # What reads stdout has no eyes.
-    figure = draw_page(open_pyplot(no_display, save), rgb_img, mask, views,
-                       f"{image.name}: {found}")
+    figure = draw_page(open_pyplot(no_display, save), rgb_img,
+                       number_leaves(leaves, rgb_img.shape[:2]), views,
+                       f"{image.name}: {describe(measured)}")
     show_or_save({f"transformation_{image.stem}": figure}, save, image, quiet)
+
+
+def describe(measured: list[dict]) -> str:
+    """Return in words what was found; of several leaves the lesions."""
+    if len(measured) == 1:
+        return ("leaf of {area:,.0f} square pixels, lesions on "
+                "{lesion_share:.1f} % of it in {spot_count} spots".format(
+                    **measured[0]))
+    shares = [f"{number}: {values['lesion_share']:.1f} %"
+              for number, values in enumerate(measured, 1)]
+    return (f"{len(measured)} leaves, lesions on {', '.join(shares)}"
+            if measured else "no leaf found")
 
 
 def output_names(files: list[Path]) -> list[Path]:
@@ -131,7 +151,7 @@ def transform_all(source: Path, target: Path, views: list[str],
     pairs = [(source / file, target / name)
              for file, name in zip(files, output_names(files))]
     check_outputs([csv_file], [path for path, _ in pairs])
-    rows = []
+    rows, done, without = [], 0, 0
     with only_tree(target):
         results = map_items(
             partial(transform_file, views=views,
@@ -142,14 +162,21 @@ def transform_all(source: Path, target: Path, views: list[str],
             if isinstance(result, cli.UserError):
                 cli.print_error(result)
             else:
-                rows.append({"file": file.as_posix()} | result)
+                done += 1
+                without += result == []
+                rows += [{"file": file.as_posix(),
+                          "leaf": number if result else None} | values
+                         for number, values in enumerate(result or [NO_LEAF],
+                                                         1)]
     if csv_file:
-        names = ["file", *UNITS]
+        names = ["file", *UNITS, "leaf"]
         write_csv(csv_file, names, [[row[name] for name in names]
                                     for row in rows])
-    failures = len(files) - len(rows)
-    print(f"{len(rows)} images: {len(rows) * len(views)} views written to "
+    failures = len(files) - done
+    print(f"{done} images: {done * len(views)} views written to "
           f"{cli.printable(target)}"
+          + (f"; {without} of {done} images: no leaf found" if without
+             else "")
           + (f"; {failures} images failed" if failures else ""),
           file=sys.stderr if csv_file and is_stdout(csv_file) else sys.stdout)
     return cli.FAILED if failures else cli.DONE
@@ -168,7 +195,8 @@ def build_parser() -> cli.Parser:
     option("--save", metavar="FIGURE", help="with IMAGE: save the page of "
            "views as this file (.png, .pdf, .svg, ...)")
     option("--json", metavar="FILE|-", help="with IMAGE: write the leaf's "
-           "measurements and their units to this file (-: to stdout)")
+           "measurements and their units to this file (-: to stdout); of "
+           "several leaves `measurements` has the largest, `leaves` each")
     option("-src", metavar="DIR", help="transform all images below this "
            "folder (or this one image)")
     option("-dst", metavar="DIR", help="with -src: write the views below "
@@ -176,10 +204,13 @@ def build_parser() -> cli.Parser:
     force("--force", help="with -src: write views "
           "again that are there already")
     option("--csv", metavar="FILE|-", help="with -src: write the measurements "
-           "to this file (-: to stdout), a row for each image, in the units "
-           "of --json, " + CSV_HELP)
+           "to this file (-: to stdout), a row for each leaf, in the units of "
+           "--json; an image without one has a row too; " + CSV_HELP)
     views = parser.add_argument_group(
-        "views", "Each flag chooses a view; without any, all are made.")
+        "views", "Each flag chooses a view; without any, all are made.  Each "
+        "leaf is found and measured by itself, and has a number where there "
+        "are several, in rows from left to right; leaves that touch or "
+        "overlap count as one.")
     for name, (title, view) in VIEWS.items():
         views.add_argument(
             f"-{name.lower()}", dest="views", action="append_const",

@@ -7,7 +7,8 @@ LEAVES and MASKS hold CLASS/name.JPG and CLASS/name.png (white = leaf).
 Prints intersection over union per class, for the masks with an even place
 in their folder and for the others apart, and milliseconds an image.  --fit
 fits the discriminant's coefficients to the even ones first, and prints them
-as they stand in utils/leaf.py: so the others judge what they have not seen.
+as they stand in utils/leaf_colours.py: so the others judge what they have not
+seen.
 """
 
 import statistics
@@ -19,7 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils import leaf
+from utils import leaf, leaf_colours
 from utils.folders import find_images
 from utils.images import read_image
 
@@ -45,7 +46,7 @@ def fit(pairs: list) -> None:
     terms, truths = [], []
     for _, rgb_img, truth in pairs:
         lab_img = cv2.cvtColor(rgb_img, cv2.COLOR_RGB2LAB).astype(np.float32)
-        ground = leaf.ground_colour(lab_img)
+        ground = leaf_colours.ground_colour(lab_img)
         outline = cv2.morphologyEx(truth.astype(np.uint8),
                                    cv2.MORPH_GRADIENT, np.ones((NEAR, NEAR)))
         chosen = np.concatenate([
@@ -64,12 +65,12 @@ def fit(pairs: list) -> None:
     slopes = model.coef_[0] / scaler.scale_
     constant = model.intercept_[0] - slopes @ scaler.mean_
     values = [float(f"{value:.3g}") for value in (constant, *slopes)]
-    leaf.CONSTANT, leaf.SQUARE, leaf.MIXED = (
+    leaf_colours.CONSTANT, leaf_colours.SQUARE, leaf_colours.MIXED = (
         tuple(values[start:start + 3]) for start in (0, 9, 12))
-    leaf.LINEAR = tuple(tuple(values[start:start + 2])
-                        for start in (3, 5, 7))
+    leaf_colours.LINEAR = tuple(tuple(values[start:start + 2])
+                                for start in (3, 5, 7))
     for name in ("CONSTANT", "LINEAR", "SQUARE", "MIXED"):
-        print(f"{name} = {getattr(leaf, name)}")
+        print(f"{name} = {getattr(leaf_colours, name)}")
 
 
 def report(title: str, pairs: list) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from utils.figures import drawable, open_pyplot, save_figure
 from utils.folders import find_images
 from utils.images import read_image
-from utils.leaf import find_leaf
+from utils.leaf import find_leaves, number_leaves
 from utils.samples import CLASS_COUNTS, draw_leaf
 from utils.views import VIEWS
 
@@ -48,10 +48,10 @@ def main() -> None:
     for axes, (title, _) in zip(grid[0], VIEWS.values()):
         axes.set_title(title, fontsize=11)
     for row, (class_name, rgb_img) in zip(grid, leaves.items()):
-        mask, _ = find_leaf(rgb_img)
+        labels = number_leaves(find_leaves(rgb_img), rgb_img.shape[:2])
         row[0].set_ylabel(drawable(class_name))
         for axes, (_, view) in zip(row, VIEWS.values()):
-            axes.imshow(view(rgb_img, mask))
+            axes.imshow(view(rgb_img, labels))
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
     save_figure(figure, Path("views.png") if sys.argv[1:]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from utils.images import read_image
-from utils.leaf import LARGEST_SIDE, find_leaf, leaf_mask, on_white
+from utils.leaf import (LARGEST_SIDE, find_leaf, find_leaves, leaf_mask,
+                        number_leaves, on_white)
 from utils.samples import CLASS_COUNTS, draw_leaf_and_mask
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -86,8 +87,10 @@ def test_the_quality_tells_why_a_mask_may_be_wrong():
     assert whole > 0.9
     cut = find_leaf(image[60:130, 70:190])[1]
     assert 0.2 < cut < 0.8
-    several = np.concatenate([image] * 3, axis=1)
-    assert 0.25 < find_leaf(several)[1] < 0.4
+    # Leaf by leaf: others beside it change nothing.
+    several = np.concatenate([image] * 6, axis=1)
+    qualities = [leaf.quality for leaf in find_leaves(several)]
+    assert len(qualities) == 6 and min(qualities) > 0.9
     # Nearly the colour of the ground.
     image[(image == (60, 130, 50)).all(axis=2)] = (140, 156, 140)
     assert 0 < find_leaf(image)[1] < whole - 0.1
@@ -104,8 +107,108 @@ def test_large_image_is_reduced_first(monkeypatch):
 
     monkeypatch.setattr(cv2, "cvtColor", note_side)
     mask = leaf_mask(image)
+    # Once: it fills the image.
     assert sides == [LARGEST_SIDE]
     assert mask.shape == truth.shape and iou(mask, truth) > 0.99
+
+
+def tray(frame, places, ground=(150, 150, 150)):
+    """Return leaves on a tray, RGB uint8, and the mask of each.
+
+    frame: height and width.  places: x, y, half an axis, and the angle.
+    """
+    image, masks = np.full((*frame, 3), ground, np.uint8), []
+    for x, y, half, angle in places:
+        mask = np.zeros(frame, np.uint8)
+        cv2.ellipse(mask, (x, y), (half, round(half * 0.6)), angle, 0, 360,
+                    1, -1)
+        image[mask > 0] = (60, 130, 50)
+        masks.append(mask > 0)
+    return image, masks
+
+
+TRAYS = {
+    "two": ((256, 512), [(128, 128, 90, 90), (384, 128, 90, 90)]),
+    "two side by side": ((300, 300), [(110, 150, 100, 90),
+                                      (236, 150, 100, 90)]),
+    "large and small": ((600, 800), [(300, 300, 200, 10), (600, 300, 34, 0)]),
+    "touching the frame": ((400, 600), [(60, 200, 90, 90),
+                                        (400, 200, 90, 45)]),
+    "on white": ((400, 600), [(120, 200, 90, 90), (400, 200, 90, 45)],
+                 (245, 245, 245)),
+    "five": ((700, 900), [(150, 150, 90, 0), (450, 150, 60, 30),
+                          (750, 150, 90, 90), (300, 500, 120, 70),
+                          (650, 500, 100, 140)]),
+    "twelve in 12 megapixels": ((3000, 4000), [
+        (500 + 1000 * column, 500 + 1000 * row, 100 + 80 * column, 30 * row)
+        for row in range(3) for column in range(4)])}
+
+
+@pytest.mark.parametrize("name", TRAYS)
+def test_each_leaf_of_a_tray_is_one(name):
+    image, truths = tray(*TRAYS[name])
+    leaves = find_leaves(image)
+    assert len(leaves) == len(truths)
+    labels = number_leaves(leaves, image.shape[:2])
+    # The truths are in reading order, and so are the leaves.
+    for number, truth in enumerate(truths, 1):
+        assert iou(labels == number, truth) > 0.95
+    assert min(leaf.quality for leaf in leaves) > 0.6
+    assert (leaf_mask(image) == (labels > 0)).all()
+
+
+def test_numbers_go_row_by_row():
+    # Not quite in line, as by hand.
+    image, truths = tray((600, 900), [
+        (150, 170, 80, 90), (450, 130, 80, 90), (750, 180, 80, 90),
+        (150, 440, 80, 90), (450, 470, 80, 90), (750, 430, 80, 90)])
+    labels = number_leaves(find_leaves(image), image.shape[:2])
+    assert [labels[truth].max() for truth in truths] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("gap, colour", [(12, (150, 150, 150)),
+                                         (14, (40, 45, 40))])
+@pytest.mark.parametrize("along", [False, True])
+def test_a_leaf_cut_by_a_fold_or_a_shadow_is_one(gap, colour, along):
+    image, _ = ellipse()
+    image = np.rot90(image).copy() if along else image
+    image[:, 128 - gap // 2:128 + gap // 2][
+        (image[:, 128 - gap // 2:128 + gap // 2] == (60, 130, 50)).all(2)
+    ] = colour
+    assert len(find_leaves(image)) == 1
+    mask = leaf_mask(image)
+    assert mask[:, :118].any() and mask[:, 138:].any()
+
+
+@pytest.mark.parametrize("frame", [(400, 400), (3000, 4000), (2000, 300),
+                                   (200, 2500)])
+@pytest.mark.parametrize("side", [60, 150])
+def test_a_small_leaf_is_found_in_any_frame(frame, side):
+    image, truth = ellipse()
+    image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+    truth = cv2.resize(truth.astype(np.uint8), (side, side)) > 0
+    alone = find_leaf(image)[1]
+    for place in (0, 0.5, 1):
+        y, x = (round(place * (size - side)) for size in frame)
+        whole = np.full((*frame, 3), 150, np.uint8)
+        whole[y:y + side, x:x + side] = image
+        mask, quality = find_leaf(whole)
+        assert iou(mask[y:y + side, x:x + side], truth) > 0.9
+        assert mask.sum() == mask[y:y + side, x:x + side].sum()
+        assert quality == pytest.approx(alone, abs=0.1)
+
+
+def test_foliage_is_not_many_leaves():
+    # Leaves before leaves, and shade between them.
+    rng = np.random.default_rng(4)
+    image = np.full((600, 800, 3), (35, 45, 30), np.uint8)
+    for _ in range(200):
+        x, y = rng.integers(0, 800), rng.integers(0, 600)
+        tone = rng.uniform(0.5, 1.3)
+        cv2.ellipse(image, (int(x), int(y)), (60, 30),
+                    int(rng.integers(180)), 0, 360,
+                    tuple(int(tone * level) for level in (60, 130, 50)), -1)
+    assert len(find_leaves(image)) <= 2
 
 
 def test_nothing_found_where_there_is_nothing():

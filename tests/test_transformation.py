@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -87,7 +88,9 @@ def test_json_has_values_and_units(folder, tmp_path):
     assert content["file"] == str(image)
     assert content["units"] == UNITS
     rgb_img = read_image(image)
-    assert content["measurements"] == measure(rgb_img, *find_leaf(rgb_img))
+    values = measure(rgb_img, *find_leaf(rgb_img))
+    assert content["measurements"] == values
+    assert content["leaves"] == [{"leaf": 1, "measurements": values}]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "1", "P", "I;16"])
@@ -178,7 +181,7 @@ def test_finished_views_are_not_made_again(folder, tmp_path, capsys):
     assert files[4].read_bytes() == content[files[4]]
 
 
-def test_csv_has_a_row_for_each_image(folder, tmp_path):
+def test_csv_has_a_row_for_each_image(folder, tmp_path, capsys):
     write_image(folder / "Apple_scab/blank.png",
                 np.zeros((20, 20, 3), np.uint8))
     table = tmp_path / "leaves.csv"
@@ -191,10 +194,57 @@ def test_csv_has_a_row_for_each_image(folder, tmp_path):
     assert rows[0]["area"] == "0" and rows[0]["solidity"] == ""
     rgb_img = read_image(folder / rows[3]["file"])
     values = measure(rgb_img, *find_leaf(rgb_img))
-    assert list(rows[3]) == ["file", *UNITS]
+    assert list(rows[3]) == ["file", *UNITS, "leaf"]
+    assert [row["leaf"] for row in rows] == ["", "1", "1", "1"]
+    assert capsys.readouterr().out.endswith(
+        "; 1 of 4 images: no leaf found\n")
     assert float(rows[3]["area"]) == values["area"]
     assert float(rows[3]["hue_circular_mean"]) == pytest.approx(
         values["hue_circular_mean"])
+
+
+@pytest.fixture
+def tray(tmp_path):
+    """Return an image of a healthy and of a spotted leaf, on one tray."""
+    image = np.full((300, 620, 3), 150, np.uint8)
+    for x in (150, 460):
+        cv2.ellipse(image, (x, 150), (70, 120), 0, 0, 360, (60, 130, 50), -1)
+    for y in (90, 150, 210):
+        cv2.circle(image, (460, y), 15, (110, 70, 40), -1)
+    write_image(tmp_path / "trays" / "tray.png", image)
+    return tmp_path / "trays" / "tray.png"
+
+
+def test_each_leaf_has_a_row(tray, tmp_path):
+    table = tmp_path / "leaves.csv"
+    assert run("-src", tray.parent, "-dst", tmp_path / "views", "-roi",
+               "--csv", table) == 0
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [(row["file"], row["leaf"]) for row in rows] == [
+        ("tray.png", "1"), ("tray.png", "2")]
+    assert float(rows[0]["lesion_share"]) == 0
+    assert float(rows[1]["lesion_share"]) == pytest.approx(
+        100 * 3 * 15 ** 2 / (70 * 120), rel=0.1)
+    assert float(rows[1]["center_of_mass_x"]) == pytest.approx(460, abs=1)
+
+
+def test_json_has_the_largest_and_each_leaf(tray, tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+    titles = []
+    monkeypatch.setattr(Figure, "suptitle",
+                        lambda figure, title: titles.append(title))
+    assert run(tray, "--json", tmp_path / "leaf.json", "--save",
+               tmp_path / "page.png") == 0
+    content = json.loads((tmp_path / "leaf.json").read_text())
+    one, two = content["leaves"]
+    assert (one["leaf"], two["leaf"]) == (1, 2)
+    assert content["measurements"] == max(
+        (leaf["measurements"] for leaf in (one, two)),
+        key=lambda values: values["area"])
+    share = two["measurements"]["lesion_share"]
+    assert one["measurements"]["lesion_share"] == 0 < share
+    assert "".join(titles).replace("\u00a0", " ").replace("\n", " ") == (
+        f"tray.png: 2 leaves, lesions on 1: 0.0 %, 2: {share:.1f} %")
 
 
 def test_bad_images_are_named_and_the_rest_goes_on(folder, tmp_path, capsys):

@@ -207,3 +207,61 @@ def test_threads_of_a_worker_do_not_disturb_each_other(leaf):
         found = list(pool.map(lambda pair: measure(*pair, 1.0),
                               [ellipse(), leaf] * 20))
     assert found == expected * 20
+
+
+# Several leaves.
+
+def two_leaves(scale=1):
+    """Return an image of two ellipses, and each pixel's leaf: 0, 1 or 2."""
+    image, mask = ellipse()
+    labels = np.hstack([mask, mask * np.uint8(2)])
+    image = np.hstack([image, image])
+    return (cv2.resize(image, None, fx=scale, fy=scale,
+                       interpolation=cv2.INTER_NEAREST),
+            cv2.resize(labels, None, fx=scale, fy=scale,
+                       interpolation=cv2.INTER_NEAREST))
+
+
+@pytest.mark.parametrize("name", ["ROI", "Analyze", "Landmarks", "Lesions"])
+@pytest.mark.parametrize("scale", [1, 6])
+def test_each_leaf_is_drawn_and_numbered(name, scale):
+    image, labels = two_leaves(scale)
+    cv2.circle(image, (150 * scale, 128 * scale), 9 * scale, (110, 70, 40),
+               -1)
+    view = VIEWS[name][1](image, labels)
+    for number, x in ((1, 60), (2, 380)):
+        # A white field with black in it, above the leaf's left corner.
+        sign = view[35 * scale:60 * scale, x * scale:(x + 14) * scale]
+        assert (sign == 255).all(axis=2).sum() > 60 * scale ** 2
+        assert (sign < 60).all(axis=2).sum() > 5 * scale ** 2
+    if name != "Lesions":
+        half = view.shape[1] // 2
+        for part in (np.s_[60 * scale:, :half], np.s_[60 * scale:, half:]):
+            changed = (view[part] != image[part]).any(axis=2)
+            assert changed.sum() > 500 * scale
+    alone = VIEWS[name][1](image, labels == 1)
+    assert not (alone[35 * scale:60 * scale] == 255).all(axis=2).any()
+
+
+def test_a_leaf_is_measured_as_if_it_were_alone():
+    image, labels = two_leaves()
+    for x in (100, 480, 500):
+        cv2.circle(image, (x, 110), 9, (110, 70, 40), -1)
+    rows = views.measure_all(image, labels, [0.9, 0.8])
+    for number, row in enumerate(rows, 1):
+        apart = image[:, 320 * (number - 1):320 * number]
+        alone = measure(apart, labels[:, 320 * (number - 1):320 * number]
+                        == number, row["mask_quality"])
+        alone["center_of_mass_x"] += 320 * (number - 1)
+        assert row == pytest.approx(alone)
+    assert rows[0]["lesion_share"] < 0.8 * rows[1]["lesion_share"]
+
+
+def test_lines_are_no_thicker_than_a_small_leaf_bears():
+    image, mask = ellipse()
+    large = np.full((3000, 4000, 3), 150, np.uint8)
+    large[:240, :320], there = image, np.zeros((3000, 4000), bool)
+    there[:240, :320] = mask
+    view = VIEWS["Analyze"][1](large, there)
+    drawn = (view[:240, :320] != image).any(axis=2)
+    assert 0.05 < drawn[mask].mean() < 0.5

@@ -7,7 +7,7 @@ import numpy as np
 
 from utils.figures import drawable, shortened
 from utils.images import read_reduced, shrink
-from utils.leaf import find_leaf, on_white
+from utils.leaf import find_leaves, number_leaves, on_white
 from utils.learnings import UNKNOWN, Prediction
 from utils.lesions import find_lesions
 
@@ -50,19 +50,21 @@ def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
 
 
 def outlined(rgb_img: np.ndarray) -> np.ndarray:
-    """Return the leaf on white with its lesions outlined.
+    """Return the leaves on white with the lesions of each outlined.
 
     The image itself where no leaf is found in it.
     """
-    mask, quality = find_leaf(rgb_img)
-    if not quality:
+    labels = number_leaves(find_leaves(rgb_img), rgb_img.shape[:2])
+    if not labels.any():
         return rgb_img
-    leaf = on_white(rgb_img, mask)
-    outlines, _ = cv2.findContours(
-        find_lesions(rgb_img, mask).astype(np.uint8), cv2.RETR_EXTERNAL,
-        cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(leaf, outlines, -1, LESION,
-                            max(1, round(max(leaf.shape) / 250)))
+    view = on_white(rgb_img, labels > 0)
+    for number in range(1, int(labels.max()) + 1):
+        outlines, _ = cv2.findContours(
+            find_lesions(rgb_img, labels == number).astype(np.uint8),
+            cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(view, outlines, -1, LESION,
+                         max(1, round(max(view.shape) / 250)))
+    return view
 
 
 def looked_at(rgb_img: np.ndarray, prediction: Prediction) -> np.ndarray:
