@@ -211,13 +211,13 @@ def test_rows_are_written_while_later_images_are_not_yet_read(
     monkeypatch.setattr(sys, "stdout", stream)
     paths = [leaves / "x9.jpg"] * 200
 
-    def read_one(path):
+    def read_one(path, size):
         read.append(path)
         written.append(stream.getvalue().count("x9.jpg"))
-        return original(path)
+        return original(path, size)
 
-    original = learnings.read_image
-    monkeypatch.setattr(learnings, "read_image", read_one)
+    original = learnings.read_for
+    monkeypatch.setattr(learnings, "read_for", read_one)
     assert predict.main([*map(str, paths), "--csv", "-"]) == 0
     assert len(read) == 200
     # When the last image is read, nearly all others have their row.
@@ -225,10 +225,10 @@ def test_rows_are_written_while_later_images_are_not_yet_read(
 
 
 def test_a_csv_that_was_interrupted_is_not_there(leaves, monkeypatch):
-    def stop(path):
+    def stop(path, size):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(learnings, "read_image", stop)
+    monkeypatch.setattr(learnings, "read_for", stop)
     assert run(leaves, "--csv", "a.csv") == cli.INTERRUPTED
     assert not Path("a.csv").exists()
     assert not list(Path().glob(".partial*"))

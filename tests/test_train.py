@@ -308,7 +308,7 @@ def test_a_class_of_contradictions_alone_is_refused(
     assert run(folder, "--output", tmp_path / "learnings.zip") == 1
     error = capfd.readouterr().err
     assert error.count("error:") == 1
-    assert "class Grape_Esca has no image" in error
+    assert "in Grape_Esca\n" in error
 
 
 def test_several_folders_weigh_the_same_in_a_class(leaves, tmp_path,
