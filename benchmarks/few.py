@@ -27,7 +27,7 @@ from utils.evaluation import calibration_error
 from utils.learnings import Learnings
 from utils.workers import Workers, map_items, without_errors
 
-CLASSES = ("Apple_healthy,Apple_rust,Apple_scab",
+CLASSES = ("Apple_rust,Apple_scab,Grape_Black_rot",
            "Apple_Black_rot,Grape_Black_rot,Grape_Esca")
 OTHERS = 200             # photographs of each class, at most, to judge by
 
@@ -74,7 +74,7 @@ def judge(options: argparse.Namespace, class_names: list[str], seed: int
         learnings = Learnings.load(folder / "learnings.zip")
     found = list(without_errors(map_items(
         learnings.predict_file, [options.leaves / file for file in others],
-        Workers(None), in_threads=True)))
+        Workers(2), in_threads=True)))
     right = np.array([prediction.class_name == Path(file).parts[0]
                       for prediction, file in zip(found, others)])
     return {"right": right.mean(),
