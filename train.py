@@ -75,8 +75,8 @@ LEAST_STEPS, MOST_EPOCHS = 300, 15
 # Each class is balanced up to so many images at the least.
 LEAST_IMAGES = 200
 # Fewer images in the early-stopping set do not tell one epoch from another:
-# then all epochs are learned, at FEW_RATE, and the last weights kept.  So of 25
-# photographs a class the worst of ten seeds names 94 % rightly, before 85 %.
+# then all epochs are learned, at FEW_RATE, and the last weights kept.  So of
+# 25 photographs a class the worst of ten seeds is 94 % right, before 85 %.
 PATIENCE, LEAST_STOPPING, FEW_RATE = 3, 100, 1e-4
 BATCH_SIZE = 32          # images
 STOPPING_SHARE = 0.1     # of the training part, for EarlyStopping
