@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from utils.evaluation import calibration_error, evaluate, wilson_interval
+from utils.evaluation import (calibration_error, evaluate, log_losses,
+                              wilson_interval)
 
 # Newcombe 1998, "Two-sided confidence intervals for the single proportion",
 # table I, method 3; the table rounds to four digits.
@@ -102,3 +103,11 @@ def test_everything_goes_into_json(evaluation):
     assert values["classes"]["rust"] == pytest.approx(
         {"precision": 2 / 3, "recall": 1, "f1": 0.8, "support": 2})
     assert list(values["classes"]) == ["rot", "rust", "scab", "esca"]
+
+
+def test_the_log_loss_of_each_image_and_of_any_other_label():
+    found = log_losses(np.array([0, 2]), np.array([[0.5, 0.25, 0.25],
+                                                   [0.1, 0.8, 0.1]]))
+    assert np.allclose(found, [
+        [np.log(2), np.log(10)],
+        [np.log(4), (np.log(1 / 0.8) + np.log(10)) / 2]])

@@ -15,14 +15,20 @@ from utils.workers import Workers
 
 
 class Red:
-    """A view that needs no scenery."""
+    """A view of an image of the stopping part; it needs no scenery."""
+
+    def __init__(self, path):
+        self.path = path
 
     def draw(self, scenery):
         return np.full((32, 32, 3), (180, 90, 60), np.uint8)
 
 
-# Two of three are named rightly: an image that is red is said to be.
-STRANGE = ([Red()] * 3, np.array([1, 1, 0]), None)
+def strange_of(stopping):
+    """Return red views of each image: red is said, for two of three rightly.
+    """
+    return ([Red(path) for path in stopping.paths()],
+            (np.arange(len(stopping.files)) % 3 < 2).astype(int), None)
 
 
 @pytest.fixture
@@ -54,8 +60,15 @@ def parts(tmp_path):
     return made
 
 
+def run(network, parts, workers):
+    """Return what is exported; each image shows a leaf of its own."""
+    _, stopping = parts
+    return export(network, *parts, range(len(stopping.files)),
+                  strange_of(stopping), 32, 42, workers)
+
+
 def test_what_answers_is_small_calibrated_and_modest(network, parts):
-    exported = export(network, *parts, STRANGE, 32, 42, Workers(2))
+    exported = run(network, parts, Workers(2))
     figures = exported.figures
     assert figures["form"] == "int8" and figures["images"] == 40
     assert figures["int8"]["errors"] == figures["float32"]["errors"] == 0
@@ -75,7 +88,7 @@ def test_what_answers_is_small_calibrated_and_modest(network, parts):
 def test_a_rare_class_is_described_however_few_are_drawn(
         network, parts, monkeypatch):
     monkeypatch.setattr(exports, "FAMILIAR_IMAGES", 1)
-    exported = export(network, *parts, STRANGE, 32, 42, Workers(1))
+    exported = run(network, parts, Workers(1))
     # An archive with fewer described classes than names cannot be loaded.
     assert exported.familiarity.class_means.shape == (2, 3)
 
@@ -83,7 +96,7 @@ def test_a_rare_class_is_described_however_few_are_drawn(
 def test_floats_stay_where_8_bits_are_too_coarse(
         network, parts, monkeypatch, capsys):
     monkeypatch.setattr(exports, "is_as_good", lambda *_: False)
-    exported = export(network, *parts, STRANGE, 32, 42, Workers(1))
+    exported = run(network, parts, Workers(1))
     assert exported.model == exported.as_float
     assert exported.figures["form"] == "float32"
     assert "stays in 32-bit floats" in capsys.readouterr().err
@@ -91,12 +104,25 @@ def test_floats_stay_where_8_bits_are_too_coarse(
 
 def test_nothing_strange_is_answered_more_surely_than_what_is_known(
         network, parts):
-    exported = export(network, *parts, STRANGE, 32, 42, Workers(1))
-    sure = fit_strange(exported.model, STRANGE[0], np.array([1, 1, 1]), None,
-                       0.1, 32, Workers(1))
-    assert sure < 0.7
-    assert fit_strange(exported.model, STRANGE[0], np.array([1, 1, 1]), None,
-                       0.7, 32, Workers(1)) == 0.7
+    exported = run(network, parts, Workers(1))
+    views, _, _ = strange_of(parts[1])
+
+    def fit(temperature):
+        return fit_strange(exported.model, views, np.ones(40, int), None,
+                           range(40), temperature, 32, Workers(1))
+
+    # As sure as 40 of 40 right allow, which is as it has learned.
+    assert fit(0.1) == pytest.approx(1, abs=0.05)
+    assert fit(1.5) == 1.5
+
+
+def test_views_of_few_leaves_set_no_temperature(network, parts):
+    # However many views: they are wrong together.
+    views, targets, _ = strange_of(parts[1])
+    model = run(network, parts, Workers(1)).model
+    leaves = np.arange(40) // 10
+    assert fit_strange(model, views, targets, None, leaves, 0.5, 32,
+                       Workers(1)) == 1
 
 
 @pytest.mark.parametrize("errors, loss, good", [

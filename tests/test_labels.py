@@ -106,6 +106,24 @@ def test_three_leaves_a_class_are_enough_and_two_are_not():
         labels.split_dataset(make_dataset(numbers), groups, 0.2, 0.1, 0)
 
 
+def test_all_classes_that_are_too_small_stand_in_one_error():
+    numbers = [0, 0, 1, 1, 1, 1, 2, 2]
+    groups = ["a0", "a1", "b0", "b1", "b2", "b3", "c0", "c0"]
+    with pytest.raises(UserError) as raised:
+        labels.split_dataset(make_dataset(numbers), groups, 0.2, 0.1, 0)
+    assert str(raised.value) == (
+        "class a shows 2 different leaves, class c shows 1 different leaf; "
+        "learning, stopping and validation take at least 3")
+    # Three leaves each, but a leaf under two names counts for the first.
+    numbers = [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    groups = ["a0", "a1", "a2", "a0", "a1", "b2", "a0", "a1", "a2"]
+    with pytest.raises(UserError) as raised:
+        split(np.array(numbers), groups)
+    assert str(raised.value) == (
+        "class b has 1 leaf, class c has 0 leaves that no other class has; "
+        "learning takes at least 3")
+
+
 def test_altered_copies_are_learned_from_but_never_tested_on():
     files = [f"{class_name}/{leaf}{alteration}.jpg" for class_name in "abc"
              for leaf in range(10) for alteration in ("", "_Flip", "_Crop")]

@@ -73,6 +73,33 @@ def test_the_figures_are_those_counted_by_hand(part, monkeypatch):
     assert figures["training_accuracy_images"] == 3
 
 
+class Unsure(Learned):
+    """Knows no image, so its answer is the mean of two looks."""
+
+    def predict_file(self, path):
+        light = (read_image(path).mean() / 127.5 - 1) * np.array([6, 1])
+        logits = np.stack([-light, light], axis=1)
+        return Prediction(CLASS_NAMES, softmax(
+            logits / self.description.strange_temperature).mean(axis=0),
+            0.0, False, np.zeros((1, 1, 2)))
+
+
+def test_both_calibration_errors_are_of_the_same_looks(part):
+    levels, labels = [20, 90, 100, 160, 240], [0, 0, 1, 1, 1]
+    learnings = Unsure(Description(CLASS_NAMES, 8, 2.0, 0.0, 4.0))
+    _, figures, probabilities = prove(
+        learnings, part("t", [50, 60, 200, 210], [0, 0, 1, 1]),
+        part("v", levels, labels), 42, Workers(2))
+    light = np.outer(np.array(levels) / 127.5 - 1, [6, 1])
+    logits = np.stack([-light, light], axis=2)
+    assert np.allclose(probabilities, softmax(logits / 4).mean(axis=1))
+    plain = softmax(logits).mean(axis=1)
+    assert figures["calibration_error_uncalibrated"] == pytest.approx(
+        calibration_error(plain.max(axis=1), [True, True, False, True, True]))
+    # And the learnings stay as they were.
+    assert learnings.description.strange_temperature == 4
+
+
 @pytest.mark.parametrize("count, wrong, proven", [
     (100, 9, True), (100, 10, False), (99, 0, False)])
 def test_subject_15_above_90_percent_on_at_least_100_images(

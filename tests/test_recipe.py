@@ -104,6 +104,19 @@ def test_fine_tuning_stops_and_puts_the_best_weights_back(classifier):
     assert losses.mean() == pytest.approx(min(history["val_loss"]), rel=1e-3)
 
 
+def test_without_patience_all_epochs_are_learned_and_the_last_stays(
+        classifier):
+    model, learned, stopping = classifier
+    wrong = Examples(stopping.features, (stopping.targets + 1) % 3)
+    history, _ = tune((model, learned, wrong), epochs=5, patience=None)
+    assert len(history["loss"]) == 5
+    logits = model.predict_on_batch(wrong.features.astype(np.float32))
+    losses = np.log(np.exp(logits).sum(1)) - (logits * wrong.one_hot(3)).sum(1)
+    # Which is not the best by far.
+    assert losses.mean() == pytest.approx(history["val_loss"][-1], rel=1e-3)
+    assert losses.mean() > 1.5 * min(history["val_loss"])
+
+
 def test_fine_tuning_is_what_the_fit_of_keras_is(classifier, monkeypatch):
     monkeypatch.setattr(recipe, "DROPOUT", 0.0)
     keras = backbones.import_keras()
@@ -179,3 +192,10 @@ def test_an_interrupted_run_keeps_the_best_weights_if_asked(
     _, interrupted = tune(classifier, keep_partial=True)
     assert interrupted and len(seen) == batches
     assert all(map(np.array_equal, model.get_weights(), states[best]))
+    if is_signal:
+        # Without early stopping: once an epoch is done, those of the end.
+        before = model.get_weights()
+        seen.clear()
+        _, interrupted = tune(classifier, keep_partial=True, patience=None)
+        assert interrupted and (best == "start") == all(
+            map(np.array_equal, model.get_weights(), before))

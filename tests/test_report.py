@@ -78,13 +78,20 @@ def test_the_curves_show_where_it_was_started_kept_and_stopped(
         assert lines["stopped"].get_xdata()[0] == pytest.approx(end, abs=0.2)
 
 
+def test_without_early_stopping_the_last_weights_are_kept(pyplot):
+    figure = report.curves_figure(pyplot, HEAD, FINE, stops_early=False)
+    for ax in figure.axes:
+        lines = {line.get_label(): line for line in ax.lines}
+        assert lines["weights kept"].get_xdata()[0] == 5
+
+
 def test_all_files_are_written(validation, tmp_path):
     probabilities = probabilities_of(validation, 3)
-    folder = tmp_path / "report"
+    folder, details = tmp_path / "report", {"settings": {"patience": 3}}
     report.write_report(
-        folder, {"seed": 42}, evaluate(validation.labels, probabilities,
-                                       CLASS_NAMES),
+        folder, details, evaluate(validation.labels, probabilities,
+                                  CLASS_NAMES),
         (HEAD, FINE), validation, probabilities)
-    assert json.loads((folder / "report.json").read_text()) == {"seed": 42}
+    assert json.loads((folder / "report.json").read_text()) == details
     assert {path.name for path in folder.iterdir()} == {
         "report.json", "confusion.png", "curves.png", "errors.png"}

@@ -260,7 +260,8 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
 
     assert is_marked(read_image(next(
         tmp_path / file for file, leaf in names.items() if leaf == marked)))
-    assert len(seen["training"]) == 60 and seen["stopping"]
+    # Two classes of 200, and a fifth as many field views.
+    assert len(seen["training"]) == 480 and seen["stopping"]
     for part in ("training", "stopping", "scenery"):
         assert seen[part] and not any(map(is_marked, seen[part]))
 
@@ -372,6 +373,28 @@ def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
     (312, 16, 15), (640, 32, 15), (700, 32, 14), (12, 32, 15)])
 def test_few_images_are_seen_more_often(images, batch_size, epochs):
     assert train.default_epochs(images, batch_size) == epochs
+
+
+@pytest.mark.parametrize("stopping, rate, patience", [
+    (478, 4e-4, 3), (100, 4e-4, 3), (99, 1e-4, None), (2, 1e-4, None)])
+def test_few_images_do_not_decide_when_to_stop(stopping, rate, patience):
+    parser = train.build_parser()
+    plan = train.plan_fine_tuning(parser.parse_args(["images"]), 640, stopping)
+    assert (plan.rate, plan.patience) == (rate, patience)
+    assert (plan.epochs, plan.batch_size) == (15, 32)
+    options = parser.parse_args(["images", "--patience", "2", "--epochs", "4",
+                                 "--learning-rate", "0.1"])
+    plan = train.plan_fine_tuning(options, 640, stopping)
+    assert (plan.rate, plan.patience, plan.epochs) == (0.1, 2, 4)
+
+
+def test_the_report_says_how_few_images_were_learned(learned):
+    report = json.loads((learned / "report" / "report.json").read_text())
+    settings = report["settings"]
+    assert settings["patience"] is None and settings["learning_rate"] == 1e-4
+    # All epochs of the head, whatever its loss on two images.
+    assert report["epochs_done"] == [train.recipe.HEAD_EPOCHS, 1]
+    assert report["augmented_images"] == 2 * train.LEAST_IMAGES
 
 
 def test_a_rate_at_which_the_network_collapses_stops_the_run(

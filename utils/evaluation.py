@@ -87,8 +87,18 @@ def evaluate(labels: np.ndarray, probabilities: np.ndarray,
 
 def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
     """Return the mean cross-entropy; labels (N,), probabilities (N, C)."""
-    own = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.maximum(own, 1e-12)).mean())
+    return float(log_losses(labels, probabilities)[0].mean())
+
+
+def log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return the cross-entropy of each image, (2, N).
+
+    First with its label, then the mean of those with any other.
+    """
+    surprise = -np.log(np.maximum(probabilities, 1e-12))
+    own = surprise[np.arange(len(labels)), labels]
+    return np.stack([own, (surprise.sum(axis=1) - own)
+                     / (probabilities.shape[1] - 1)])
 
 
 def wilson_interval(right: int, total: int) -> tuple[float, float]:

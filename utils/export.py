@@ -1,5 +1,6 @@
 """From what was learned to what answers: small, calibrated, and modest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -46,13 +47,14 @@ class Exported:
     figures: dict
 
 
-def export(network, training: Dataset, stopping: Dataset, strange: tuple,
-           size: int, seed: int, workers: Workers) -> Exported:
+def export(network, training: Dataset, stopping: Dataset,
+           leaves: Sequence, strange: tuple, size: int, seed: int,
+           workers: Workers) -> Exported:
     """Make a network (build_answering) what answers.
 
     training: originals of what it has learned from.  stopping: images that
-    it has not, by which it is calibrated.  strange: field views of these,
-    their labels, and their scenery.
+    it has not, by which it is calibrated; leaves: that of each of them.
+    strange: field views of these images, their labels, and their scenery.
     """
     rng = np.random.default_rng(seed)
     examples = load_images(training.drawn(RANGE_IMAGES, rng).paths(), size,
@@ -64,7 +66,7 @@ def export(network, training: Dataset, stopping: Dataset, strange: tuple,
         outputs[name] = all_outputs(model, stopping.paths(), size, workers,
                                     f"Calibration {name}")
         logits = outputs[name][0]
-        temperature = fit_temperature(logits, stopping.labels)
+        temperature = fit_temperature(logits, stopping.labels, leaves)
         figures[name] = {
             "temperature": temperature,
             "errors": int((logits.argmax(axis=1) != stopping.labels).sum()),
@@ -85,24 +87,28 @@ def export(network, training: Dataset, stopping: Dataset, strange: tuple,
     _, _, *features = outputs[form]
     threshold = least_familiar(familiarity.scores(np.hstack(features)))
     temperature = figures[form]["temperature"]
+    leaf_of = dict(zip(stopping.paths(), leaves))
+    strange_temperature = fit_strange(
+        forms[form], *strange, [leaf_of[view.path] for view in strange[0]],
+        temperature, size, workers)
     return Exported(forms[form], forms["float32"], temperature, familiarity,
-                    threshold, fit_strange(forms[form], *strange, temperature,
-                                           size, workers),
+                    threshold, strange_temperature,
                     {"form": form, "images": len(stopping.files), **figures})
 
 
 def fit_strange(model: bytes, views: list[View], targets: np.ndarray,
-                scenery: Scenery, temperature: float, size: int,
-                workers: Workers) -> float:
+                scenery: Scenery, leaves: Sequence, temperature: float,
+                size: int, workers: Workers) -> float:
     """Return the temperature of what is not known, for four looks at it.
 
-    Fitted on field views of leaves not learned from; but never below the
+    Fitted on field views of leaves not learned from, leaves: that of each
+    view; 1 where no other one serves leaves held out.  But never below the
     temperature of what is known, of which nothing strange can be surer.
     """
     load = partial(load_looks, size=size, scenery=scenery)
     logits = np.stack([found for found, *_ in answers(
         model, views, load, workers, "Calibration strange")])
-    return max(temperature, fit_temperature(logits, targets))
+    return max(temperature, fit_temperature(logits, targets, leaves))
 
 
 def load_looks(view: View, size: int, scenery: Scenery) -> np.ndarray:

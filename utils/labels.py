@@ -61,20 +61,22 @@ def split(labels: np.ndarray, groups: list[str], class_names: tuple[str, ...],
 
     Whole groups (leaves) are drawn, class by class, until the part holds
     `fraction` (0..1) of the class's images: stratified, and no leaf is on
-    both sides.  Raises UserError for a class with fewer than two leaves.
+    both sides.  Raises UserError that names all classes with fewer than two
+    leaves.
     """
     members = defaultdict(list)
     for index, group in enumerate(groups):
         members[group].append(index)
     held_out = np.zeros(len(labels), bool)
-    for label, class_name in enumerate(class_names):
-        own = [indices for indices in members.values()
-               if labels[indices[0]] == label]
-        if len(own) < 2:
-            raise UserError(
-                f"class {class_name} has {len(own)} "
-                f"{'leaf' if len(own) == 1 else 'leaves'} that no other "
-                f"class has; learning takes at least {MIN_LEAVES}")
+    own_groups = [[indices for indices in members.values()
+                   if labels[indices[0]] == label]
+                  for label in range(len(class_names))]
+    if too_small := [f"class {class_name} has {_leaves(len(own))}"
+                     for class_name, own in zip(class_names, own_groups)
+                     if len(own) < 2]:
+        raise UserError(f"{', '.join(too_small)} that no other class has; "
+                        f"learning takes at least {MIN_LEAVES}")
+    for own in own_groups:
         wanted = fraction * sum(map(len, own))
         taken = 0
         # The last group stays, so that no side is empty.
@@ -87,6 +89,11 @@ def split(labels: np.ndarray, groups: list[str], class_names: tuple[str, ...],
     return held_out
 
 
+def _leaves(count: int, kind: str = "") -> str:
+    """Return so many leaves of a kind, as text."""
+    return f"{count} {kind}{'leaf' if count == 1 else 'leaves'}"
+
+
 def split_dataset(dataset: Dataset, groups: list[str], validation: float,
                   stopping: float, seed: int) -> np.ndarray:
     """Return each image's part of the split, str (N,).
@@ -94,17 +101,17 @@ def split_dataset(dataset: Dataset, groups: list[str], validation: float,
     VALIDATION is held out first (share `validation`), then STOPPING (share
     `stopping` of the rest), TRAINING is what remains.  Altered copies are
     learned from with their original, but never tested on: outside TRAINING
-    they are LEFT_OUT.  Raises UserError for a class with fewer than
-    MIN_LEAVES leaves.
+    they are LEFT_OUT.  Raises UserError that names all classes with fewer
+    than MIN_LEAVES leaves.
     """
     groups = np.asarray(groups)
-    for label, class_name in enumerate(dataset.class_names):
-        leaves = len(set(groups[dataset.labels == label]))
-        if leaves < MIN_LEAVES:
-            raise UserError(
-                f"class {class_name} shows {leaves} different "
-                f"{'leaf' if leaves == 1 else 'leaves'}; learning, stopping "
-                f"and validation take at least {MIN_LEAVES}")
+    counts = [len(set(groups[dataset.labels == label]))
+              for label in range(len(dataset.class_names))]
+    if too_small := [f"class {class_name} shows {_leaves(count, 'different ')}"
+                     for class_name, count in zip(dataset.class_names, counts)
+                     if count < MIN_LEAVES]:
+        raise UserError(f"{', '.join(too_small)}; learning, stopping and "
+                        f"validation take at least {MIN_LEAVES}")
     rng = np.random.default_rng(seed)
     parts = np.full(len(groups), TRAINING, dtype="<U10")
     for part, fraction in ((VALIDATION, validation), (STOPPING, stopping)):

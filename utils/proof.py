@@ -1,12 +1,15 @@
 """What the network is worth: the one look at the validation part."""
 
+from copy import copy
+from dataclasses import replace
+
 import numpy as np
 
 from utils import cli
 from utils.cli import UserError
 from utils.evaluation import Evaluation, calibration_error, evaluate
 from utils.labels import Dataset
-from utils.learnings import Learnings, softmax
+from utils.learnings import Learnings
 from utils.workers import Workers, map_items, without_errors
 
 GAP_IMAGES = 200         # learned from, to see how much better they are known
@@ -21,17 +24,18 @@ def prove(learnings: Learnings, training: Dataset, validation: Dataset,
     Raises UserError where the network says one class of everything.
     """
     sample = training.drawn(GAP_IMAGES, np.random.default_rng(seed))
-    known, probabilities = (
-        np.stack([found.probabilities for found in cli.progress(
-            without_errors(map_items(learnings.predict_file, part.paths(),
-                                     workers, in_threads=True)),
-            len(part.files), title)])
-        for part, title in ((sample, "Learned from"),
-                            (validation, "Validation")))
+    known = probabilities_of(learnings, sample, workers, "Learned from")
     check_answers(known, learnings.class_names)
-    # What the temperature had done, undone.
-    uncalibrated = softmax(np.log(np.maximum(probabilities, 1e-30))
-                           * learnings.description.temperature)
+    probabilities = uncalibrated = probabilities_of(
+        learnings, validation, workers, "Validation")
+    as_learned = copy(learnings)
+    as_learned.description = replace(learnings.description, temperature=1.0,
+                                     strange_temperature=1.0)
+    if as_learned.description != learnings.description:
+        # Predicted again: which image is looked at how often stays, but the
+        # mean of several looks cannot be undone.
+        uncalibrated = probabilities_of(as_learned, validation, workers,
+                                        "Uncalibrated")
     evaluation = evaluate(validation.labels, probabilities,
                           learnings.class_names)
     training_accuracy = float((known.argmax(axis=1) == sample.labels).mean())
@@ -45,6 +49,15 @@ def prove(learnings: Learnings, training: Dataset, validation: Dataset,
         "above_90_percent_on_at_least_100_images": (
             evaluation.accuracy > 0.9 and len(validation.files) >= 100)
     }, probabilities
+
+
+def probabilities_of(learnings: Learnings, part: Dataset, workers: Workers,
+                     title: str) -> np.ndarray:
+    """Return the probabilities of each image of a part, (N, classes)."""
+    return np.stack([found.probabilities for found in cli.progress(
+        without_errors(map_items(learnings.predict_file, part.paths(),
+                                 workers, in_threads=True)),
+        len(part.files), title)])
 
 
 def check_answers(logits: np.ndarray, class_names: tuple[str, ...]) -> None:

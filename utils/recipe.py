@@ -4,6 +4,7 @@ Both phases learn from what the frozen part gave for each image.  What was
 tried, and by how much each choice helped, stands in docs/training.md.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -54,11 +55,12 @@ def build_head(classes: int):
         keras.layers.Dense(classes)], name="head")
 
 
-def train_head(head, learned: Examples, stopping: Examples, patience: int
-               ) -> dict:
+def train_head(head, learned: Examples, stopping: Examples,
+               patience: int | None) -> dict:
     """Phase 1: learn the head at a high rate; return its history.
 
     The examples' features are the pooled ones of the frozen backbone.
+    patience: as of Plan.
     """
     keras = import_keras()
     compile_model(head, keras.optimizers.Adam(HEAD_RATE), HEAD_STEPS_AT_ONCE)
@@ -103,13 +105,14 @@ class Plan:
     """How fine-tuning goes on.
 
     rate: of learning, at its highest.  epochs: at most.  batch_size: images
-    between two steps, of all replicas together.  patience: epochs.
+    between two steps, of all replicas together.  patience: epochs without
+    progress after which it stops; None: all epochs, and the last weights.
     """
 
     rate: float
     epochs: int
     batch_size: int
-    patience: int
+    patience: int | None
 
 
 def fine_tune(classifier, learned: Examples, stopping: Examples, plan: Plan,
@@ -122,8 +125,10 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, plan: Plan,
     arguments, and ends with the same weights.
     Returns the history and whether it was interrupted: with keep_partial
     Ctrl-C, on any machine, puts back the weights of the best epoch so far,
-    or those of the start.  Raises UserError where the loss is no longer a
-    number, or another machine has ended.
+    or those of the start; without early stopping, once an epoch is done,
+    those of the last step stay.
+    Raises UserError where the loss is no longer a number, or another machine
+    has ended.
     """
     keras = import_keras()
     strategy = strategy or replicas.local_strategy()
@@ -151,7 +156,7 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, plan: Plan,
             interrupted = True
             if stopper.best_weights:
                 model.set_weights(stopper.best_weights)
-        if not interrupted or stopper.best_weights:
+        if not interrupted or history.epoch:
             classifier.set_weights(model.get_weights())
     if not np.isfinite(history.history.get("loss", [])).all():
         raise UserError("the loss is no longer a number; try a lower "
@@ -250,15 +255,17 @@ def compile_model(model, optimizer, steps_at_once: int = 1) -> None:
                   steps_per_execution=steps_at_once)
 
 
-def early_stopping(patience: int):
+def early_stopping(patience: int | None):
     """Return the callback that stops when the stopping part's loss rises.
 
     From there on the network would only learn its images by heart; the
-    weights of the best epoch are put back.
+    weights of the best epoch are put back.  Without patience it never stops,
+    and the last weights stay.
     """
     keras = import_keras()
     return keras.callbacks.EarlyStopping(
-        "val_loss", patience=patience, restore_best_weights=True)
+        "val_loss", patience=patience or sys.maxsize,
+        restore_best_weights=patience is not None)
 
 
 def advancing(bar, title: str, total: int, event: str):

@@ -53,11 +53,13 @@ def write_split(path: Path, dataset: Dataset, groups: list[str],
             dataset.files, dataset.labels, groups, parts)))
 
 
-def curves_figure(pyplot, head: dict, fine: dict):
+def curves_figure(pyplot, head: dict, fine: dict,
+                  stops_early: bool = True):
     """Return a figure of loss and accuracy over the epochs of both phases.
 
     head, fine: Keras's histories; that of fine-tuning is empty where it was
-    stopped in its first epoch.
+    stopped in its first epoch.  stops_early: the weights of the epoch with
+    the lowest loss were kept, not the last ones.
     """
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2),
                                    layout="constrained")
@@ -70,8 +72,8 @@ def curves_figure(pyplot, head: dict, fine: dict):
             ax.plot(epochs, head[key] + fine.get(key, []), ".-", label=label)
         ax.axvline(start + 0.5, color="grey", linestyle="--",
                    label="fine-tuning starts")
-        ax.axvline(1 + int(np.argmin(losses)), color="green", linestyle=":",
-                   label="weights kept")
+        ax.axvline(1 + int(np.argmin(losses)) if stops_early else len(losses),
+                   color="green", linestyle=":", label="weights kept")
         ax.axvline(len(losses) + 0.1, color="black", linestyle="-.",
                    label="stopped")
         ax.set_xlabel("epoch")
@@ -154,7 +156,9 @@ def write_report(folder: Path, details: dict, evaluation: Evaluation,
     pyplot = open_pyplot(no_display=True)
     for name, figure in (
             ("confusion", confusion_figure(pyplot, evaluation)),
-            ("curves", curves_figure(pyplot, *histories)),
+            ("curves", curves_figure(
+                pyplot, *histories,
+                details["settings"]["patience"] is not None)),
             ("errors", errors_figure(pyplot, validation, probabilities))):
         save_figure(figure, folder / f"{name}.png")
     pyplot.close("all")
