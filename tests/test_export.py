@@ -102,6 +102,19 @@ def test_floats_stay_where_8_bits_are_too_coarse(
     assert "stays in 32-bit floats" in capsys.readouterr().err
 
 
+def test_floats_stay_where_8_bits_cannot_even_be_run(
+        network, parts, monkeypatch, capsys):
+    class Refusing(exports.Network):
+        def __call__(self, images):
+            raise RuntimeError("failed to create XNNPACK runtime")
+
+    monkeypatch.setattr(exports, "Network", Refusing)
+    exported = run(network, parts, Workers(1))
+    assert exported.figures["form"] == "float32"
+    assert "int8" not in exported.figures
+    assert "stays in 32-bit floats" in capsys.readouterr().err
+
+
 def test_nothing_strange_is_answered_more_surely_than_what_is_known(
         network, parts):
     exported = run(network, parts, Workers(1))

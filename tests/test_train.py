@@ -397,10 +397,17 @@ def test_the_report_says_how_few_images_were_learned(learned):
     assert report["augmented_images"] == 2 * train.LEAST_IMAGES
 
 
-def test_a_rate_at_which_the_network_collapses_stops_the_run(
-        learned, tmp_path, capfd):
+def test_a_network_that_collapses_stops_the_run(
+        learned, tmp_path, capfd, monkeypatch):
+    def collapse(classifier, *_):
+        classifier.set_weights([np.zeros_like(values) for values
+                                in classifier.get_weights()])
+        return {"loss": [9.0], "val_loss": [9.0]}, False
+
+    monkeypatch.setattr(train.recipe, "fine_tune", collapse)
+    monkeypatch.setattr(train, "LEAST_IMAGES", 10)
     assert run(learned / "images", "--output", tmp_path / "learnings.zip",
-               *SMALL, "--epochs", "4", "--learning-rate", "0.9") == 1
+               *SMALL) == 1
     error = capfd.readouterr().err
     assert error.count("error:") == 1 and "lower --learning-rate" in error
     assert not list(tmp_path.iterdir())

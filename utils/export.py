@@ -16,6 +16,7 @@ from utils.field_views import Scenery, View
 from utils.images import preprocess
 from utils.labels import Dataset
 from utils.learnings import looks, softmax
+from utils.litert import Network
 from utils.workers import Workers
 
 RANGE_IMAGES = 100       # that show the ranges of the 8-bit integers
@@ -59,8 +60,10 @@ def export(network, training: Dataset, stopping: Dataset,
     rng = np.random.default_rng(seed)
     examples = load_images(training.drawn(RANGE_IMAGES, rng).paths(), size,
                            workers, "Ranges")
-    forms = {"float32": to_litert(network),
-             "int8": to_litert(network, examples)}
+    forms = {"float32": to_litert(network)}
+    in_8_bits = to_litert(network, examples)
+    if can_run(in_8_bits, examples[:1]):
+        forms["int8"] = in_8_bits
     outputs, figures = {}, {}
     for name, model in forms.items():
         outputs[name] = all_outputs(model, stopping.paths(), size, workers,
@@ -72,8 +75,9 @@ def export(network, training: Dataset, stopping: Dataset,
             "errors": int((logits.argmax(axis=1) != stopping.labels).sum()),
             "log_loss": log_loss(stopping.labels,
                                  softmax(logits / temperature))}
-    form = "int8" if is_as_good(figures["int8"], figures["float32"],
-                                len(stopping.files)) else "float32"
+    form = "int8" if "int8" in figures and is_as_good(
+        figures["int8"], figures["float32"], len(stopping.files)
+        ) else "float32"
     if form == "float32":
         cli.print_note("8-bit integers are too coarse for this network: it "
                        "stays in 32-bit floats, half as fast")
@@ -94,6 +98,19 @@ def export(network, training: Dataset, stopping: Dataset,
     return Exported(forms[form], forms["float32"], temperature, familiarity,
                     threshold, strange_temperature,
                     {"form": form, "images": len(stopping.files), **figures})
+
+
+def can_run(model: bytes, images: np.ndarray) -> bool:
+    """Tell whether LiteRT runs a model on images (N, size, size, 3).
+
+    It refuses 8-bit integers whose ranges lie too far apart, as in a network
+    whose learning rate was too high.
+    """
+    try:
+        Network(model)(images)
+    except (RuntimeError, ValueError):
+        return False
+    return True
 
 
 def fit_strange(model: bytes, views: list[View], targets: np.ndarray,
