@@ -174,7 +174,12 @@ def connected(address: str) -> Iterator:
             # A network is larger than what a task usually carries.
             warnings.filterwarnings("ignore", "Sending large graph")
             yield client
-    except (CancelledError, CommClosedError):
+    except (CancelledError, CommClosedError, RuntimeError) as error:
+        # Asked once more after it has noticed, a client says "ConnectionPool
+        # is closed".
+        if (type(error) is RuntimeError
+                and "ConnectionPool" not in str(error)):
+            raise
         raise UserError(f"--cluster {address}: the scheduler is gone"
                         ) from None
     except ModuleNotFoundError as error:
