@@ -292,3 +292,11 @@ def test_a_scheduler_that_dies_is_one_error(no_workers, leaves, capfd):
     *_, error = capfd.readouterr().err.splitlines()
     assert error == (f"error: --cluster {no_workers.address}: the scheduler "
                      "is gone")
+
+
+@pytest.mark.parametrize("fault, kind", [
+    ("ConnectionPool is closed", cli.UserError), ("of ours", RuntimeError)])
+def test_what_a_client_without_its_scheduler_says_is_that_error(
+        no_workers, fault, kind):
+    with pytest.raises(kind), clusters.connected(no_workers.address):
+        raise RuntimeError(fault)
