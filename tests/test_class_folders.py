@@ -37,7 +37,12 @@ KAGGLE = ["train/Apple___healthy", "train/Apple___Apple_scab",
     (["a/b_c", "b_c", "c"], ".", ["a_b_c", "b_c", "c"],
      ["a", "images", "images"]),
     (["Pawpaw/pawpaw_rust", "Pawpaw/rot"], ".", ["Pawpaw_rot", "pawpaw_rust"],
-     ["Pawpaw", "Pawpaw"])])
+     ["Pawpaw", "Pawpaw"]),
+    (["Apple_scab/early", "Apple_healthy", "lab/1"], ".",
+     ["Apple_healthy", "Apple_scab_early", "lab_1"],
+     ["Apple", "Apple", "lab"]),
+    (["Beans/bean_rust", "Beans/healthy"], ".",
+     ["bean_rust", "Beans_healthy"], ["Beans", "Beans"])])
 def test_classes_and_plants_are_named_after_folders(
         tree, folders, below, class_names, plants):
     dataset = read_dataset(tree(dict.fromkeys(folders, 1)) / below)
@@ -56,6 +61,24 @@ def test_classes_and_plants_are_named_after_folders(
     # A person may have the name of a plant.
     ("healthy", "/home/rose/images", "healthy"),
     ("lab/healthy", "/x", "lab_healthy"),
+    ("E/Esca", "/x", "E_Esca"),
+    # What is no disease does not name a class alone.
+    ("Apple/scab/early", "/x", "Apple_scab_early"),
+    ("Apple/rust/batch1/2", "/x", "Apple_rust_batch1_2"),
+    ("Apple_scab/mild stage", "/x", "Apple_scab_mild stage"),
+    ("Apple/early", "/x", "Apple_early"),
+    ("Apple/early blight", "/x", "Apple_early blight"),
+    ("2021/1", "/x", "2021_1"), ("1", "/x", "1"),
+    ("healthy/Apple", "/x", "healthy_Apple"),
+    ("images/Apple", "/x", "Apple"), ("2021/Apple", "/x", "Apple"),
+    ("Citrus/Lemon", "/x", "Lemon"),
+    ("Apple/scab/images", "/x", "Apple_scab"),
+    ("raw images", "/x/Apple/scab", "Apple_scab"),
+    ("Apple/leaf", "/x", "Apple_leaf"),
+    # A virus has the name of the plant on which it was found first.
+    ("Tomato/Tobacco mosaic virus", "/x", "Tomato_Tobacco mosaic virus"),
+    ("Tobacco mosaic virus", "/x", "Tobacco mosaic virus"),
+    ("Tomato mosaic virus", "/x/Tomato", "Tomato mosaic virus"),
     (".", "/", "images")])
 def test_a_name_follows_from_its_path_alone(folder, root, name):
     assert name_class(Path(folder), Path(root))[0] == name
@@ -87,6 +110,10 @@ def test_names_that_differ_in_a_letter_are_two_classes():
     assert len({class_key(name) for name in (
         "Apple_scab", "Apple_scar", "Applescab", "Pomme_tavelee",
         "Pomme_tavelée", "_", "-")}) == 7
+    # In letters that \w does not match, and in signs.
+    for names in [("केला", "काली"), ("ดี", "ดิ"), ("PVY+", "PVY-", "PVY"),
+                  ("Apple A+", "Apple A")]:
+        assert len({class_key(name) for name in names}) == len(names)
 
 
 def test_split_folders_are_looked_through_and_named(tree, capsys):
@@ -172,6 +199,14 @@ def test_a_class_with_a_folder_in_it_is_refused(tree, count):
                                         "Apple_scab/raw"):
         read_dataset(tree({"Apple_scab": 3, "Apple_scab/raw": count,
                            "b": 1}))
+
+
+def test_more_loose_images_than_others_are_refused_where_they_lie(tree):
+    folder = tree({"train/scab": 1, "train/rust": 1, "test": 9})
+    with pytest.raises(UserError) as caught:
+        read_dataset(folder)
+    assert str(caught.value).startswith(
+        f"{folder / 'test'}: holds 9 images in no class folder, beside")
 
 
 def test_copies_without_their_original_are_left_out(tree, capsys):

@@ -191,9 +191,16 @@ def without_strays(root: Path, files: list[Path]) -> list[Path]:
         is_container = len(children) > 1 or not folder.parts
         most = inside[folder] // (1 if is_container else MANY_TIMES)
         if counts[folder] > most:
+            places = sorted({root / file.parent for file in files
+                             if class_folder(file.parent) == folder},
+                            key=natural_key)
+            if places == [root / folder]:
+                beside = ", and folders with"
+            else:           # In train/, valid/ or test/.
+                beside = " in no class folder, beside folders with"
             raise UserError(
-                f"{root / folder}: holds {counts[folder]:,} images, and "
-                f"folders with {inside[folder]:,} more, such as "
+                f"{', '.join(map(str, places))}: holds {counts[folder]:,} "
+                f"images{beside} {inside[folder]:,} more, such as "
                 f"{children[0]}; a class is a folder of images alone: move "
                 "one or the other")
     left_out = [file for file in files if class_folder(file.parent) in strays]
