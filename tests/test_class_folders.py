@@ -166,6 +166,14 @@ def test_renderings_of_the_same_photographs_are_refused(tree, names):
     assert all(name.split("/")[-1] in str(caught.value) for name in names)
 
 
+@pytest.mark.parametrize("names", [
+    ["Apple_scab", "Apple_scab_mask"], ["scab_grayscale", "scab"],
+    ["Apple/scab", "Apple/scab segmented"]])
+def test_a_class_and_its_renderings_beside_it_are_refused(tree, names):
+    with pytest.raises(UserError, match="renderings.*; keep .*scab and"):
+        read_dataset(tree(dict.fromkeys([*names, "Apple_rust"], 1)))
+
+
 @pytest.mark.parametrize("folders", [
     ["color/Apple_scab", "color/Apple_rust"],
     ["segmented/Apple_scab", "segmented/Apple_rust"],
@@ -177,8 +185,8 @@ def test_one_rendering_alone_is_read(tree, folders):
 
 def test_a_colour_in_the_name_of_a_disease_is_no_rendering(tree):
     dataset = read_dataset(tree(dict.fromkeys(
-        ["Tomato_gray_mold", "Tomato_leaf_mold", "Tomato_mold"], 1)))
-    assert len(dataset.class_names) == 3
+        ["Tomato_gray_mold", "Tomato_leaf_mold", "Tomato_mold", "mask"], 1)))
+    assert len(dataset.class_names) == 4
 
 
 @pytest.mark.parametrize("folders", [

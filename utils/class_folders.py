@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from utils import cli
-from utils.class_names import (CONTAINERS, class_key, clean_name,
+from utils.class_names import (CONTAINERS, SEGMENTED, class_key, clean_name,
                                name_class, rendering_of, split_of, words_of)
 from utils.cli import UserError
 from utils.copies import altered_copies
@@ -139,10 +139,15 @@ def refuse_renderings(root: Path, files: list[Path]) -> None:
             if len(alike) > 1:
                 best = next((other for other in alike if (
                     rendering_of(other) or ("", True))[1]), alike[0])
+                # Of a class that is rendered beside itself, one alone would
+                # be without the other classes.
+                way_out = (
+                    f"give one of them, such as {root / parent / best}"
+                    if not rendering[0] or children[best] != {Path()}
+                    else f"keep {best} and move the others elsewhere")
                 raise UserError(
                     f"{root / parent}: {', '.join(alike)} hold renderings of "
-                    f"the same photographs; give one of them, such as "
-                    f"{root / parent / best}")
+                    f"the same photographs; {way_out}")
 
 
 def _same_photographs(name: str, other: str,
@@ -151,7 +156,8 @@ def _same_photographs(name: str, other: str,
 
     name: of the one with renderings.  Their names differ in words of
     renderings alone, and they have a class folder in common.  Names of
-    classes alone say less: "Tomato gray mold" is a disease.
+    classes alone say less: "Tomato gray mold" is a disease, but
+    "Tomato mold mask" is none.
     """
     subject = (rendering_of(other) or (
         "_".join(word for word in words_of(other)
@@ -160,7 +166,9 @@ def _same_photographs(name: str, other: str,
     if subject == "":
         return bool(common)
     return (subject == rendering_of(name)[0]
-            and any(folder.parts for folder in common))
+            and bool(common) and (
+                common != {Path()} or not SEGMENTED.isdisjoint(
+                    words_of(name))))
 
 
 def without_strays(root: Path, files: list[Path]) -> list[Path]:

@@ -36,9 +36,10 @@ FOLD = re.compile(r"fold_?[0-9]+")
 # Folders with the same photographs in other colours, as PlantVillage has
 # them, by the words of their names.
 COLOURED = frozenset(("color", "colour", "coloured", "colored", "rgb"))
-RENDERED = frozenset(("gray", "grey", "grayscale", "greyscale", "segmented",
-                      "segmentation", "segmentations", "mask", "masks",
-                      "masked"))
+# Of these no disease is named; of gray some are.
+SEGMENTED = frozenset(("grayscale", "greyscale", "segmented", "segmentation",
+                       "segmentations", "mask", "masks", "masked"))
+RENDERED = SEGMENTED | {"gray", "grey"}
 # Words of folders that only hold a data set.
 CONTAINERS = frozenset((
     "image", "images", "img", "imgs", "photo", "photos", "photograph",
