@@ -75,6 +75,11 @@ def test_classes_and_plants_are_named_after_folders(
     ("Apple/scab/images", "/x", "Apple_scab"),
     ("raw images", "/x/Apple/scab", "Apple_scab"),
     ("Apple/leaf", "/x", "Apple_leaf"),
+    ("Apple/scab/leaf 1", "/x", "Apple_scab_leaf 1"),
+    ("Apple/rust/stem", "/x", "Apple_rust_stem"),
+    ("Apple/rust/100CANON", "/x", "Apple_rust_100CANON"),
+    ("Original Images/Blast", "/x", "Blast"),
+    ("Augmented Images/Blast", "/x", "Blast"),
     # A virus has the name of the plant on which it was found first.
     ("Tomato/Tobacco mosaic virus", "/x", "Tomato_Tobacco mosaic virus"),
     ("Tobacco mosaic virus", "/x", "Tobacco mosaic virus"),

@@ -45,18 +45,23 @@ CONTAINERS = frozenset((
     "image", "images", "img", "imgs", "photo", "photos", "photograph",
     "photographs", "picture", "pictures", "data", "dataset", "datasets",
     "set", "raw", "leaf", "leaves", "classes", "class", "plant", "plants",
-    "disease", "diseases", "new", "augmented", "directory"))
+    "disease", "diseases", "new", "augmented", "augmentation", "original",
+    "originals", "augmentedset", "originalset", "directory"))
 # Of these, words of folders in a class's own ("scab/images"); "scab/leaf" may
 # be a class beside "scab/stem".
 HOLDERS = frozenset((
     "image", "images", "img", "imgs", "photo", "photos", "photograph",
     "photographs", "picture", "pictures"))
-# Words that tell images of one disease apart, but name none; so do numbers.
+# Words that tell images of one disease apart, but name none; so do numbers,
+# containers ("leaf 1"), and the folders of cameras.
 QUALIFIERS = frozenset((
     "early", "late", "initial", "advanced", "mild", "slight", "light",
     "moderate", "medium", "severe", "strong", "low", "high", "stage",
     "grade", "level", "severity", "batch", "part", "group", "series",
-    "session", "day", "week", "month", "year"))
+    "session", "day", "week", "month", "year", "front", "back", "side",
+    "top", "upper", "lower", "stem", "stems", "fruit", "fruits", "flower",
+    "flowers", "sample", "samples", "dcim"))
+CAMERA = re.compile("[0-9]{3}[a-z]{5}")
 # Plants that people photograph for their diseases; in the singular.
 PLANTS = frozenset("""
     almond apple apricot aubergine avocado banana barley basil bean beet
@@ -121,8 +126,8 @@ def is_holder(name: str) -> bool:
 
 def is_qualifier(name: str) -> bool:
     """Tell whether a name tells no disease: "2", "batch1", "early stage"."""
-    return all(re.sub("[0-9]+", "", word) in QUALIFIERS | {""}
-               for word in words_of(name))
+    return all(CAMERA.fullmatch(word) or re.sub("[0-9]+", "", word)
+               in QUALIFIERS | CONTAINERS | {""} for word in words_of(name))
 
 
 def split_of(name: str) -> str | None:
