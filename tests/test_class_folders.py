@@ -142,10 +142,14 @@ def test_other_names_of_split_folders(tree, train, test):
     assert read_dataset(folder).class_names == ("Apple_scab", "rust")
 
 
-def test_images_without_class_folders_in_split_folders_are_refused(tree):
-    with pytest.raises(UserError, match="lie in test, train, valid without "
+@pytest.mark.parametrize("folders", [
+    ["test", "train", "valid"], ["images/train", "images/val"],
+    ["train/images", "val/images"], ["train"]])
+def test_images_without_class_folders_in_split_folders_are_refused(
+        tree, folders):
+    with pytest.raises(UserError, match=f"lie in {', '.join(folders)} without "
                                         "a folder for each class"):
-        read_dataset(tree(dict.fromkeys(["train", "valid", "test"], 2)))
+        read_dataset(tree(dict.fromkeys(folders, 2)))
 
 
 def test_loose_images_in_one_split_folder_are_named_and_left_out(

@@ -13,7 +13,8 @@ import numpy as np
 
 from utils import cli
 from utils.class_names import (CONTAINERS, SEGMENTED, class_key, clean_name,
-                               name_class, rendering_of, split_of, words_of)
+                               is_holder, name_class, rendering_of,
+                               split_of, words_of)
 from utils.cli import UserError
 from utils.copies import altered_copies
 from utils.folders import Found, say_left_out, search
@@ -125,7 +126,7 @@ def refuse_renderings(root: Path, files: list[Path]) -> None:
     """
     # Parent: {child: folders with images, relative to the child}.
     below = defaultdict(lambda: defaultdict(set))
-    for folder in {file.parent for file in files}:
+    for folder in sorted({file.parent for file in files}, key=natural_key):
         for depth, part in enumerate(folder.parts):
             below[Path(*folder.parts[:depth])][part].add(
                 Path(*folder.parts[depth + 1:]))
@@ -179,8 +180,8 @@ def without_strays(root: Path, files: list[Path]) -> list[Path]:
     folder at all, but only folders that divide the data set.
     """
     counts = Counter(class_folder(file.parent) for file in files)
-    if list(counts) == [Path()] and any(file.parent != Path()
-                                        for file in files):
+    if splits_of({file.parent for file in files}) and all(
+            is_holder(part) for other in counts for part in other.parts):
         names = ", ".join(sorted({file.parent.as_posix() for file in files},
                                  key=natural_key))
         raise UserError(
