@@ -37,7 +37,7 @@ from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
                              read_leaf, write_plan)
 from utils.class_folders import read_dataset, splits_of
 from utils.cli import UserError
-from utils.copies import altered_copies
+from utils.copies import altered_copies, copy_of
 from utils.figures import drawable, open_pyplot, show_or_save
 from utils.files import last_bytes, may_replace
 from utils.images import shrink, write_image
@@ -246,8 +246,7 @@ def show_alterations(options: argparse.Namespace) -> int:
     path = options.path
     rgb_img = read_leaf(path)
     targets = {name: (options.output_dir or path.parent)
-               / f"{path.stem}_{name}{path.suffix}"
-               for name in options.alterations}
+               / copy_of(path, name).name for name in options.alterations}
     # By the content: the copies may have been moved along with their image.
     source = digest_of(path)
     check_copies(targets.values(), path, source)

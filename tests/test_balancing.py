@@ -66,6 +66,20 @@ def test_no_two_files_of_a_plan_have_one_name(tree):
     assert set(dataset.files) <= set(files)
 
 
+@pytest.mark.parametrize("name", [
+    "a.jfif", "a.gif", "a.avif", "a", "a.jpg?w=300", "a.jpg.jpg"])
+def test_an_image_of_any_name_that_is_read_is_altered(
+        tree, tmp_path, name):
+    folder = tree({"A_b": 1, "A_c": 3})
+    image = folder / "A_b" / "image (1).JPG"
+    write_image(image, np.zeros((9, 9, 3), np.uint8))
+    image.rename(image.with_name(name))
+    plan = plan_of(folder)
+    make_copies(plan[0], folder, tmp_path / "out", 42)
+    files = read_dataset(tmp_path / "out").files
+    assert len(files) == 3 and len(altered_copies(files)) == 2
+
+
 def test_altered_copies_of_a_source_are_kept_but_not_altered_again(tree):
     folder = tree({"A_b": 2, "A_c": 13})
     copy = folder / "A_b" / "image (1)_Flip.JPG"

@@ -37,7 +37,12 @@ KAGGLE = ["train/Apple___healthy", "train/Apple___Apple_scab",
     (["a/b_c", "b_c", "c"], ".", ["a_b_c", "b_c", "c"],
      ["a", "images", "images"]),
     (["Pawpaw/pawpaw_rust", "Pawpaw/rot"], ".", ["Pawpaw_rot", "pawpaw_rust"],
-     ["Pawpaw", "Pawpaw"])])
+     ["Pawpaw", "Pawpaw"]),
+    (["Apple_scab/early", "Apple_healthy", "lab/1"], ".",
+     ["Apple_healthy", "Apple_scab_early", "lab_1"],
+     ["Apple", "Apple", "lab"]),
+    (["Beans/bean_rust", "Beans/healthy"], ".",
+     ["bean_rust", "Beans_healthy"], ["Beans", "Beans"])])
 def test_classes_and_plants_are_named_after_folders(
         tree, folders, below, class_names, plants):
     dataset = read_dataset(tree(dict.fromkeys(folders, 1)) / below)
@@ -56,6 +61,29 @@ def test_classes_and_plants_are_named_after_folders(
     # A person may have the name of a plant.
     ("healthy", "/home/rose/images", "healthy"),
     ("lab/healthy", "/x", "lab_healthy"),
+    ("E/Esca", "/x", "E_Esca"),
+    # What is no disease does not name a class alone.
+    ("Apple/scab/early", "/x", "Apple_scab_early"),
+    ("Apple/rust/batch1/2", "/x", "Apple_rust_batch1_2"),
+    ("Apple_scab/mild stage", "/x", "Apple_scab_mild stage"),
+    ("Apple/early", "/x", "Apple_early"),
+    ("Apple/early blight", "/x", "Apple_early blight"),
+    ("2021/1", "/x", "2021_1"), ("1", "/x", "1"),
+    ("healthy/Apple", "/x", "healthy_Apple"),
+    ("images/Apple", "/x", "Apple"), ("2021/Apple", "/x", "Apple"),
+    ("Citrus/Lemon", "/x", "Lemon"),
+    ("Apple/scab/images", "/x", "Apple_scab"),
+    ("raw images", "/x/Apple/scab", "Apple_scab"),
+    ("Apple/leaf", "/x", "Apple_leaf"),
+    ("Apple/scab/leaf 1", "/x", "Apple_scab_leaf 1"),
+    ("Apple/rust/stem", "/x", "Apple_rust_stem"),
+    ("Apple/rust/100CANON", "/x", "Apple_rust_100CANON"),
+    ("Original Images/Blast", "/x", "Blast"),
+    ("Augmented Images/Blast", "/x", "Blast"),
+    # A virus has the name of the plant on which it was found first.
+    ("Tomato/Tobacco mosaic virus", "/x", "Tomato_Tobacco mosaic virus"),
+    ("Tobacco mosaic virus", "/x", "Tobacco mosaic virus"),
+    ("Tomato mosaic virus", "/x/Tomato", "Tomato mosaic virus"),
     (".", "/", "images")])
 def test_a_name_follows_from_its_path_alone(folder, root, name):
     assert name_class(Path(folder), Path(root))[0] == name
@@ -87,6 +115,10 @@ def test_names_that_differ_in_a_letter_are_two_classes():
     assert len({class_key(name) for name in (
         "Apple_scab", "Apple_scar", "Applescab", "Pomme_tavelee",
         "Pomme_tavelée", "_", "-")}) == 7
+    # In letters that \w does not match, and in signs.
+    for names in [("केला", "काली"), ("ดี", "ดิ"), ("PVY+", "PVY-", "PVY"),
+                  ("Apple A+", "Apple A")]:
+        assert len({class_key(name) for name in names}) == len(names)
 
 
 def test_split_folders_are_looked_through_and_named(tree, capsys):
@@ -110,10 +142,14 @@ def test_other_names_of_split_folders(tree, train, test):
     assert read_dataset(folder).class_names == ("Apple_scab", "rust")
 
 
-def test_images_without_class_folders_in_split_folders_are_refused(tree):
-    with pytest.raises(UserError, match="lie in test, train, valid without "
+@pytest.mark.parametrize("folders", [
+    ["test", "train", "valid"], ["images/train", "images/val"],
+    ["train/images", "val/images"], ["train"]])
+def test_images_without_class_folders_in_split_folders_are_refused(
+        tree, folders):
+    with pytest.raises(UserError, match=f"lie in {', '.join(folders)} without "
                                         "a folder for each class"):
-        read_dataset(tree(dict.fromkeys(["train", "valid", "test"], 2)))
+        read_dataset(tree(dict.fromkeys(folders, 2)))
 
 
 def test_loose_images_in_one_split_folder_are_named_and_left_out(
@@ -139,6 +175,14 @@ def test_renderings_of_the_same_photographs_are_refused(tree, names):
     assert all(name.split("/")[-1] in str(caught.value) for name in names)
 
 
+@pytest.mark.parametrize("names", [
+    ["Apple_scab", "Apple_scab_mask"], ["scab_grayscale", "scab"],
+    ["Apple/scab", "Apple/scab segmented"]])
+def test_a_class_and_its_renderings_beside_it_are_refused(tree, names):
+    with pytest.raises(UserError, match="renderings.*; keep .*scab and"):
+        read_dataset(tree(dict.fromkeys([*names, "Apple_rust"], 1)))
+
+
 @pytest.mark.parametrize("folders", [
     ["color/Apple_scab", "color/Apple_rust"],
     ["segmented/Apple_scab", "segmented/Apple_rust"],
@@ -150,8 +194,8 @@ def test_one_rendering_alone_is_read(tree, folders):
 
 def test_a_colour_in_the_name_of_a_disease_is_no_rendering(tree):
     dataset = read_dataset(tree(dict.fromkeys(
-        ["Tomato_gray_mold", "Tomato_leaf_mold", "Tomato_mold"], 1)))
-    assert len(dataset.class_names) == 3
+        ["Tomato_gray_mold", "Tomato_leaf_mold", "Tomato_mold", "mask"], 1)))
+    assert len(dataset.class_names) == 4
 
 
 @pytest.mark.parametrize("folders", [
@@ -172,6 +216,14 @@ def test_a_class_with_a_folder_in_it_is_refused(tree, count):
                                         "Apple_scab/raw"):
         read_dataset(tree({"Apple_scab": 3, "Apple_scab/raw": count,
                            "b": 1}))
+
+
+def test_more_loose_images_than_others_are_refused_where_they_lie(tree):
+    folder = tree({"train/scab": 1, "train/rust": 1, "test": 9})
+    with pytest.raises(UserError) as caught:
+        read_dataset(folder)
+    assert str(caught.value).startswith(
+        f"{folder / 'test'}: holds 9 images in no class folder, beside")
 
 
 def test_copies_without_their_original_are_left_out(tree, capsys):

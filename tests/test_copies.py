@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from utils.copies import (altered_copies, linked_copies, nameless_copies,
-                          original_of)
+from utils.copies import (altered_copies, copy_of, linked_copies,
+                          nameless_copies, original_of)
+from utils.images import SUFFIXES
 
 HASH, UUID = "0123456789abcdef" * 2, "6e5c4b0c-1111-4222-8333-0123456789ab"
 
@@ -38,6 +39,16 @@ def test_names_of_many_tools_are_known(name):
     assert altered_copies([copy, original]) == {copy: original}
     # It is one only beside its original.
     assert altered_copies([copy, *paths("d/a.jpg", "c/other.jpg")]) == {}
+
+
+@pytest.mark.parametrize("name", [
+    "a.jpg", "a.JPG", "a.jfif", "a.heic", "a", "a.jpg?w=300", "a.HEIC.jpg",
+    "a.jpg.jpg", "leaf.001", "1.5 m", "Flip.gif"])
+def test_a_copy_of_ours_leads_back_to_its_original_and_can_be_written(name):
+    original = Path("c", name)
+    copy, other = copy_of(original, "Flip_2"), Path("c/other.001")
+    assert copy.suffix.lower() in SUFFIXES
+    assert altered_copies([copy, other, original]) == {copy: original}
 
 
 @pytest.mark.parametrize("names", [

@@ -43,6 +43,19 @@ def test_spellings_of_one_class_in_several_folders_are_one_class(tree):
     assert domains.tolist() == [0, 0, 1, 2, 3]
 
 
+def test_a_class_without_its_plant_in_one_folder_is_said(tree, capsys):
+    lab = tree({"Apple_scab": 1, "Apple_rust": 1, "scab_old": 1}, "lab")
+    orchard = tree({"scab": 1, "Apple_rust": 1, "mildew": 1}, "orchard")
+    dataset, _ = read_domains([lab, orchard])
+    assert len(dataset.class_names) == 5
+    assert capsys.readouterr().err == (
+        f"{orchard}: scab is a class of its own; if it is Apple_scab, give "
+        "its folder that name\n")
+    # Where a folder has both, it means both.
+    read_domains([lab, tree({"scab": 1, "Apple_scab": 1}, "both")])
+    assert capsys.readouterr().err == ""
+
+
 def test_images_kept_to_test_with_are_not_learned_from(tree, capsys):
     folder = tree({"train/Apple_scab": 2, "train/Apple_rust": 2,
                    "valid/Apple_scab": 1, "Test/Apple_scab": 3,

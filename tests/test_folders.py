@@ -72,7 +72,7 @@ def test_the_kind_is_told_by_the_first_bytes(head, kind):
 
 @pytest.mark.parametrize("name", [
     "a.JPG", "a.gif", "a b (1).TiFf", "a.HEIC", "a.avif", "a.jxl", "a.jfif",
-    "a.CR2", "a.dng", "a.psd"])
+    "a.CR2", "a.dng", "a.psd", "a.ppm", "a.TGA", "a.pef", "a.jpx"])
 def test_what_is_only_called_an_image_is_found_to_be_named(tmp_path, name):
     (tmp_path / name).write_text("<html>404</html>")
     assert names_in(tmp_path) == [name]

@@ -13,7 +13,7 @@ import numpy as np
 from utils import cli
 from utils.alterations import GEOMETRIC, alter
 from utils.cli import UserError
-from utils.copies import altered_copies
+from utils.copies import altered_copies, copy_of
 from utils.files import is_whole, unwritable, whole_file
 from utils.images import (check_image, read_image, read_reduced, shrink,
                           write_image)
@@ -123,7 +123,7 @@ def _copies_of(sources: list[Path], alterations: Sequence[str],
         again = turn // kinds + 1
         while True:
             ending = f"_{again}" if again > 1 else ""
-            file = source.with_stem(f"{source.stem}_{alteration}{ending}")
+            file = copy_of(source, f"{alteration}{ending}")
             if str(file).casefold() not in used:
                 break
             again += 1

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from utils import cli
-from utils.class_names import (CONTAINERS, class_key, clean_name,
-                               name_class, rendering_of, split_of, words_of)
+from utils.class_names import (CONTAINERS, SEGMENTED, class_key, clean_name,
+                               is_holder, name_class, rendering_of,
+                               split_of, words_of)
 from utils.cli import UserError
 from utils.copies import altered_copies
 from utils.folders import Found, say_left_out, search
@@ -125,7 +126,7 @@ def refuse_renderings(root: Path, files: list[Path]) -> None:
     """
     # Parent: {child: folders with images, relative to the child}.
     below = defaultdict(lambda: defaultdict(set))
-    for folder in {file.parent for file in files}:
+    for folder in sorted({file.parent for file in files}, key=natural_key):
         for depth, part in enumerate(folder.parts):
             below[Path(*folder.parts[:depth])][part].add(
                 Path(*folder.parts[depth + 1:]))
@@ -139,10 +140,15 @@ def refuse_renderings(root: Path, files: list[Path]) -> None:
             if len(alike) > 1:
                 best = next((other for other in alike if (
                     rendering_of(other) or ("", True))[1]), alike[0])
+                # Of a class that is rendered beside itself, one alone would
+                # be without the other classes.
+                way_out = (
+                    f"give one of them, such as {root / parent / best}"
+                    if not rendering[0] or children[best] != {Path()}
+                    else f"keep {best} and move the others elsewhere")
                 raise UserError(
                     f"{root / parent}: {', '.join(alike)} hold renderings of "
-                    f"the same photographs; give one of them, such as "
-                    f"{root / parent / best}")
+                    f"the same photographs; {way_out}")
 
 
 def _same_photographs(name: str, other: str,
@@ -151,7 +157,8 @@ def _same_photographs(name: str, other: str,
 
     name: of the one with renderings.  Their names differ in words of
     renderings alone, and they have a class folder in common.  Names of
-    classes alone say less: "Tomato gray mold" is a disease.
+    classes alone say less: "Tomato gray mold" is a disease, but
+    "Tomato mold mask" is none.
     """
     subject = (rendering_of(other) or (
         "_".join(word for word in words_of(other)
@@ -160,7 +167,9 @@ def _same_photographs(name: str, other: str,
     if subject == "":
         return bool(common)
     return (subject == rendering_of(name)[0]
-            and any(folder.parts for folder in common))
+            and bool(common) and (
+                common != {Path()} or not SEGMENTED.isdisjoint(
+                    words_of(name))))
 
 
 def without_strays(root: Path, files: list[Path]) -> list[Path]:
@@ -171,8 +180,8 @@ def without_strays(root: Path, files: list[Path]) -> list[Path]:
     folder at all, but only folders that divide the data set.
     """
     counts = Counter(class_folder(file.parent) for file in files)
-    if list(counts) == [Path()] and any(file.parent != Path()
-                                        for file in files):
+    if splits_of({file.parent for file in files}) and all(
+            is_holder(part) for other in counts for part in other.parts):
         names = ", ".join(sorted({file.parent.as_posix() for file in files},
                                  key=natural_key))
         raise UserError(
@@ -191,9 +200,16 @@ def without_strays(root: Path, files: list[Path]) -> list[Path]:
         is_container = len(children) > 1 or not folder.parts
         most = inside[folder] // (1 if is_container else MANY_TIMES)
         if counts[folder] > most:
+            places = sorted({root / file.parent for file in files
+                             if class_folder(file.parent) == folder},
+                            key=natural_key)
+            if places == [root / folder]:
+                beside = ", and folders with"
+            else:           # In train/, valid/ or test/.
+                beside = " in no class folder, beside folders with"
             raise UserError(
-                f"{root / folder}: holds {counts[folder]:,} images, and "
-                f"folders with {inside[folder]:,} more, such as "
+                f"{', '.join(map(str, places))}: holds {counts[folder]:,} "
+                f"images{beside} {inside[folder]:,} more, such as "
                 f"{children[0]}; a class is a folder of images alone: move "
                 "one or the other")
     left_out = [file for file in files if class_folder(file.parent) in strays]

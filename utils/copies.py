@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from utils.alterations import ALTERATIONS
+from utils.images import SUFFIXES
 
 # What is said of a copy in its name: by our Augmentation.py, by the solutions
 # of the same exercise, by the augmented editions of PlantVillage ("_90deg",
@@ -73,8 +74,22 @@ def origins_of(stem: str) -> Iterator[tuple[str, bool]]:
             sure = False
         stem = found[1]
         ending = ENDING.fullmatch(stem)
-        stem = ending[1] if ending else stem
+        if ending:
+            # "a.HEIC.jpg" is a name of its own, if there is such a file.
+            yield stem, sure
+            stem = ending[1]
         yield stem, sure
+
+
+def copy_of(source: Path, alteration: str) -> Path:
+    """Return the name of an altered copy, which origins_of leads back.
+
+    "a_Flip.JPG" of "a.JPG".  Of what is not written, or has no ending, it is
+    a JPEG: "a.heic_Flip.jpg".
+    """
+    if source.suffix.lower() in SUFFIXES:
+        return source.with_stem(f"{source.stem}_{alteration}")
+    return source.with_name(f"{source.name}_{alteration}.jpg")
 
 
 def original_of(file: Path) -> Path | None:
@@ -88,7 +103,10 @@ def original_of(file: Path) -> Path | None:
 
 
 class Names:
-    """Files by class and stem, whatever their letters' case and ending."""
+    """Files by class and stem, whatever their letters' case and ending.
+
+    By the whole name as well: "a.heic_Flip.jpg" is a copy of "a.heic".
+    """
 
     def __init__(self, files: Iterable[Path],
                  classes: Iterable[Hashable] | None) -> None:
@@ -98,7 +116,8 @@ class Names:
                                  [file.parent for file in files]))
         self.found = defaultdict(list)
         for file in files:
-            self.found[self.class_of[file], file.stem.casefold()].append(file)
+            for name in {file.stem.casefold(), file.name.casefold()}:
+                self.found[self.class_of[file], name].append(file)
 
     def nearest(self, copy: Path, stem: str) -> Path | None:
         """Return the file of a stem in a copy's class, or None.

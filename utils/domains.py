@@ -14,6 +14,7 @@ from utils.class_folders import read_dataset, splits_of
 from utils.class_names import TEST, class_key
 from utils.cli import UserError
 from utils.copies import linked_copies, nameless_copies
+from utils.folders import NAMED
 from utils.groups import contradictions, join_groups, read_groups
 from utils.images import natural_key
 from utils.inspection import (Inspection, inspect_dataset, inspect_image,
@@ -122,6 +123,7 @@ def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
     for dataset in found:
         for name, plant in zip(dataset.class_names, dataset.plants):
             classes.setdefault(class_key(name), (name, plant))
+    say_alike(folders, found)
     order = sorted(classes, key=lambda key: natural_key(classes[key][0]))
     rank = {key: place for place, key in enumerate(order)}
     domains = np.repeat(range(len(found)),
@@ -132,6 +134,27 @@ def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
                        for dataset in found for label in dataset.labels])
     class_names, plants = zip(*(classes[key] for key in order))
     return Dataset(root, tuple(files), labels, class_names, plants), domains
+
+
+def say_alike(folders: list[Path], found: list[Dataset]) -> None:
+    """Print a note on classes that lack the plant they have elsewhere.
+
+    "scab" in one folder and "Apple_scab" in another are two classes, since
+    nothing tells that the first is of apples.
+    """
+    keys = [{class_key(name): name for name in dataset.class_names}
+            for dataset in found]
+    for folder, own in zip(folders, keys):
+        for key, name in own.items():
+            longer = sorted({other for names in keys if names is not own
+                             for whole, other in names.items()
+                             if whole.endswith(f"_{key}")
+                             and whole not in own and key not in names})
+            if longer:
+                cli.print_note(
+                    f"{folder}: {name} is a class of its own; if it is "
+                    f"{' or '.join(longer[:NAMED])}, give its folder that "
+                    "name")
 
 
 def without_test(dataset: Dataset) -> Dataset:

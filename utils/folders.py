@@ -26,8 +26,10 @@ from utils.places import is_local
 ENDINGS = frozenset((
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".bmp", ".dib",
     ".gif", ".tif", ".tiff", ".webp", ".avif", ".heic", ".heif", ".hif",
-    ".jxl", ".jp2", ".j2k", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw",
-    ".raf", ".orf", ".rw2"))
+    ".jxl", ".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jxr", ".wdp", ".psd",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".pcx", ".qoi",
+    ".dng", ".crw", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf",
+    ".rw2", ".pef", ".srw", ".x3f", ".3fr", ".iiq"))
 # Folders of systems: bins, and the thumbnails that disk stations keep.
 SYSTEM_FOLDERS = frozenset((
     "__macosx", "$recycle.bin", "recycler", "#recycle", "#snapshot",
