@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from utils import inspection
+from utils import inspection, workers
+from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.copies import linked_copies
-from utils.inspection import inspect_image, make_thumbnail, near_identical
+from utils.inspection import (inspect_dataset, inspect_image, make_thumbnail,
+                              near_identical)
 
 
 def picture(seed, size=256):
@@ -231,3 +233,21 @@ def test_a_torn_file_is_not_readable(share, tmp_path):
     path.write_bytes(path.read_bytes()[:int(path.stat().st_size * share)])
     with pytest.raises(UserError, match="not a readable image"):
         inspect_image(path)
+
+
+def test_few_large_photographs_are_read_without_a_process(tmp_path,
+                                                          monkeypatch):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            Image.fromarray(picture(number)).save(
+                tmp_path / name / f"{number}.jpg")
+    (tmp_path / "b/2.jpg").write_bytes(b"torn")
+    # Large enough by far, were they many.
+    monkeypatch.setattr(workers, "BYTES_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", None)
+    results, good = inspect_dataset(read_dataset(tmp_path),
+                                    workers.Workers(2))
+    assert good == [0, 1, 2, 3, 4]
+    assert results[0].thumbnail.shape == (768,)
+    assert isinstance(results[5], UserError)

@@ -40,6 +40,17 @@ def test_the_network_s_input_is_that_of_the_whole(photograph, size):
     assert gap.mean() < 0.5 and gap.max() < 8
 
 
+def test_the_network_sees_a_large_photograph_no_brighter(tmp_path):
+    # Grain: of a plain ground each block would be rounded alike.
+    grain = np.random.default_rng(1).normal(0, 3, (HEIGHT, WIDTH, 1))
+    path = tmp_path / "leaf.jpg"
+    Image.fromarray((np.uint8([147, 140, 136]) + grain).astype(
+        np.uint8)).save(path, quality=90)
+    found, whole = read_for(path, 64), read_image(path)
+    assert found.shape == (HEIGHT // 4, WIDTH // 4, 3)
+    assert abs(found.mean() - whole.mean()) < 0.05
+
+
 @pytest.mark.parametrize("side", [64, 256, 399])
 def test_an_ordinary_image_is_read_as_it_is(tmp_path, side):
     path = tmp_path / "leaf.jpg"

@@ -245,3 +245,16 @@ def test_the_first_error_is_raised_where_none_is_expected():
     assert [next(results)[0] for _ in range(3)] == [0, 1, 4]
     with pytest.raises(UserError, match="3 is bad"):
         next(results)
+
+
+def test_an_end_waits_for_no_item_that_no_thread_has_begun():
+    begun = []
+
+    def slow(item):
+        begun.append(item)
+        time.sleep(0.1 if item else 0)
+
+    results = map_items(slow, range(8), Workers(2), in_threads=True)
+    next(results)
+    results.close()
+    assert len(begun) <= 4

@@ -81,13 +81,16 @@ def read_reduced(path: Path | str, longest: int) -> np.ndarray:
 def read_for(path: Path | str, size: int) -> np.ndarray:
     """Return an image file, RGB uint8 (H, W, 3), for a network of that size.
 
-    As read_image does, but a large JPEG is decoded smaller: both its sides
-    are then at least OVERSAMPLING times `size`.
+    As read_image does, but a large JPEG is decoded at a half or a quarter:
+    both its sides are then at least OVERSAMPLING times `size`.
     Raises UserError, with the path, for all that is no readable image.
     """
     side = math.ceil(OVERSAMPLING * size)
     with open_image(path_of(path)) as image:
-        draft(image, (side, side))
+        # At an eighth a pixel is the rounded mean of a block: that is 0.14
+        # levels brighter, and moves a probability by 0.034, a quarter does by
+        # 0.018; it would be 1.3 times as fast.
+        draft(image, tuple(max(side, length // 4) for length in image.size))
         return to_rgb(image)
 
 

@@ -13,7 +13,7 @@ from utils.cli import UserError
 from utils.images import draft, fetch, open_image, shrink, to_rgb
 from utils.labels import Dataset
 from utils.places import is_local
-from utils.workers import Workers, map_items
+from utils.workers import ITEMS_WORTH_A_PROCESS, Workers, map_items
 
 # Side of the thumbnail, in pixels, and root mean square difference, in grey
 # levels, up to which two photographs count as one.  On 5,775 photographs of
@@ -79,8 +79,12 @@ def inspect_dataset(dataset: Dataset, workers: Workers,
     Why the others can't be read stands in their place, and is printed.
     Raises UserError if that is all of them.
     """
-    results = list(cli.progress(map_items(inspect, dataset.paths(), workers),
-                                len(dataset.files), "Reading"))
+    # Pillow decodes without Python's lock, so few files are read in threads:
+    # 36 photographs of 12 megapixels take as long as two processes to start.
+    results = list(cli.progress(map_items(
+        inspect, dataset.paths(), workers,
+        in_threads=len(dataset.files) < ITEMS_WORTH_A_PROCESS),
+        len(dataset.files), "Reading"))
     for result in results:
         if isinstance(result, UserError):
             cli.print_error(result)

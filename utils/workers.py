@@ -288,7 +288,9 @@ def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
 def _map_threads(function: Callable, items: Sequence, threads: int
                  ) -> Iterator:
     keep_memory()
-    size = min(THREAD_CHUNK, max(1, len(items) // threads))
+    # Few items, which may be large, one by one: an interrupt waits for what
+    # is under way.
+    size = min(THREAD_CHUNK, max(1, len(items) // (AHEAD * threads)))
     # One for each of ours: together they are as many as was asked for.
     with _opencv_threads(1):
         for results in read_ahead(partial(do_chunk, function),
