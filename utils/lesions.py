@@ -133,6 +133,9 @@ def count_spots(lesions: np.ndarray) -> int:
 
 
 def _disc(diameter: float) -> np.ndarray:
-    """Return a round kernel of about that many pixels across."""
-    side = max(1, round(diameter))
+    """Return a round kernel of about that many pixels across, an odd number.
+
+    An even one would move what it opens or erodes.
+    """
+    side = 2 * round((diameter - 1) / 2) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
