@@ -45,8 +45,8 @@ def find_lesions(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
     diseased.  So a leaf that is brown all over has no lesions to this.
 
     The leaf is cut out and resized to one area, so that the result depends
-    neither on the image around it nor on its size: from 200 pixels on it
-    stays within a tenth, and of 60-pixel leaves four in five do.
+    neither on the image around it nor on its size: from 200 pixels on 98 %
+    of leaves stay within a tenth, at 100 pixels 85 %, at 60 62 %.
     """
     lesions = np.zeros_like(mask)
     area = np.count_nonzero(mask)
