@@ -65,6 +65,17 @@ def test_the_lesion_is_outlined_on_white(leaf):
     assert np.array_equal(outlined(nothing), nothing)
 
 
+def test_a_small_leaf_s_lesions_are_not_drawn_over():
+    image = np.full((800, 800, 3), 150, np.uint8)
+    for x in (200, 600):
+        cv2.circle(image, (x, 400), 60, (60, 130, 50), -1)
+        for y in (370, 430):
+            cv2.circle(image, (x, y), 6, (110, 70, 40), -1)
+    drawn = (outlined(image) == LESION).all(axis=2)
+    # A line of one pixel round each of four spots, and not 7 wide.
+    assert 4 * 25 < drawn.sum() < 4 * 60
+
+
 @pytest.mark.parametrize("known, words, colour", [
     (True, "class 1   90.0%", "darkgreen"),
     (False, "not like any leaf it has learned: no diagnosis (nearest: "

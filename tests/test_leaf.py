@@ -1,11 +1,13 @@
 """The leaf's mask: on drawn leaves, on nothing, on real ones if there."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from utils import leaf
 from utils.images import read_image
 from utils.leaf import (LARGEST_SIDE, find_leaf, find_leaves, leaf_mask,
                         number_leaves, on_white)
@@ -209,6 +211,28 @@ def test_foliage_is_not_many_leaves():
                     int(rng.integers(180)), 0, 360,
                     tuple(int(tone * level) for level in (60, 130, 50)), -1)
     assert len(find_leaves(image)) <= 2
+
+
+@pytest.mark.parametrize("sure, count", [((0.4, 0.5), 0), ((0.4, 0.6), 2),
+                                         ((0.2, 0.4), 1)])
+def test_several_doubtful_leaves_are_patches_of_a_crown(monkeypatch, sure,
+                                                        count):
+    image, _ = tray(*TRAYS["two"])
+    qualities = iter(sure)
+    close_up = leaf.close_up
+    monkeypatch.setattr(leaf, "close_up", lambda *given: replace(
+        close_up(*given), quality=next(qualities)))
+    assert len(find_leaves(image)) == count
+
+
+@pytest.mark.parametrize("side", [100, 128, 170, 200, 300, 512, 1024, 2000])
+def test_the_mask_is_where_the_leaf_is_at_any_size(side):
+    # A kernel of an even number of pixels moved it by one.
+    image, truth = ellipse(side, (round(0.3 * side), round(0.2 * side)))
+    mask = leaf_mask(image)
+    for axis in (0, 1):
+        assert np.mean(mask.nonzero()[axis]) == pytest.approx(
+            np.mean(truth.nonzero()[axis]), abs=0.1 * max(1, side / 1024))
 
 
 def test_nothing_found_where_there_is_nothing():

@@ -8,7 +8,8 @@ import pytest
 
 from utils.images import read_image
 from utils.leaf import leaf_mask
-from utils.lesions import LARGEST_SIDE, count_spots, find_lesions
+from utils.lesions import (LARGEST_SIDE, _disc, count_spots,
+                           find_lesions)
 from utils.samples import CLASS_COUNTS, draw_leaf_and_mask
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -117,6 +118,13 @@ def test_a_thin_leaf_takes_no_more_memory():
     mask = np.zeros((40, 4000), bool)
     mask[10:13] = True
     assert not find_lesions(image, mask).any()
+
+
+@pytest.mark.parametrize("diameter", [0.4, 1, 2, 3, 4, 8.05, 13, 13.9])
+def test_kernels_have_a_middle(diameter):
+    kernel = _disc(diameter)
+    assert len(kernel) % 2 and abs(len(kernel) - diameter) <= 1
+    assert (kernel == kernel[::-1, ::-1]).all()
 
 
 def test_a_speck_is_no_spot():

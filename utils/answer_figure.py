@@ -59,11 +59,14 @@ def outlined(rgb_img: np.ndarray) -> np.ndarray:
         return rgb_img
     view = on_white(rgb_img, labels > 0)
     for number in range(1, int(labels.max()) + 1):
+        leaf = labels == number
         outlines, _ = cv2.findContours(
-            find_lesions(rgb_img, labels == number).astype(np.uint8),
+            find_lesions(rgb_img, leaf).astype(np.uint8),
             cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(view, outlines, -1, LESION,
-                         max(1, round(max(view.shape) / 250)))
+        # 3 pixels on a leaf that fills the figure; on one of twelve they
+        # would cover all between the spots.
+        side = max(cv2.boundingRect(leaf.astype(np.uint8))[2:])
+        cv2.drawContours(view, outlines, -1, LESION, max(1, side // 200))
     return view
 
 

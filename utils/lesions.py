@@ -45,8 +45,8 @@ def find_lesions(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
     diseased.  So a leaf that is brown all over has no lesions to this.
 
     The leaf is cut out and resized to one area, so that the result depends
-    neither on the image around it nor on its size: from 200 pixels on it
-    stays within a tenth, and of 60-pixel leaves four in five do.
+    neither on the image around it nor on its size: from 200 pixels on 98 %
+    of leaves stay within a tenth, at 100 pixels 85 %, at 60 62 %.
     """
     lesions = np.zeros_like(mask)
     area = np.count_nonzero(mask)
@@ -133,6 +133,9 @@ def count_spots(lesions: np.ndarray) -> int:
 
 
 def _disc(diameter: float) -> np.ndarray:
-    """Return a round kernel of about that many pixels across."""
-    side = max(1, round(diameter))
+    """Return a round kernel of about that many pixels across, an odd number.
+
+    An even one would move what it opens or erodes.
+    """
+    side = 2 * round((diameter - 1) / 2) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
