@@ -34,7 +34,7 @@ def test_altered_copies_are_known_by_name_and_original():
     "a_flipped_horizontally.jpg", "a_shear_0.2.jpg", "a_shift_5_-3.jpg",
     "a_randomcrop.jpg", "a_random_crop_1.jpg", "a_zoom_in.jpg", "a flip.jpg",
     "a aug 1.jpg", "a_clahe.jpg", "a_elastic_2.jpg", "a_cutout.jpg",
-    "a_Mask.JPG", "a_final_masked.jpg", "a_Landmarks.JPG", "a_Histogram.png",
+    "a_mask.JPG", "a_final_masked.jpg", "a_Original.JPG",
     "a_0_4711.jpg", "a_0_9999999.png", f"a_jpg.rf.{HASH}.jpg",
     f"A_JPG.rf.{HASH.upper()}.jpg", f"c_original_a.JPG_{UUID}.JPG"])
 def test_names_of_many_tools_are_known(name):

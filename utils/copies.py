@@ -32,9 +32,8 @@ WORDS = (
     r"(?:new|rot(?:ated?)?)?[_-]?\d{1,3}deg(?:rees?)?"
     "(?:[_-]?flip(?:lr|tb|ud)?)?",
     "rot",
-    # Views of a leaf, saved again, so that no mark tells them any more.
-    "Original", "(?:final[_-]?)?Mask(?:ed)?", "segment(?:ed|ation)", "Roi",
-    "Analyze", "Landmarks", "Lesions", "Histogram")
+    # A leaf cut out, or shown again.
+    "original", "(?:final[_-]?)?mask(?:ed)?", "segment(?:ed|ation)")
 MARK = f"(?:{'|'.join(WORDS)})"
 # "_2", "-15", "_0.8", "_5_3".
 NUMBER = r"[_ -]{0,2}\d{1,4}(?:\.\d{1,4})?(?:[_x-]{1,2}\d{1,4})?"
