@@ -108,11 +108,14 @@ def test_leaves_of_folders_of_one_name_stay_apart(tree, tmp_path):
         "a/photos: x", "b/photos: x"]
 
 
-def test_a_leaf_that_a_csv_names_in_two_folders_is_one_leaf(tree, tmp_path):
+@pytest.mark.parametrize("root", ["", "images/", "/home/me/images/",
+                                  "C:\\me\\"])
+def test_a_leaf_that_a_csv_names_in_two_folders_is_one_leaf(
+        tree, tmp_path, root):
     folders = [tree({"A_b": 2}, "lab"), tree({"A_b": 2}, "field")]
     csv = tmp_path / "leaves.csv"
     csv.write_text("file,leaf\n" + "".join(
-        f"{folder}/A_b/image ({number}).JPG,{number}\n"
+        f"{root}{folder}/A_b/image ({number}).JPG,{number}\n"
         for folder in ("lab", "field") for number in (1, 2)))
     dataset, domains = read_domains(folders)
     assert read_domain_groups(csv, dataset, domains, folders) == [

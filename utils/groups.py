@@ -177,6 +177,8 @@ def _matches(rows: Sequence[Row], part: "Dataset") -> dict[int, int]:
         if image is not None:
             found[index] = image
     for root in _roots(names, part.root):
+        if len(found) == len(names):
+            break
         other = _unique(images, [
             name[len(root):] if name[:len(root)] == root else None
             for name in names])
@@ -208,7 +210,7 @@ def _roots(names: Sequence[tuple], folder: Path) -> Iterator[tuple]:
 
     The end of the data set's own path; or folders that all rows have in
     common, if another one is left: file names alone are alike in all
-    classes.
+    classes; or both, where the rows are of several data sets.
     """
     own = _folded(str(folder.resolve()))
     for start in range(len(own)):
@@ -217,7 +219,8 @@ def _roots(names: Sequence[tuple], folder: Path) -> Iterator[tuple]:
         first, last = min(names), max(names)
         shared = len(os.path.commonprefix([first, last]))
         for length in range(1, min(shared, min(map(len, names)) - 2) + 1):
-            yield first[:length]
+            for start in range(len(own), -1, -1):
+                yield first[:length] + own[start:]
 
 
 def join_groups(clusters: np.ndarray, leaves: Sequence[str | None],
