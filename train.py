@@ -198,6 +198,11 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     backbone, cut, settings = frozen
     rng = np.random.default_rng(options.seed)
     plan = plan_fine_tuning(options, len(images), len(stopping.files))
+    if plan.patience is None:
+        cli.print_note(
+            f"few images (the early-stopping set has {len(stopping.files)}, "
+            f"fewer than {LEAST_STOPPING}): fine-tuning goes on to its last "
+            f"epoch ({plan.epochs}), and keeps the last weights")
     with clock.phase("frozen features"):
         model = backbones.to_litert(keras.Model(
             backbone.input, backbone.get_layer(cut).output))

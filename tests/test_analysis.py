@@ -21,7 +21,7 @@ def dataset_of(files):
 
 
 def inspect(level, digest, size=(4, 3), mode="RGB"):
-    """Return an inspection; levels 10 apart are different photographs."""
+    """Return an inspection; levels 20 apart are different photographs."""
     return Inspection(size, mode, digest, np.full(768, level, np.uint8))
 
 

@@ -32,6 +32,10 @@ def test_altered_copies_are_known_by_name_and_original():
     "a_mirror.jpg", "a_zoom.jpg", "a_Contrast.JPG", "a_Scaling.JPG",
     "a_Illumination.JPG", "a_Projective.JPG", "a_Translation.JPG",
     "a_Blur_2.JPG", "a_brightness.jpg", "aug_3_a.jpg", "flipped_a.jpg",
+    "a_flipped_horizontally.jpg", "a_shear_0.2.jpg", "a_shift_5_-3.jpg",
+    "a_randomcrop.jpg", "a_random_crop_1.jpg", "a_zoom_in.jpg", "a flip.jpg",
+    "a aug 1.jpg", "a_clahe.jpg", "a_elastic_2.jpg", "a_cutout.jpg",
+    "a_mask.JPG", "a_final_masked.jpg", "a_Original.JPG",
     "a_0_4711.jpg", "a_0_9999999.png", f"a_jpg.rf.{HASH}.jpg",
     f"A_JPG.rf.{HASH.upper()}.jpg", f"c_original_a.JPG_{UUID}.JPG"])
 def test_names_of_many_tools_are_known(name):
@@ -56,6 +60,8 @@ def test_a_copy_of_ours_leads_back_to_its_original_and_can_be_written(name):
     ("IMG.jpg", "IMG_20190101_123456.jpg"), ("IMG_1.jpg", "IMG_11.jpg"),
     ("DSC.jpg", "DSC_0001.jpg"), ("leaf.jpg", "leaf (2).jpg"),
     ("Apple.jpg", "Apple_scab.jpg"), ("a.jpg", "a_b.jpg"),
+    ("image (1).jpg", "image (1)_2.jpg"), ("leaf 1.jpg", "leaf 2.jpg"),
+    ("2021.jpg", "2021_08_13.jpg"), ("black rot 1.jpg", "black rot 2.jpg"),
     ("a.jpg", "aflip.jpg"), ("a.jpg", "a_flipper.jpg"),
     ("Apple_Black.jpg", "Apple_Black_rotten.jpg"), ("Flip.jpg", "Crop.jpg"),
     ("Flip.jpg", "Flip.png")])

@@ -121,6 +121,20 @@ def test_leaves_of_folders_of_one_name_stay_apart(tree, tmp_path):
         "a/photos: x", "b/photos: x"]
 
 
+@pytest.mark.parametrize("root", ["", "images/", "/home/me/images/",
+                                  "C:\\me\\"])
+def test_a_leaf_that_a_csv_names_in_two_folders_is_one_leaf(
+        tree, tmp_path, root):
+    folders = [tree({"A_b": 2}, "lab"), tree({"A_b": 2}, "field")]
+    csv = tmp_path / "leaves.csv"
+    csv.write_text("file,leaf\n" + "".join(
+        f"{root}{folder}/A_b/image ({number}).JPG,{number}\n"
+        for folder in ("lab", "field") for number in (1, 2)))
+    dataset, domains = read_domains(folders)
+    assert read_domain_groups(csv, dataset, domains, folders) == [
+        "1", "2", "1", "2"]
+
+
 def test_classes_are_ordered_as_those_of_one_folder(tree):
     counts = {"A_10": 1, "A_9": 1, "a_8": 1}
     alone = read_dataset(tree(counts, "lab"))
@@ -174,7 +188,7 @@ def test_a_csv_adds_to_what_the_pixels_say(photographs, tmp_path, capfd):
     assert len(set(leaves.values())) == 3
     notes = capfd.readouterr().err
     assert "1 times two leaves of the CSV share a photograph" in notes
-    assert "2 of 8 images have no row ('a/3.png')" in notes
+    assert "2 of 8 images have no row with a leaf ('a/3.png')" in notes
 
 
 def test_copies_that_keras_has_made_are_said_to_be_unknown(

@@ -156,6 +156,18 @@ def test_drawings_of_the_programs_are_left_out_and_named(
         image.load()
 
 
+def test_views_saved_again_are_left_out_beside_their_photograph(
+        tmp_path, capsys):
+    for name in ("a.b.jpg", "a.b_Mask.JPG", "a.b_Histogram.png",
+                 "a.b_Blur.JPG", "c_Mask.jpg", "Mask.jpg", "a.b_Masked.jpg"):
+        write_image(tmp_path / name, GREEN)
+    assert names_in(tmp_path) == ["a.b.jpg", "a.b_Blur.JPG",
+                                  "a.b_Masked.jpg", "c_Mask.jpg", "Mask.jpg"]
+    assert capsys.readouterr().err == (
+        f"{tmp_path}: left out 2 images named as views of those beside them: "
+        "a.b_Histogram.png, a.b_Mask.JPG\n")
+
+
 def test_a_tree_of_augmented_images_is_read_only_where_it_is_given(
         tree, capsys):
     folder = tree({"Apple_scab": 1, "augmented_directory/Apple_scab": 2})

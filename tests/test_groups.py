@@ -9,7 +9,7 @@ import pytest
 from utils.class_folders import read_dataset
 from utils.cli import UserError
 from utils.groups import (check_split, contradictions, join_groups,
-                          read_groups)
+                          note_shared, read_groups)
 from utils.tables import write_csv
 
 NAMES = ("A_b/image (1).JPG", "A_b/image (2).JPG", "A_b/image (3).JPG",
@@ -42,7 +42,9 @@ def test_groups_are_read_by_file_and_the_rest_is_counted(
     notes = capfd.readouterr().err
     assert "1 of 4 rows match no image (line 5: 'A_b/gone.JPG')" in notes
     # The altered copy goes with its original.
-    assert "3 of 7 images have no row ('A_b/image (3).JPG')" in notes
+    # One has a row, but no leaf in it.
+    assert ("4 of 7 images have no row with a leaf ('A_b/image (3).JPG')"
+            in notes)
 
 
 def test_a_csv_that_names_all_needs_no_note(folder, tmp_path, capfd):
@@ -79,12 +81,31 @@ def lines_of(names, header="file,leaf", separator=","):
     lines_of([f"C:\\Users\\me\\{name}" for name in NAMES]).encode(),
     lines_of([f"/home/me/photos/{name}" for name in NAMES]).encode(),
     (lines_of(NAMES) + "\n\n ,\n").encode(),
+    ("\n \n" + lines_of(NAMES)).encode(),
     (lines_of(NAMES) + "\nA_b/image (1).JPG,L0\n").encode()])
 def test_a_csv_may_be_written_in_many_ways(folder, tmp_path, content, capfd):
     path = tmp_path / "groups.csv"
     path.write_bytes(content)
     assert read(folder, path) == {
         name: f"L{index}" for index, name in enumerate(NAMES)}
+    assert not capfd.readouterr().err
+
+
+def test_a_csv_of_windows_has_accents(tree, tmp_path, capfd):
+    folder = tree({"Pomme_tavel\u00e9e": 2, "A_c": 1})
+    path = tmp_path / "groups.csv"
+    path.write_bytes("file;leaf\nPomme_tavel\u00e9e/image (1).JPG;\u00e4\n"
+                     "Pomme_tavel\u00e9e/image (2).JPG;\u00e4\n"
+                     "A_c/image (1).JPG;1\n".encode("cp1252"))
+    assert set(read(folder, path).values()) == {"\u00e4", "1"}
+    assert not capfd.readouterr().err
+
+
+def test_leaves_in_several_classes_are_said(capfd):
+    note_shared(["1", "1", "2", None, None], list("abbab"))
+    assert "1 leaves of the CSV are in several classes ('1' in a, b)" in (
+        capfd.readouterr().err)
+    note_shared([None, None, "2", "2"], list("abbb"))
     assert not capfd.readouterr().err
 
 
@@ -150,7 +171,12 @@ def test_groups_know_names_as_our_tables_write_them(tree, tmp_path, escape):
 @pytest.mark.parametrize("content, reason", [
     (b"", "needs the columns file,leaf"),
     (b"file:leaf\n", "needs the columns file,leaf"),
-    (b"path,leaf\nA_b/image (1).JPG,1\n", "needs the columns file,leaf"),
+    (b"path,leaf\nA_b/image (1).JPG,1\n", "needs the columns file,leaf; its "
+     "first line is 'path,leaf'"),
+    (b"PK\x03\x04file,leaf\n", "a workbook .*save it as CSV"),
+    (b"Datei;Blatt\n", "needs the columns file,leaf; .*'Datei;Blatt'"),
+    (b"file,leaf\nA_b/image (1).JPG,\nA_c/image (1).JPG\n",
+     r"the column leaf is empty for all images \(line 2: 'A_b/image \(1\)"),
     (b"file;leaf\n", "names no image .*it has no rows"),
     (b"file,leaf\n", "names no image .*it has no rows"),
     (b"file,leaf\nimage (1).JPG,1\n",
@@ -160,7 +186,7 @@ def test_groups_know_names_as_our_tables_write_them(tree, tmp_path, escape):
     (b"file,leaf\nA_b/image (1).JPG,1\nA_b/image (1).JPG,2\n",
      r"line 2 puts A_b/image \(1\).JPG on leaf '1', line 3 on leaf '2'"),
     (b"file,leaf\nA_b/image (1).JPG,1\na_b\\IMAGE (1).jpg,2\n", "line 3"),
-    (b"file,leaf\n\xff\xfe,1\n", "not readable as a CSV file"),
+    (b"file,leaf\n\x81\x8d,1\n", "not readable as a CSV file"),
     (b"\xff\xfefil", "not readable as a CSV file"),
     (b"file,leaf\n" + b"x" * 200_000, "not readable as a CSV file"),
     (None, "not readable as a CSV file")])

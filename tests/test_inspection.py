@@ -70,6 +70,21 @@ def test_turned_and_mirrored_copies_are_the_same_photograph(size):
     assert group(images) == [0] * 16 + [1] * 16
 
 
+@pytest.mark.parametrize("gain, offset", [
+    (0.95, 0), (1.05, 0), (1, 12), (1, -12)])
+def test_a_copy_a_little_lighter_or_darker_is_the_same_photograph(
+        gain, offset):
+    images = []
+    for seed in (1, 2, 3):
+        image = picture(seed)
+        view = np.ascontiguousarray(np.rot90(image, seed))
+        images += [image, saved_again(np.clip(
+            view * float(gain) + offset, 0, 255).astype(np.uint8), 80)]
+    groups = group(images)
+    assert groups == np.repeat(groups[::2], 2).tolist()
+    assert len(set(groups)) == 3
+
+
 def on_table(leaf, side, ground, place=(0.5, 0.5)):
     """Return a leaf of so many pixels on a plain table of 1600x1200."""
     image = np.full((1200, 1600, 3), ground, np.uint8)

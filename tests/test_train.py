@@ -410,6 +410,7 @@ def test_a_network_that_collapses_stops_the_run(
                *SMALL) == 1
     error = capfd.readouterr().err
     assert error.count("error:") == 1 and "lower --learning-rate" in error
+    assert "few images (the early-stopping set has 2, fewer than 100)" in error
     assert not list(tmp_path.iterdir())
 
 

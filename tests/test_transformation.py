@@ -290,10 +290,10 @@ def test_no_two_sources_on_one_name():
 
 
 def test_sources_of_one_stem_all_arrive(tmp_path):
-    for number, name in enumerate(("a.jpg", "a.png", "a.JPG", "a_Mask.jpg")):
+    for number, name in enumerate(("a.jpg", "a.png", "a.JPG", "a_Blur.jpg")):
         write_image(tmp_path / "in" / name, np.full(
             (8, 8, 3), 50 * number, np.uint8))
-    assert run("-src", tmp_path / "in", "-dst", tmp_path / "out", "-mask",
+    assert run("-src", tmp_path / "in", "-dst", tmp_path / "out", "-blur",
                "-histogram") == 0
     assert len(written(tmp_path / "out")) == 8
 

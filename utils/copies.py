@@ -23,19 +23,24 @@ WORDS = (
     *ALTERATIONS, "Contrast", "Scal(?:e|ed|ing)", "Illumination",
     "Projective", "Translat(?:e|ed|ion)", "Rotat(?:ed|ion)", "Flipped",
     "Skewed", "Sheared", "Cropped", "Distorted", "Blur(?:red|ry)",
-    rf"flip[_-]?(?:{SIDES})", f"(?:{SIDES})[_-]?flip(?:ped)?",
+    rf"flip(?:ped)?[_-]?(?:{SIDES})", f"(?:{SIDES})[_-]?flip(?:ped)?",
     "mirror(?:ed)?", "transposed?", "bright(?:er|ened)?",
     "dark(?:er|ened)?", "nois[ey]", "(?:gaussian|salt)[_-]?(?:noise|blur)",
     "zoom(?:ed)?", "saturat(?:ed|ion)", "hue", "colou?r[_-]?jitter",
     "sharpen(?:ed)?", "gamma", "aug(?:mented|mentation)?",
+    "(?:random|cent(?:er|re))[_-]?crop", "zoom[_-]?(?:in|out)",
+    "shift(?:ed)?", "elastic", "cut[_-]?out", "clahe", "equali[sz]ed?",
     r"(?:new|rot(?:ated?)?)?[_-]?\d{1,3}deg(?:rees?)?"
     "(?:[_-]?flip(?:lr|tb|ud)?)?",
-    "rot")
+    "rot",
+    # A leaf cut out, or shown again.
+    "original", "(?:final[_-]?)?mask(?:ed)?", "segment(?:ed|ation)")
 MARK = f"(?:{'|'.join(WORDS)})"
-NUMBER = r"[_-]{0,2}\d{1,4}"
+# "_2", "-15", "_0.8", "_5_3".
+NUMBER = r"[_ -]{0,2}\d{1,4}(?:\.\d{1,4})?(?:[_x-]{1,2}\d{1,4})?"
 # "a_Flip" and "a_Rotate_2" show "a"; so do "flipped_a" and "aug_3_a".
-BEHIND = re.compile(rf"(.+?)[_-]+{MARK}({NUMBER})?", re.IGNORECASE)
-BEFORE = re.compile(rf"{MARK}(?:{NUMBER})?[_-]+(.+)", re.IGNORECASE)
+BEHIND = re.compile(rf"(.+?)[_ -]+{MARK}({NUMBER})?", re.IGNORECASE)
+BEFORE = re.compile(rf"{MARK}(?:{NUMBER})?[_ -]+(.+)", re.IGNORECASE)
 # Keras's save_to_dir names a copy PREFIX_INDEX_RANDOM: of a single image the
 # index is 0, and the prefix often its name.
 KERAS = re.compile(r"(.+)_0_\d{1,7}")

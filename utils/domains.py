@@ -15,7 +15,8 @@ from utils.class_names import TEST, class_key
 from utils.cli import UserError
 from utils.copies import linked_copies, nameless_copies
 from utils.folders import NAMED
-from utils.groups import contradictions, join_groups, read_groups
+from utils.groups import (contradictions, join_groups, note_shared,
+                          read_groups)
 from utils.images import natural_key
 from utils.inspection import (Inspection, inspect_dataset, inspect_image,
                               near_identical)
@@ -67,6 +68,7 @@ def read_leaves(folders: list[Path], groups: Path | None, workers: Workers
         np.stack([found[index].thumbnail for index in good]), links)
     names = ([None] * len(dataset.files) if groups is None else
              read_domain_groups(groups, dataset, domains, folders))
+    note_shared(names, dataset.classes())
     nameless = nameless_copies(dataset.files)
     if nameless and groups is None:
         cli.print_note(
@@ -197,11 +199,9 @@ def read_domain_groups(csv: Path, dataset: Dataset, domains: np.ndarray,
                 dataset.files[index].relative_to(below) for index in own)))
         rows.append(own)
     leaves: list[str | None] = [None] * len(dataset.files)
-    for own, part, found in zip(rows, parts, read_groups(csv, parts)):
-        name = part.root.relative_to(dataset.root).as_posix()
+    for own, found in zip(rows, read_groups(csv, parts)):
         for index, leaf in zip(own, found):
-            # The leaf of one name in two folders is two leaves.
-            leaves[index] = None if leaf is None else f"{name}: {leaf}"
+            leaves[index] = leaf
     return leaves
 
 

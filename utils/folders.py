@@ -7,6 +7,7 @@ found anyway.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from utils.marks import COPY, DRAWING, TAIL, marked_kind
 from utils.path_hints import absent, not_a_folder
 from utils.places import is_local
 
+# Views of a leaf that were saved again have no mark any more, but a name;
+# "Blur" names augmented copies as well.
+VIEW = re.compile(r"(.+)_(?:Mask|ROI|Analyze|Landmarks|Lesions|Histogram)")
 # Endings by which a file says that it is an image.  One that is damaged, or
 # of a kind that is not read, is found by its ending alone: then it is named
 # and counted as unreadable, instead of missing without a word.
@@ -49,7 +53,8 @@ class Found:
 
     All paths are relative to the folder.  files: in natural order.
     copies: those of the files that Augmentation.py marked as augmented
-    copies.  drawings: images that the programs drew.  trees: folders that
+    copies.  drawings: images that the programs drew.  views: others that are
+    named as a view of the photograph beside them.  trees: folders that
     Augmentation.py wrote.  system: folders of the system.  links: to what is
     among the files, or to a folder above.
     """
@@ -57,6 +62,7 @@ class Found:
     files: list[Path] = field(default_factory=list)
     copies: set[Path] = field(default_factory=set)
     drawings: list[Path] = field(default_factory=list)
+    views: list[Path] = field(default_factory=list)
     trees: list[Path] = field(default_factory=list)
     system: list[Path] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)
@@ -66,6 +72,8 @@ class Found:
         for paths, one, many in (
                 (self.drawings, "image that these programs drew",
                  "images that these programs drew"),
+                (self.views, "image named as a view of the one beside it",
+                 "images named as views of those beside them"),
                 (self.trees, "folder that Augmentation.py wrote",
                  "folders that Augmentation.py wrote"),
                 (self.system, "folder of the system",
@@ -118,7 +126,12 @@ def search(folder: Path) -> Found:
         _search_disk(folder, found)
     else:
         _search_store(folder, found)
-    found.files.sort(key=natural_key)
+    names = {file.with_suffix("") for file in found.files}
+    found.views = [
+        file for file in found.files if (view := VIEW.fullmatch(file.stem))
+        and file.with_name(view[1]) in names]
+    found.files = sorted(set(found.files) - set(found.views),
+                         key=natural_key)
     return found
 
 

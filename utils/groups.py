@@ -19,6 +19,7 @@ import numpy as np
 from utils import cli
 from utils.cli import UserError
 from utils.copies import altered_copies
+from utils.places import common_folder
 from utils.tables import cell
 
 if TYPE_CHECKING:
@@ -40,17 +41,29 @@ class Row:
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a CSV with the columns file,leaf, without blanks.
 
-    UTF-8, or UTF-16 as spreadsheets write "Unicode text"; separated by any
-    of SEPARATORS; the names of the columns in any case.
+    UTF-8, UTF-16 as spreadsheets write "Unicode text", or Windows-1252 as
+    they write a plain CSV; separated by any of SEPARATORS; the names of the
+    columns in any case.
     Raises UserError where it can't be read or lacks a column.
     """
     try:
         content = path.read_bytes()
+        if content[:2] == b"PK":
+            raise UserError(f"{path}: a workbook (or another archive); save "
+                            "it as CSV")
         is_wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-        text = content.decode("utf-16" if is_wide else "utf-8-sig")
+        try:
+            text = content.decode("utf-16" if is_wide else "utf-8-sig")
+        except UnicodeDecodeError:
+            if is_wide:
+                raise
+            # Of another code page only names with accents match no image.
+            text = content.decode("cp1252")
         lines = text.splitlines(keepends=True)
         # A spreadsheet's own way to name the separator.
         skipped = int(bool(lines) and lines[0].lower().startswith("sep="))
+        while skipped < len(lines) and not lines[skipped].strip():
+            skipped += 1
         header = lines[skipped] if len(lines) > skipped else ""
         for separator in SEPARATORS:
             names = [name.strip().casefold() for name in
@@ -58,7 +71,8 @@ def read_rows(path: Path) -> list[Row]:
             if {"file", "leaf"} <= set(names):
                 break
         else:
-            raise UserError(f"{path}: needs the columns file,leaf")
+            raise UserError(f"{path}: needs the columns file,leaf; its first "
+                            f"line is {header.strip()[:60]!r}")
         file_at, leaf_at = names.index("file"), names.index("leaf")
         reader = csv.reader(io.StringIO("".join(lines[skipped + 1:]),
                                         newline=""), delimiter=separator)
@@ -79,16 +93,18 @@ def read_groups(path: Path, parts: "Sequence[Dataset]"
     """Return the leaf of each image of each part from a CSV, or None.
 
     Its files are relative to a part's root, or nearly so (see _matches).
-    Rows that match no image are counted and printed, and images without one.
-    Raises UserError where the CSV can't be read, names no image at all, or
-    puts an image on two leaves.
+    Rows that match no image are counted and printed, and images without one
+    that names their leaf.
+    A leaf of which a row names images of several parts is one in each.
+    Raises UserError where the CSV can't be read, names no image or no leaf of
+    one, or puts an image on two leaves.
     """
     rows = read_rows(path)
-    unmatched = set(range(len(rows)))
+    often: Counter[int] = Counter()     # in how many parts a row names one
     leaves, without = [], []
     for part in parts:
         found = _matches(rows, part)
-        unmatched -= set(found)
+        often.update(found.keys())
         leaf_of: dict[int, Row] = {}
         for index, image in found.items():
             row = rows[index]
@@ -101,10 +117,17 @@ def read_groups(path: Path, parts: "Sequence[Dataset]"
         leaves.append([leaf_of[image].leaf or None if image in leaf_of
                        else None for image in range(len(part.files))])
         copies = altered_copies(part.files, part.classes())
-        named = {part.files[image] for image in leaf_of}
-        without += [file for image, file in enumerate(part.files)
-                    if image not in leaf_of
-                    and copies.get(file) not in named]
+        named = {part.files[image] for image, row in leaf_of.items()
+                 if row.leaf}
+        without += [file for file in part.files
+                    if file not in named and copies.get(file) not in named]
+    apart = {rows[index].leaf for index, count in often.items() if count > 1}
+    if apart:
+        top = common_folder([part.root for part in parts])
+        leaves = [[f"{part.root.relative_to(top).as_posix()}: {leaf}"
+                   if leaf in apart else leaf for leaf in found]
+                  for part, found in zip(parts, leaves)]
+    unmatched = set(range(len(rows))) - set(often)
     images = sum(len(part.files) for part in parts)
     if len(unmatched) == len(rows):
         row = f"a row is {rows[0].file!r}" if rows else "it has no rows"
@@ -112,6 +135,9 @@ def read_groups(path: Path, parts: "Sequence[Dataset]"
             f"{path}: names no image of "
             + ", ".join(str(part.root) for part in parts)
             + f": {row}, an image {str(parts[0].files[0])!r}")
+    if len(without) == images:
+        raise UserError(f"{path}: the column leaf is empty for all images "
+                        f"(line {rows[0].line}: {rows[0].file!r})")
     if unmatched:
         cli.print_note(
             f"{path}: {len(unmatched)} of {len(rows)} rows match no image "
@@ -120,7 +146,8 @@ def read_groups(path: Path, parts: "Sequence[Dataset]"
     if without:
         cli.print_note(
             f"{path}: {len(without)} of {images} images have no row "
-            f"({str(without[0])!r}); near-identical ones count as one leaf")
+            f"with a leaf ({str(without[0])!r}); near-identical ones count as "
+            "one leaf")
     return leaves
 
 
@@ -150,6 +177,8 @@ def _matches(rows: Sequence[Row], part: "Dataset") -> dict[int, int]:
         if image is not None:
             found[index] = image
     for root in _roots(names, part.root):
+        if len(found) == len(names):
+            break
         other = _unique(images, [
             name[len(root):] if name[:len(root)] == root else None
             for name in names])
@@ -181,7 +210,7 @@ def _roots(names: Sequence[tuple], folder: Path) -> Iterator[tuple]:
 
     The end of the data set's own path; or folders that all rows have in
     common, if another one is left: file names alone are alike in all
-    classes.
+    classes; or both, where the rows are of several data sets.
     """
     own = _folded(str(folder.resolve()))
     for start in range(len(own)):
@@ -190,7 +219,8 @@ def _roots(names: Sequence[tuple], folder: Path) -> Iterator[tuple]:
         first, last = min(names), max(names)
         shared = len(os.path.commonprefix([first, last]))
         for length in range(1, min(shared, min(map(len, names)) - 2) + 1):
-            yield first[:length]
+            for start in range(len(own), -1, -1):
+                yield first[:length] + own[start:]
 
 
 def join_groups(clusters: np.ndarray, leaves: Sequence[str | None],
@@ -224,6 +254,23 @@ def join_groups(clusters: np.ndarray, leaves: Sequence[str | None],
     found = [top(cluster) for cluster in clusters.tolist()]
     return [files[leaf].as_posix() if isinstance(leaf, int) else leaf
             for leaf in found]
+
+
+def note_shared(leaves: Sequence[str | None], classes: Sequence[str]) -> None:
+    """Say which leaves of the CSV are in several classes.
+
+    leaves: of each image by a CSV, or None; classes: its class.
+    """
+    found = defaultdict(dict)
+    for leaf, class_name in zip(leaves, classes):
+        if leaf is not None:
+            found[leaf][class_name] = True
+    if shared := [leaf for leaf, names in found.items() if len(names) > 1]:
+        cli.print_note(
+            f"{len(shared)} leaves of the CSV are in several classes "
+            f"({shared[0]!r} in {', '.join(found[shared[0]])}), and stay on "
+            "one side of the split; if each class numbers its leaves anew, "
+            "put the class before the number")
 
 
 def check_split(parts: np.ndarray, groups: Sequence[str],
