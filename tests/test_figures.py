@@ -146,8 +146,10 @@ def test_a_screen_that_is_dead_is_noticed(monkeypatch, tmp_path):
     def fail(**_):
         raise RuntimeError("couldn't connect to display\nmore")
 
+    switch = pyplot.switch_backend
     monkeypatch.setenv("MPLBACKEND", "TkAgg")
-    monkeypatch.setattr(pyplot, "switch_backend", lambda _: None)
+    monkeypatch.setattr(pyplot, "switch_backend", lambda name: (
+        None if name == "TkAgg" else switch(name)))
     monkeypatch.setattr(matplotlib, "get_backend", lambda: "tkagg")
     monkeypatch.setattr(pyplot, "figure", fail)
     open_pyplot(False)
