@@ -24,7 +24,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -40,7 +40,7 @@ from utils.cli import UserError
 from utils.copies import altered_copies, copy_of
 from utils.figures import drawable, open_pyplot, show_or_save
 from utils.files import last_bytes, may_replace
-from utils.images import shrink, write_image
+from utils.images import encode_image, shrink, write_image
 from utils.inspection import digest_of
 from utils.labels import Dataset
 from utils.marks import (COPY, mark_line, marked_kind, marked_source,
@@ -249,7 +249,7 @@ def show_alterations(options: argparse.Namespace) -> int:
                / copy_of(path, name).name for name in options.alterations}
     # By the content: the copies may have been moved along with their image.
     source = digest_of(path)
-    check_copies(targets.values(), path, source)
+    check_copies(targets, path, source, rgb_img, options.seed)
     panels = {"Original": shrink(rgb_img, LONGEST_SIDE)}
     for name, target in targets.items():
         altered = alter(rgb_img, name, options.seed, path.name)
@@ -262,24 +262,31 @@ def show_alterations(options: argparse.Namespace) -> int:
     return cli.DONE
 
 
-def check_copies(targets: Iterable[Path], path: Path, source: str) -> None:
+def check_copies(targets: dict[str, Path], path: Path, source: str,
+                 rgb_img: np.ndarray, seed: int) -> None:
     """Raise UserError where an altered copy of an image has no place.
 
-    source: the digest of the image at path.  An image that this program has
-    not made stays, and so does a copy of another image, which may have the
-    same name where the copies are not beside their original.
+    targets: by the alteration.  source: the digest of the image at path,
+    RGB uint8 (H, W, 3).  An image that this program has not made stays, and
+    so does a copy of another image, which may have the same name where the
+    copies are not beside their original.  An earlier version wrote the same
+    copies without a mark.
     """
-    for target in targets:
+    for name, target in targets.items():
         beside = target.parent == path.parent
         mark = last_bytes(target)
-        if not may_replace(target, COPY) or (
-                marked_kind(mark) == COPY and not beside
-                and marked_source(mark) != source_key(source)):
+        if may_replace(target, COPY):
+            if marked_kind(mark) == COPY and not beside and (
+                    marked_source(mark) != source_key(source)):
+                raise UserError(f"{target}: is a copy of another image, and "
+                                "is not written over; choose another "
+                                "--output-dir")
+        elif target.read_bytes() != encode_image(
+                target, alter(rgb_img, name, seed, path.name)):
             raise UserError(
-                f"{target}: is "
-                + ("a copy of another image" if marked_kind(mark) == COPY
-                   else "an image that this program did not make")
-                + ", and is not written over; choose another --output-dir")
+                f"{target}: is an image that this program did not make, and "
+                "is not written over; choose another --output-dir, or delete "
+                "it if an earlier version made it")
 
 
 def draw(pyplot, title: str, images: dict[str, np.ndarray]):

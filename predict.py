@@ -33,7 +33,7 @@ from utils.learnings import (ARCHIVE, NOT_LIKE, SIGNATURE, UNKNOWN, Learnings,
                              Prediction)
 from utils.path_hints import expand
 from utils.places import is_local, path_of, resolved
-from utils.tables import CSV_HELP
+from utils.tables import CSV_HELP, is_stdout
 from utils.workers import Workers, map_items
 
 LEARNINGS = Path("learnings.zip")
@@ -90,7 +90,7 @@ def summary(count: int, refused: int, failed: int) -> str:
 def predict_images(learnings: Learnings, paths: list[Path], options) -> int:
     """Print, write and show what each image shows, as it comes."""
     shown, failed, refused = [], 0, 0
-    quiet = "-" in (options.csv, options.json)
+    quiet = is_stdout(options.csv) or is_stdout(options.json)
     with ExitStack() as stack:
         writers = []
         if options.csv:
@@ -235,7 +235,7 @@ def main(argv: list[str] | None = None) -> int:
                              or options.json):
         parser.error("--evaluate takes one folder, and neither --csv nor "
                      "--json")
-    if options.csv == options.json == "-":
+    if is_stdout(options.csv) and is_stdout(options.json):
         parser.error("only one of --csv and --json can go to stdout")
     if options.evaluate:
         return evaluate_folder(

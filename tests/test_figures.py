@@ -146,8 +146,10 @@ def test_a_screen_that_is_dead_is_noticed(monkeypatch, tmp_path):
     def fail(**_):
         raise RuntimeError("couldn't connect to display\nmore")
 
+    switch = pyplot.switch_backend
     monkeypatch.setenv("MPLBACKEND", "TkAgg")
-    monkeypatch.setattr(pyplot, "switch_backend", lambda _: None)
+    monkeypatch.setattr(pyplot, "switch_backend", lambda name: (
+        None if name == "TkAgg" else switch(name)))
     monkeypatch.setattr(matplotlib, "get_backend", lambda: "tkagg")
     monkeypatch.setattr(pyplot, "figure", fail)
     open_pyplot(False)
@@ -155,15 +157,17 @@ def test_a_screen_that_is_dead_is_noticed(monkeypatch, tmp_path):
     assert matplotlib.get_backend().lower() == "agg"
 
 
-def test_in_a_notebook_s_kernel_its_own_backend_draws(monkeypatch):
+def test_in_a_notebook_s_kernel_its_own_backend_draws(monkeypatch, tmp_path):
     import types
 
     import matplotlib
     from matplotlib import pyplot
-    page = types.ModuleType("a_notebook_inline")
-    exec("from matplotlib.backends.backend_agg import *\nshown = []\n"
-         "def show(*_, **__): shown.append(1)\n", page.__dict__)
-    monkeypatch.setitem(sys.modules, "a_notebook_inline", page)
+    # As matplotlib-inline it looks whether it is chosen, once.
+    (tmp_path / "a_notebook_inline.py").write_text(
+        "import matplotlib\nfrom matplotlib.backends.backend_agg import *\n"
+        "shown = [dict.get(matplotlib.rcParams, 'backend')]\n"
+        "def show(*_, **__): shown.append(1)\n")
+    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules, "ipykernel", types.ModuleType("kernel"))
     monkeypatch.setenv("MPLBACKEND", "module://a_notebook_inline")
     try:
@@ -173,8 +177,10 @@ def test_in_a_notebook_s_kernel_its_own_backend_draws(monkeypatch):
                 show_or_save({"one": figure}, None, "leaf")
                 # The cells after it draw on the page as before.
                 assert "inline" in matplotlib.get_backend()
-        assert page.shown == [1]
+        page = sys.modules["a_notebook_inline"]
+        assert page.shown == ["module://a_notebook_inline", 1]
     finally:
+        sys.modules.pop("a_notebook_inline", None)
         monkeypatch.undo()
         pyplot.close("all")
         matplotlib.use("Agg")

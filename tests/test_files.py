@@ -155,12 +155,19 @@ COPIED = PHOTOGRAPH + mark_line("a", COPY)
     (b"", b"text", True), (b"text", b"other text", True),
     (b"text", PHOTOGRAPH, True), (PHOTOGRAPH, PHOTOGRAPH, True),
     (PHOTOGRAPH, b"text", False), (PHOTOGRAPH, PHOTOGRAPH + b"!", False),
-    (PHOTOGRAPH, DRAWING, False), (PHOTOGRAPH, COPIED, False),
+    (PHOTOGRAPH, DRAWING, False), (PHOTOGRAPH + b"!", COPIED, False),
+    # An earlier version wrote the same copy without a mark.
+    (PHOTOGRAPH, COPIED, True),
     (DRAWING, b"text", True), (DRAWING, DRAWING + mark_line("b"), True),
     (COPIED, COPIED + mark_line("b", COPY), True), (COPIED, b"text", False),
     (COPIED, DRAWING, False), (b"%PDF-1.7 his", b"text", False),
     (b"\n<!-- x --><svg/>", b"text", False), (b"<html/>", b"text", True),
-    (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", b"text", False)])
+    (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", b"text", False),
+    # Images that are not read: a camera's raw file, Photoshop, JPEG 2000.
+    (b"\x00\x00\x00\x18ftypcrx \x00\x00\x00\x01", b"text", False),
+    (b"8BPS\x00\x01", b"text", False),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"text", False),
+    (b"PK\x03\x04", b"text", True), (b'{"file": 1}', b"text", True)])
 @pytest.mark.parametrize("place", ["disk", "store"])
 def test_no_image_but_our_own_is_written_over(
         tmp_path, place, before, after, replaced):

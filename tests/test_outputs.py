@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import Augmentation
 import Distribution
@@ -15,7 +16,11 @@ import predict
 import train
 import Transformation
 from utils import cli
+from utils.cli import UserError
+from utils.figures import open_pyplot
+from utils.files import check_outputs, whole_file
 from utils.images import read_image, write_image
+from utils.marks import MARK
 from utils.samples import draw_leaf
 
 SIX = ("Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion")
@@ -149,9 +154,48 @@ def test_a_photograph_called_like_a_copy_stays_the_user_s(
     assert run(Augmentation, LEAF) == 1
     assert capsys.readouterr().err == (
         f"error: {own}: is an image that this program did not make, and is "
-        "not written over; choose another --output-dir\n")
+        "not written over; choose another --output-dir, or delete it if an "
+        "earlier version made it\n")
     assert content() == before
     assert run(Augmentation, LEAF, "--output-dir", "out") == 0
+
+
+@pytest.mark.parametrize("leaf", [LEAF, "leaf.png"])
+def test_copies_that_an_earlier_version_made_are_written_again(
+        images, monkeypatch, leaf):
+    monkeypatch.setattr(Augmentation, "show_or_save", lambda *_: None)
+    monkeypatch.setattr(Augmentation, "draw", lambda *_: None)
+    if leaf != LEAF:
+        Image.open(LEAF).save(leaf)
+    assert run(Augmentation, leaf) == 0
+    again = content()
+    for name in SIX:
+        copy = Path(leaf).with_stem(f"{Path(leaf).stem}_{name}")
+        # They had no mark.
+        copy.write_bytes(MARK.sub(b"", copy.read_bytes()))
+    assert content() != again
+    assert run(Augmentation, leaf, "--seed", "7") == 1
+    assert run(Augmentation, leaf) == 0
+    assert content() == again
+
+
+def test_a_report_of_an_earlier_version_is_written_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("report").mkdir()
+    pyplot = open_pyplot(no_display=True)
+    chart = Path("report/curves.png")
+    # Without a mark.
+    pyplot.figure(figsize=(1, 1)).savefig(chart)
+    pyplot.close("all")
+    with pytest.raises(UserError, match="delete it if an earlier version"):
+        check_outputs([chart], [])
+    Path("report/report.json").write_text("{}")
+    check_outputs([chart], [])
+    with whole_file(chart) as partial:
+        partial.write_bytes(b"new")
+    write_image(chart, np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(UserError, match="did not make"):
+        check_outputs([chart], [])
 
 
 def test_copies_of_two_images_of_one_name_do_not_meet(images, capsys):

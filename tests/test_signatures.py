@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from utils.cli import UserError
-from utils.learnings import verify_signature
+from utils.learnings import sign, signed_beside, verify_signature
 from utils.signatures import parse_signature
 
 CONTENT = b"an archive"
@@ -66,6 +66,14 @@ FORMS = {
         f"            {SHA512[66:].upper()}\r\n"
         "Path      : C:\\Users\\x\\learnings.zip\r\n\r\n",
     "GnuPG": f"learnings.zip: {pairs(SHA1.upper(), 4)}\n",
+    "GnuPG, SHA-256": f"learnings.zip: {pairs(SHA256[:56].upper(), 8)}\n"
+                      f"               {SHA256[56:].upper()}\n",
+    "GnuPG, several": f"a.zip:    MD5 = {pairs(MD5.upper(), 2)}\n"
+                      f"a.zip:   SHA1 = {pairs(SHA1.upper(), 4)}\n",
+    "BitConverter": pairs(SHA1.upper(), 2).replace(" ", "-"),
+    # Of the same length as SHA-512's.
+    "b2sum": hashlib.blake2b(CONTENT).hexdigest() + "  learnings.zip\n",
+    "SHA-3": hashlib.sha3_256(CONTENT).hexdigest(),
     "labelled": f"SHA-1: {SHA1}\n", "equals": f"sha1={SHA1}",
     "name first": f"learnings.zip {SHA1}\n", "quoted": f'"{SHA1}"',
     "JSON": f'{{"sha1": "{SHA1}"}}', "a table": f"| x.zip | {SHA1} |\n",
@@ -95,7 +103,7 @@ def test_a_signature_of_any_form_tells_its_archive_from_another(
         # One that names another file of the folder is of that one.
         if "several" not in form or name != "learnings (1).zip":
             verify(tmp_path, form, name)
-        with pytest.raises(UserError, match="is not the archive that .*"
+        with pytest.raises(UserError, match="(?s)is not the archive that .*"
                                             "--no-verify takes it"):
             verify(tmp_path, form, name, CONTENT + b"!")
 
@@ -154,6 +162,38 @@ def test_a_signature_that_may_not_be_read_is_said(tmp_path, monkeypatch):
         verify_signature(tmp_path / "learnings.zip", io.BytesIO(CONTENT))
 
 
+def test_a_second_archive_is_told_how_to_be_signed(tmp_path):
+    for other in (CONTENT, b"older"):
+        if other != CONTENT:
+            with pytest.raises(UserError, match=(
+                    r"which names learnings\.zip; a second archive needs a "
+                    r"folder, or a line in it, of its own; --no-verify")):
+                verify(tmp_path, FORMS["here"], "old.zip", other)
+        verify(tmp_path, FORMS["here"] + hashlib.sha1(other).hexdigest()
+               + "  old.zip\n", "old.zip", other)
+
+
+def test_signing_keeps_the_lines_of_other_archives_that_are_there(tmp_path):
+    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
+    signature = tmp_path / "signature.txt"
+    assert not signed_beside(first)
+    line = ""
+    for path in (first, second, first):
+        others = signed_beside(path)
+        path.write_bytes(path.name.encode() + line.encode())
+        line = sign(path, signature, others)
+        assert signature.read_text() == line + others
+    for path in (first, second):
+        verify_signature(path, io.BytesIO(path.read_bytes()))
+        with pytest.raises(UserError, match="is not the archive"):
+            verify_signature(path, io.BytesIO(b"other"))
+    second.unlink()
+    signature.write_text(signature.read_text() + "not understood\n")
+    assert not signed_beside(first)
+    signature.write_text("not understood\n")
+    assert not signed_beside(first)
+
+
 def test_without_a_signature_nothing_is_said(tmp_path):
     verify_signature(tmp_path / "learnings.zip", io.BytesIO(CONTENT))
 
@@ -171,13 +211,19 @@ def test_a_signature_in_a_store_is_read_too(store, tmp_path):
 @pytest.mark.parametrize("command", [
     "sha1sum", "sha1sum --tag", "sha512sum", "b2sum --tag", "openssl sha1",
     "openssl dgst -sha256", "openssl dgst -sha3-256", "openssl sha1 -r",
-    "shasum", "gpg --print-md sha1", "openssl sha1 -c"])
+    "shasum", "gpg --print-md sha1", "openssl sha1 -c", "b2sum",
+    "gpg --print-md sha256", "gpg --print-mds"])
 def test_what_programs_print_is_understood(tmp_path, command):
     if not shutil.which(command.split()[0]):
         pytest.skip("is not installed")
     (tmp_path / "learnings.zip").write_bytes(CONTENT)
     done = subprocess.run([*command.split(), "learnings.zip"], cwd=tmp_path,
                           capture_output=True, text=True, check=True)
-    digest, = parse_signature(done.stdout.encode())
-    assert digest.speaks_of("learnings.zip")
-    assert digest.value == hashlib.new(digest.algorithm, CONTENT).hexdigest()
+    found = parse_signature(done.stdout.encode())
+    # GnuPG knows one that hashlib need not have.
+    assert len(found) == done.stdout.count("learnings.zip") - (
+        "RMD160" in done.stdout)
+    for digest in found:
+        assert digest.speaks_of("learnings.zip")
+        assert digest.value in {hashlib.new(name, CONTENT).hexdigest()
+                                for name in digest.algorithms}

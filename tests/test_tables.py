@@ -55,3 +55,10 @@ def test_there_is_no_byte_order_mark_and_the_help_says_what_to_do(
             program.main(["-h"])
         said = " ".join(capsys.readouterr().out.split())
         assert CSV_HELP in said
+
+
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_stdout_by_any_name_is_written_to_where_it_is(name, capsys):
+    print("before")
+    write_csv(name, ["a"], [[1]])
+    assert capsys.readouterr().out == "before\na\n1\n"

@@ -138,10 +138,20 @@ def _open_window(wanted: str) -> None:
             name in wanted.lower() for name in NOTEBOOK_BACKENDS):
         raise RuntimeError("it belongs to a notebook's kernel")
     if wanted:
-        pyplot.switch_backend(wanted)
+        _switch_backend(wanted)
     if matplotlib.get_backend().lower() not in FILE_BACKENDS:
         # A toolkit may be there that finds no screen: it says so here.
         pyplot.close(pyplot.figure(figsize=(1, 1)))
+
+
+def _switch_backend(name: str) -> None:
+    """Start a backend of this name; any error where it can't."""
+    import matplotlib
+    from matplotlib import pyplot
+    # That of notebooks looks, when it is imported, whether it is chosen: else
+    # it shows nothing, neither now nor in the cells that follow.
+    matplotlib.rcParams["backend"] = name
+    pyplot.switch_backend(name)
 
 
 def show_or_save(figures: dict[str, object], save: Path | None,
@@ -175,7 +185,7 @@ def show_or_save(figures: dict[str, object], save: Path | None,
         if in_notebook():
             # The next cells draw where they did before.
             with suppress(ImportError, ValueError):
-                matplotlib.use(os.environ.get("MPLBACKEND", "inline"))
+                _switch_backend(os.environ.get("MPLBACKEND", "inline"))
 
 
 def figure_path(save: Path, name: str, count: int) -> Path:

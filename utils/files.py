@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from utils.cli import UserError
+from utils.foreign import is_picture
 from utils.kinds import image_kind
-from utils.marks import COPY, DRAWING, TAIL, marked_kind
+from utils.marks import COPY, DRAWING, MARK, TAIL, marked_kind
 from utils.places import is_local, path_of
 
 # A file that is being written: hidden, so that no program takes it for an
@@ -25,6 +26,8 @@ PARTIAL = re.compile(r"\.partial-[0-9a-f]{16}(\..*)?")
 BEGINNING = 1024
 # A figure of lines and text: PDF, PostScript, SVG.
 FIGURE = re.compile(rb"%PDF|%!PS|\s*(<[?!][^>]*>\s*)*<svg")
+# By which matplotlib's PNG files begin, and the file beside those of a report.
+MATPLOTLIB, REPORT = b"Software\0Matplotlib", "report.json"
 # Written into a store to see whether that is possible.
 PROBE = ".may-be-written"
 
@@ -98,7 +101,10 @@ def may_replace(path: Path, new: str | None = None) -> bool:
     beginning, end = _ends(path)
     kind = marked_kind(end)
     return (kind == DRAWING or kind == new == COPY
-            or not (image_kind(beginning) or FIGURE.match(beginning)))
+            or not (image_kind(beginning) or FIGURE.match(beginning)
+                    or is_picture(beginning))
+            # An earlier version's figures have no mark.
+            or MATPLOTLIB in beginning and (path.parent / REPORT).is_file())
 
 
 def last_bytes(path: Path) -> bytes:
@@ -122,17 +128,22 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
 def _check_replacement(path: Path, new: Path) -> None:
     """Raise UserError where path holds an image that new may not replace.
 
-    The same bytes may: a run that is repeated changes nothing.
+    The same bytes may: a run that is repeated changes nothing.  So may an
+    augmented copy of an earlier version, which wrote the same without a mark.
     """
-    if (may_replace(path, marked_kind(_ends(new)[1]))
-            or path.read_bytes() == new.read_bytes()):
+    kind = marked_kind(_ends(new)[1])
+    if may_replace(path, kind):
+        return
+    before, after = path.read_bytes(), new.read_bytes()
+    if before == after or kind == COPY and before == MARK.sub(b"", after):
         return
     raise _foreign(path)
 
 
 def _foreign(path: Path) -> UserError:
     return UserError(f"{path}: is an image that these programs did not make, "
-                     "and is not written over; choose another name")
+                     "and is not written over; choose another name, or "
+                     "delete it if an earlier version made it")
 
 
 def check_outputs(outputs: Iterable[Path | str | None],

@@ -49,6 +49,14 @@ SIGNATURES = (
     (rb"\x00{16}", "empty: it begins with zeros; copy it again"))
 
 
+def is_picture(head: bytes) -> bool:
+    """Tell whether a file is an image or a video of a kind that is not read.
+
+    head: as of foreign_kind, which says of these how to make a JPEG of them.
+    """
+    return "JPEG" in (foreign_kind(head) or "")
+
+
 def foreign_kind(head: bytes) -> str | None:
     """Return in words what a file is that is not read, and the way out.
 

@@ -349,6 +349,16 @@ def write_image(path: Path, rgb_img: np.ndarray, mark: bytes = b"") -> None:
     mark: of an image that is no photograph: see marks.mark_line.
     Raises UserError where the ending is unknown or the folder read-only.
     """
+    content = encode_image(path, rgb_img)
+    with whole_file(path) as partial:
+        partial.write_bytes(content + mark)
+
+
+def encode_image(path: Path, rgb_img: np.ndarray) -> bytes:
+    """Return RGB uint8 (H, W, 3) in the format that an ending names.
+
+    Raises UserError where that is unknown.
+    """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(f"{path}: an image ends in one of "
@@ -360,8 +370,7 @@ def write_image(path: Path, rgb_img: np.ndarray, mark: bytes = b"") -> None:
     encoded, content = cv2.imencode(suffix, bgr_img, options)
     if not encoded:
         raise UserError(f"{path}: cannot be encoded as {suffix}")
-    with whole_file(path) as partial:
-        partial.write_bytes(content.tobytes() + mark)
+    return content.tobytes()
 
 
 def preprocess(rgb_img: np.ndarray, size: int) -> np.ndarray:

@@ -351,13 +351,19 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
     own = [digest for digest in said if digest.speaks_of(path.name)] or said
     fits = defaultdict(bool)
     for digest in own:
-        content.seek(0)
-        fits[digest.algorithm] |= digest.value == hashlib.file_digest(
-            content, digest.algorithm).hexdigest()
+        for algorithm in digest.algorithms:
+            content.seek(0)
+            fits[digest.algorithms] |= digest.value == hashlib.file_digest(
+                content, algorithm).hexdigest()
     content.seek(0)
     if not all(fits.values()):
-        raise UserError(f"{path}: is not the archive that {signature} was "
-                        "made for; --no-verify takes it nevertheless")
+        names = sorted({digest.name for digest in said} - {"", "-"})
+        raise UserError(
+            f"{path}: is not the archive that {signature} was made for"
+            + (f", which names {', '.join(names[:3])}; a second archive "
+               "needs a folder, or a line in it, of its own"
+               if names and own is said else "")
+            + "; --no-verify takes it nevertheless")
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -426,10 +432,24 @@ def file_sha1(path: Path) -> str:
         return hashlib.file_digest(content, "sha1").hexdigest()
 
 
-def sign(path: Path, signature: Path) -> str:
-    """Write a file's SHA-1 as `sha1sum` prints it, and return the line."""
+def signed_beside(path: Path) -> str:
+    """Return what is signed of other archives beside one, as lines."""
+    try:
+        said = read_signature(path.with_name(SIGNATURE))
+    except UserError:
+        return ""
+    return "".join(f"{digest.value}  {digest.name}\n" for digest in said
+                   if digest.name and not digest.speaks_of(path.name)
+                   and path.with_name(digest.name).is_file())
+
+
+def sign(path: Path, signature: Path, others: str = "") -> str:
+    """Write a file's SHA-1 as `sha1sum` prints it, and return the line.
+
+    others: the lines of other archives, from before this one was written.
+    """
     line = f"{file_sha1(path)}  {path.name}\n"
     with whole_file(signature) as partial:
-        partial.write_bytes(os.fsencode(line))
+        partial.write_bytes(os.fsencode(line + others))
         sync(partial)
     return line

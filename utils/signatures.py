@@ -20,10 +20,8 @@ SIGNATURE = "signature.txt"
 MOST_BYTES = 2**20
 # Digest and path: a path has 4,096 bytes at most.
 LONGEST_LINE = 5000
-# By its number of hexadecimal digits, where a digest has no other name.
-ALGORITHMS = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256",
-              96: "sha384", 128: "sha512"}
-LENGTHS = "|".join(f"[0-9a-f]{{{length}}}" for length in ALGORITHMS)
+LENGTHS = "|".join(f"[0-9a-f]{{{length}}}"
+                   for length in (32, 40, 56, 64, 96, 128))
 ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16",
              codecs.BOM_UTF16_BE: "utf-16"}
 # "SHA1 (a.zip) = 01..", "SHA2-256(a.zip)= 01.." and "(stdin)= 01..".
@@ -41,21 +39,24 @@ FREE = re.compile(rf"(?P<before>.*(?<![a-z0-9])|)(?P<value>{LENGTHS})"
 LABEL = re.compile(r"\b(?:sha|md|blake|rmd|ripemd|sm)-?\d[\w/-]*",
                    re.IGNORECASE)
 LIST_PATH = re.compile(r"Path *: *(?P<name>.+)", re.IGNORECASE)
-# openssl -c.
-COLONS = re.compile(r"(?:[0-9a-f]{2}:){15,}[0-9a-f]{2}", re.IGNORECASE)
+# openssl -c, and BitConverter of PowerShell.
+PAIRS = re.compile(r"(?:[0-9a-f]{2}[:-]){15,}[0-9a-f]{2}", re.IGNORECASE)
 # GnuPG, and CertUtil of Windows 7: digits in groups.
-GROUPS = re.compile(r"(?:(?P<name>.*): +)?(?P<value>(?:[0-9a-f]{2}){1,2}"
-                    r"(?: +(?:[0-9a-f]{2}){1,2}){9,})", re.IGNORECASE)
+GROUPS = re.compile(r"(?:(?P<name>.*): +)?(?:(?P<label>[a-z]+\d+) = )?"
+                    r"(?P<value>(?:[0-9a-f]{2}){1,8}"
+                    r"(?: +(?:[0-9a-f]{2}){1,8}){5,})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Digest:
-    """A digest in hexadecimal, of hashlib's algorithm, and what it is of.
+    """A digest in hexadecimal, and what it is of.
 
-    name: the file's without its folder, "" where it was not given.
+    algorithms: those of hashlib that it may be of: sha512sum and b2sum print
+    the same form.  name: the file's without its folder, "" where it was not
+    given.
     """
 
-    algorithm: str
+    algorithms: tuple[str, ...]
     value: str
     name: str
 
@@ -105,13 +106,13 @@ def parse_signature(content: bytes) -> list[Digest]:
     # A name in it may be any bytes.
     text = content.decode(encoding, "replace" if encoding == "utf-16"
                           else "surrogateescape")
-    # PowerShell breaks long values of a list, and aligns what follows.
+    # PowerShell and GnuPG break long values, and align what follows.
     text = re.sub(r"(?<=[0-9A-Fa-f])\r?\n {8,}(?=[0-9A-Fa-f])", "", text)
     found = []
     for line in map(str.strip, re.split(r"[\r\n]+", text)):
         path = LIST_PATH.fullmatch(line)
         if path and found:
-            found[-1] = Digest(found[-1].algorithm, found[-1].value,
+            found[-1] = Digest(found[-1].algorithms, found[-1].value,
                                _base_name(path["name"]))
         digest = _parse_line(line)
         if digest is not None:
@@ -123,7 +124,7 @@ def _parse_line(line: str) -> Digest | None:
     """Return the digest on a line, or None where none is understood."""
     if len(line) > LONGEST_LINE:
         return None
-    line = COLONS.sub(lambda pairs: pairs[0].replace(":", ""), line)
+    line = PAIRS.sub(lambda pairs: re.sub("[:-]", "", pairs[0]), line)
     for form in (TAGGED, PLAIN, GROUPS, FREE):
         match = form.fullmatch(line)
         if match:
@@ -137,26 +138,25 @@ def _parse_line(line: str) -> Digest | None:
         label = (LABEL.findall(rest) or [""])[0]
         name = rest.replace(label, "", 1).strip(" \t:=|,*\"'")
     value = given["value"].replace(" ", "").lower()
-    algorithm = _algorithm(label, len(value))
-    return algorithm and Digest(algorithm, value, _base_name(
-        name, bool(given.get("escaped"))))
+    algorithms = _algorithms(label, len(value))
+    return Digest(algorithms, value, _base_name(
+        name, bool(given.get("escaped")))) if algorithms else None
 
 
-def _algorithm(label: str, length: int) -> str | None:
-    """Return hashlib's name of the algorithm of a digest, or None.
+def _algorithms(label: str, length: int) -> tuple[str, ...]:
+    """Return hashlib's names of the algorithms that a digest may be of.
 
     label: its name as programs print it ("SHA1", "SHA2-256", "BLAKE2b512"),
     "" where they print none.  length: of the digest, hexadecimal digits.
     """
-    if not label:
-        return ALGORITHMS.get(length)
     plain = re.sub(r"[^a-z0-9]", "", label.lower()).removesuffix("sum")
     plain = re.sub(r"^sha2(?=\d{3}$)", "sha", plain)
     plain = {"blake2b512": "blake2b", "blake2s256": "blake2s"}.get(plain,
                                                                    plain)
-    return next((name for name in sorted(hashlib.algorithms_guaranteed)
-                 if name.replace("_", "") == plain
-                 and 2 * hashlib.new(name).digest_size == length), None)
+    return tuple(name for name in sorted(hashlib.algorithms_guaranteed)
+                 if plain in ("", name.replace("_", ""))
+                 and 2 * hashlib.new(name, usedforsecurity=False).digest_size
+                 == length)
 
 
 def _base_name(name: str, is_escaped: bool = False) -> str:

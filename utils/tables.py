@@ -65,8 +65,12 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
 
 
 def is_stdout(target: Path | str) -> bool:
-    """Tell whether an output's name stands for stdout: "-"."""
-    return str(target) == "-"
+    """Tell whether an output's name stands for stdout: "-".
+
+    Or the system's names of it.  Opened by them, a file to which stdout goes
+    is written to from its beginning, over what is printed.
+    """
+    return str(target) in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 @contextmanager
