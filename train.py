@@ -57,8 +57,7 @@ from utils.inspection import file_digest
 from utils.labels import (LEFT_OUT, STOPPING, TRAINING, VALIDATION, Dataset,
                           part_counts)
 from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
-                             Description, Learnings, sign, signed_beside,
-                             write_archive)
+                             Description, Learnings, sign, write_archive)
 from utils.path_hints import expand
 from utils.places import is_local, path_of
 from utils.proof import check_answers, proof_table, prove
@@ -369,12 +368,11 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
                        name: version(name) for name in PACKAGES})
     place = options.output.parent
     with clock.phase("archive"):
-        others = signed_beside(options.output)
         write_archive(options.output, learned.description, {
             MODEL: model, FLOAT_MODEL: learned.exported.as_float,
             FAMILIARITY: learned.exported.familiarity.to_bytes()},
             augmented, files, report_files(place / "report"))
-        signature = sign(options.output, place / SIGNATURE, others)
+        signature = sign(options.output, place / SIGNATURE)
     with clock.phase("audit"):
         shortcuts = audit(model, options.size, training, validation,
                           options.seed, options.workers)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from utils.cli import UserError
-from utils.learnings import sign, signed_beside, verify_signature
+from utils.learnings import verify_signature
 from utils.signatures import parse_signature
 
 CONTENT = b"an archive"
@@ -166,32 +166,11 @@ def test_a_second_archive_is_told_how_to_be_signed(tmp_path):
     for other in (CONTENT, b"older"):
         if other != CONTENT:
             with pytest.raises(UserError, match=(
-                    r"which names learnings\.zip; a second archive needs a "
-                    r"folder, or a line in it, of its own; --no-verify")):
+                    r"which names learnings\.zip; an archive beside it "
+                    r"needs a line of its own in it; --no-verify")):
                 verify(tmp_path, FORMS["here"], "old.zip", other)
         verify(tmp_path, FORMS["here"] + hashlib.sha1(other).hexdigest()
                + "  old.zip\n", "old.zip", other)
-
-
-def test_signing_keeps_the_lines_of_other_archives_that_are_there(tmp_path):
-    first, second = tmp_path / "first.zip", tmp_path / "second.zip"
-    signature = tmp_path / "signature.txt"
-    assert not signed_beside(first)
-    line = ""
-    for path in (first, second, first):
-        others = signed_beside(path)
-        path.write_bytes(path.name.encode() + line.encode())
-        line = sign(path, signature, others)
-        assert signature.read_text() == line + others
-    for path in (first, second):
-        verify_signature(path, io.BytesIO(path.read_bytes()))
-        with pytest.raises(UserError, match="is not the archive"):
-            verify_signature(path, io.BytesIO(b"other"))
-    second.unlink()
-    signature.write_text(signature.read_text() + "not understood\n")
-    assert not signed_beside(first)
-    signature.write_text("not understood\n")
-    assert not signed_beside(first)
 
 
 def test_without_a_signature_nothing_is_said(tmp_path):

@@ -360,8 +360,8 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
         names = sorted({digest.name for digest in said} - {"", "-"})
         raise UserError(
             f"{path}: is not the archive that {signature} was made for"
-            + (f", which names {', '.join(names[:3])}; a second archive "
-               "needs a folder, or a line in it, of its own"
+            + (f", which names {', '.join(names[:3])}; an archive "
+               "beside it needs a line of its own in it"
                if names and own is said else "")
             + "; --no-verify takes it nevertheless")
 
@@ -432,24 +432,10 @@ def file_sha1(path: Path) -> str:
         return hashlib.file_digest(content, "sha1").hexdigest()
 
 
-def signed_beside(path: Path) -> str:
-    """Return what is signed of other archives beside one, as lines."""
-    try:
-        said = read_signature(path.with_name(SIGNATURE))
-    except UserError:
-        return ""
-    return "".join(f"{digest.value}  {digest.name}\n" for digest in said
-                   if digest.name and not digest.speaks_of(path.name)
-                   and path.with_name(digest.name).is_file())
-
-
-def sign(path: Path, signature: Path, others: str = "") -> str:
-    """Write a file's SHA-1 as `sha1sum` prints it, and return the line.
-
-    others: the lines of other archives, from before this one was written.
-    """
+def sign(path: Path, signature: Path) -> str:
+    """Write a file's SHA-1 as `sha1sum` prints it, and return the line."""
     line = f"{file_sha1(path)}  {path.name}\n"
     with whole_file(signature) as partial:
-        partial.write_bytes(os.fsencode(line + others))
+        partial.write_bytes(os.fsencode(line))
         sync(partial)
     return line
