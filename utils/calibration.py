@@ -17,7 +17,8 @@ LEAST_GAIN = 1.0
 
 
 def fit_temperature(logits: np.ndarray, targets: np.ndarray,
-                    leaves: Sequence | None = None) -> float:
+                    leaves: Sequence | None = None,
+                    least_gain: float = LEAST_GAIN) -> float:
     """Return the temperature by which confidence and accuracy agree.
 
     logits (N, classes), targets (N,), not learned from (Guo et al. 2017);
@@ -25,6 +26,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray,
     leaves: that of each image (None: each shows a leaf of its own).
     It is 1 unless another also helps on leaves on which it was not fitted
     (cross-validation), by more than chance; so it is of very few leaves.
+    least_gain: the standard errors by which it must help; 0 for by anything.
     """
     looked = logits.reshape(len(logits), -1, logits.shape[-1])
     _, leaf = np.unique(range(len(targets)) if leaves is None else leaves,
@@ -47,7 +49,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray,
     # Photographs of one leaf are wrong together: the leaves' sums vary.
     apart = np.bincount(leaf, gains - gains.mean())
     noise = np.sqrt(np.square(apart).sum() * count / (count - 1))
-    if gains.sum() <= LEAST_GAIN * noise:
+    if gains.sum() <= least_gain * noise:
         return 1.0
     return float(TEMPERATURES[_best(losses, mislabelled)])
 

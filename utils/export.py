@@ -91,10 +91,15 @@ def export(network, training: Dataset, stopping: Dataset,
     _, _, *features = outputs[form]
     threshold = least_familiar(familiarity.scores(np.hstack(features)))
     temperature = figures[form]["temperature"]
+    # Beyond what it has learned a network is surer than it may be: there a
+    # temperature need not be proven.  In the orchard the calibration error
+    # is 0.07 with it, and 0.17 without.
+    likely = fit_temperature(outputs[form][0], stopping.labels, leaves,
+                             least_gain=0)
     leaf_of = dict(zip(stopping.paths(), leaves))
     strange_temperature = fit_strange(
         forms[form], *strange, [leaf_of[view.path] for view in strange[0]],
-        temperature, size, workers)
+        max(temperature, likely), size, workers)
     return Exported(forms[form], forms["float32"], temperature, familiarity,
                     threshold, strange_temperature,
                     {"form": form, "images": len(stopping.files), **figures})
@@ -119,8 +124,8 @@ def fit_strange(model: bytes, views: list[View], targets: np.ndarray,
     """Return the temperature of what is not known, for four looks at it.
 
     Fitted on field views of leaves not learned from, leaves: that of each
-    view; 1 where no other one serves leaves held out.  But never below the
-    temperature of what is known, of which nothing strange can be surer.
+    view; 1 where no other one serves leaves held out.  But never below
+    `temperature`, that of what is known: nothing strange is surer.
     """
     load = partial(load_looks, size=size, scenery=scenery)
     logits = np.stack([found for found, *_ in answers(
