@@ -65,12 +65,16 @@ def inspect_image(path: Path) -> Inspection:
         draft(image, (4 * THUMBNAIL, 4 * THUMBNAIL))
         image.load()
         rgb_img = to_rgb(image)
-    if small_part(rgb_img) is not None and min(size) > min(rgb_img.shape[:2]):
+    side = min(rgb_img.shape[:2])
+    rgb_img = shrink(rgb_img, 2 * CLOSE_SIDE)
+    part = small_part(rgb_img)
+    if part is not None and min(size) > side:
         with open_image(path, content) as image:
             draft(image, (CLOSE_SIDE, CLOSE_SIDE))
-            rgb_img = to_rgb(image)
+            rgb_img = shrink(to_rgb(image), 2 * CLOSE_SIDE)
+        part = small_part(rgb_img)
     return Inspection(size, mode, file_digest(path, content),
-                      make_thumbnail(rgb_img))
+                      thumbnail_of(rgb_img, part))
 
 
 def inspect_dataset(dataset: Dataset, workers: Workers,
@@ -119,13 +123,18 @@ def digest_of(path: Path) -> str:
 
 
 def make_thumbnail(rgb_img: np.ndarray) -> np.ndarray:
+    """Return what near_identical compares, of RGB uint8 (H, W, 3)."""
+    rgb_img = shrink(rgb_img, 2 * CLOSE_SIDE)
+    return thumbnail_of(rgb_img, small_part(rgb_img))
+
+
+def thumbnail_of(rgb_img: np.ndarray,
+                 part: tuple[float, float, float] | None) -> np.ndarray:
     """Return what near_identical compares: uint8 (3 * 16 * 16,).
 
     The image made small; or, of a small leaf before a plain ground, that
-    leaf alone, with CLOSE of its contrast.
+    leaf alone, with CLOSE of its contrast.  part: as small_part returns it.
     """
-    rgb_img = shrink(rgb_img, 2 * CLOSE_SIDE)
-    part = small_part(rgb_img)
     if part is None:
         return cv2.resize(rgb_img, (THUMBNAIL, THUMBNAIL),
                           interpolation=cv2.INTER_AREA).ravel()
@@ -172,8 +181,11 @@ def small_part(rgb_img: np.ndarray) -> tuple[float, float, float] | None:
 
 def _unlike_ground(rgb_img: np.ndarray) -> np.ndarray:
     """Return by how much pixels differ from the frame, float32 (H, W)."""
-    ground = np.median(np.concatenate(
+    # Its median, for which np.median takes thrice as long.
+    frame = np.sort(np.concatenate(
         [rgb_img[0], rgb_img[-1], rgb_img[:, 0], rgb_img[:, -1]]), axis=0)
+    middle = len(frame) // 2
+    ground = frame[middle - 1:middle + 1].mean(axis=0)
     return np.clip(np.abs(rgb_img - ground.astype(np.float32)).max(axis=2)
                    - PLAIN, 0, 2 * PLAIN)
 
