@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from utils import cli
-from utils.figures import (drawable, figure_path, legible, open_pyplot,
-                           show_or_save)
+from utils.figures import (check_kind, drawable, figure_path, legible,
+                           open_pyplot, show_or_save)
 from utils.files import check_outputs, unwritable
 from utils.places import path_of
 from utils.tables import CSV_HELP, is_stdout, text_table, write_csv
@@ -345,6 +345,7 @@ def check_names(options, dataset: "Dataset") -> None:
     """Raise UserError where what is to be written would be in the way."""
     outputs = [options.csv, options.save]
     check_outputs(outputs, ())      # Else "." would be given a stem.
+    check_kind(options.save)
     if options.save is not None:
         names = {figure_name(plant): None for plant in dataset.plants}
         outputs += [path for name in names for path in [figure_path(

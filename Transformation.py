@@ -28,7 +28,8 @@ from pathlib import Path
 import numpy as np
 
 from utils import cli
-from utils.figures import drawable, open_pyplot, show_or_save
+from utils.figures import (check_kind, drawable, open_pyplot,
+                           show_or_save)
 from utils.files import check_outputs
 from utils.folders import find_images
 from utils.images import read_image
@@ -79,6 +80,7 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
     if image.is_dir():
         raise cli.UserError(f"{image}: a folder, not an image; for all the "
                             f"images in it give -src {image} -dst DIR")
+    check_kind(save)
     check_outputs([save, json_file], [image])
     quiet = json_file is not None and is_stdout(json_file)
     rgb_img = read_image(image)

@@ -26,7 +26,7 @@ import numpy as np
 
 from utils import answer_rows, cli
 from utils.cli import UserError
-from utils.figures import open_pyplot, show_or_save
+from utils.figures import check_kind, open_pyplot, show_or_save
 from utils.files import check_outputs
 from utils.folders import find_images
 from utils.learnings import (ARCHIVE, NOT_LIKE, SIGNATURE, UNKNOWN, Learnings,
@@ -149,6 +149,7 @@ def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
     from utils.report import confusion_figure
     from utils.tables import text_table
     dataset = read_dataset(folder)
+    check_kind(options.save)
     check_outputs([options.save], dataset.paths())
     index = {class_key(name): place for place, name
              in enumerate(learnings.class_names)}
@@ -242,6 +243,7 @@ def main(argv: list[str] | None = None) -> int:
             Learnings.load(options.learnings, not options.no_verify),
             options.paths[0], options)
     paths = list_images(options.paths)
+    check_kind(options.save)
     check_outputs([options.csv, options.json, options.save],
                   [options.learnings, options.learnings / ARCHIVE,
                    options.learnings.parent / SIGNATURE, *paths])

@@ -10,6 +10,7 @@ import cv2
 import pytest
 from PIL import Image
 
+from utils import cli
 from utils import figures as figures_of
 from utils.cli import UserError
 from utils.figures import drawable, has_glyph, open_pyplot, show_or_save
@@ -232,3 +233,22 @@ def test_an_image_of_the_user_s_is_not_drawn_over(figures, content):
         show_or_save({"one": figures["one"]}, Path("x.png"), "leaf")
     assert Path("x.png").read_bytes() == content
     assert not list(Path().glob(".partial*"))
+
+
+@pytest.mark.parametrize("program, arguments", [
+    ("Distribution", ["images"]),
+    ("Transformation", ["images/Apple_scab/image (1).JPG"]),
+    ("predict", ["images"]), ("predict", ["images", "--evaluate"])])
+def test_an_unknown_kind_of_figure_is_told_before_the_work(
+        program, arguments, learned, monkeypatch, tmp_path, capsys):
+    import importlib
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "images" / "Apple_scab" / "image (1).JPG"
+    file.parent.mkdir(parents=True)
+    file.write_text("no image: to read it would be an error of its own")
+    Path("learnings.zip").symlink_to(learned / "learnings.zip")
+    main = importlib.import_module(program).main
+    assert cli.run(lambda: main([*arguments, "--save", "a.zip"])) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: a.zip: a figure is saved as one of .")
+    assert error.count("\n") == 1

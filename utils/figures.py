@@ -21,6 +21,8 @@ FILE_BACKENDS = frozenset(("agg", "cairo", "pdf", "pgf", "ps", "svg",
 # Those that draw into a page of a notebook, and need its kernel.
 NOTEBOOK_BACKENDS = ("inline", "nbagg", "ipympl", "widget", "notebook",
                      "backend_nbagg")
+# Kinds of file in which matplotlib always saves figures.
+COMMON_KINDS = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
 # Files in which there is no room for a mark.
 UNMARKED = ("raw", "rgba", "pgf", "svgz")
 # Tried in this order for what matplotlib's own font lacks.
@@ -209,6 +211,21 @@ def _key(source: Path | str) -> str:
     return source_key(source if is_local(source) else str(source))
 
 
+def check_kind(path: Path | None) -> None:
+    """Raise UserError where a figure can't be saved under a name's ending.
+
+    None is no name.  Called before the work of which the figure is the end.
+    """
+    if path is None or path.suffix.lower() in COMMON_KINDS:
+        return      # An answer need not wait until matplotlib is loaded.
+    hush_matplotlib()
+    from matplotlib.backend_bases import FigureCanvasBase
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower().lstrip(".") not in kinds:
+        raise UserError(f"{path}: a figure is saved as one of "
+                        + ", ".join(f".{name}" for name in sorted(kinds)))
+
+
 def save_figure(figure, path: Path, source: Path | str = "") -> None:
     """Save a matplotlib figure, marked as drawn by these programs.
 
@@ -218,11 +235,8 @@ def save_figure(figure, path: Path, source: Path | str = "") -> None:
     Raises UserError for an unknown kind of file, and where it can't be
     written.
     """
-    kinds = figure.canvas.get_supported_filetypes()
+    check_kind(path)
     kind = path.suffix.lower().lstrip(".")
-    if kind not in kinds:
-        raise UserError(f"{path}: a figure is saved as one of "
-                        + ", ".join(f".{name}" for name in sorted(kinds)))
     refuse_folder(path)
     with whole_file(path) as partial:
         figure.savefig(partial, format=kind)
