@@ -179,10 +179,13 @@ def without_strays(root: Path, files: list[Path]) -> list[Path]:
     UserError where they are the larger part, or where there is no class
     folder at all, but only folders that divide the data set.
     """
-    counts = Counter(class_folder(file.parent) for file in files)
-    if splits_of({file.parent for file in files}) and all(
+    # There are many images in few folders.
+    folder_of = {parent: class_folder(parent)
+                 for parent in {file.parent for file in files}}
+    counts = Counter(folder_of[file.parent] for file in files)
+    if splits_of(folder_of) and all(
             is_holder(part) for other in counts for part in other.parts):
-        names = ", ".join(sorted({file.parent.as_posix() for file in files},
+        names = ", ".join(sorted((parent.as_posix() for parent in folder_of),
                                  key=natural_key))
         raise UserError(
             f"{root}: the images lie in {names} without a folder for each "
@@ -200,8 +203,8 @@ def without_strays(root: Path, files: list[Path]) -> list[Path]:
         is_container = len(children) > 1 or not folder.parts
         most = inside[folder] // (1 if is_container else MANY_TIMES)
         if counts[folder] > most:
-            places = sorted({root / file.parent for file in files
-                             if class_folder(file.parent) == folder},
+            places = sorted((root / parent for parent, other in
+                             folder_of.items() if other == folder),
                             key=natural_key)
             if places == [root / folder]:
                 beside = ", and folders with"
@@ -212,12 +215,11 @@ def without_strays(root: Path, files: list[Path]) -> list[Path]:
                 f"images{beside} {inside[folder]:,} more, such as "
                 f"{children[0]}; a class is a folder of images alone: move "
                 "one or the other")
-    left_out = [file for file in files if class_folder(file.parent) in strays]
+    left_out = [file for file in files if folder_of[file.parent] in strays]
     if left_out:
         say_left_out(root, left_out, "image that lies in no class folder",
                      "images that lie in no class folder")
-    return [file for file in files
-            if class_folder(file.parent) not in strays]
+    return [file for file in files if folder_of[file.parent] not in strays]
 
 
 def _name_classes(root: Path, folders: list[Path]

@@ -165,12 +165,14 @@ def without_test(dataset: Dataset) -> Dataset:
     They are left where there is nothing else.  Who divided a data set wants
     to measure on that part later, on images that were not learned from.
     """
-    is_test = np.array([TEST in splits_of([file.parent]).values()
-                        for file in dataset.files])
-    if not is_test.any() or is_test.all():
+    folders = {file.parent for file in dataset.files}
+    tested = {folder for folder in folders
+              if TEST in splits_of([folder]).values()}
+    if not tested or tested == folders:
         return dataset
-    names = sorted({name for file in dataset.files for name, split
-                    in splits_of([file.parent]).items() if split == TEST})
+    is_test = np.array([file.parent in tested for file in dataset.files])
+    names = sorted(name for name, split in splits_of(folders).items()
+                   if split == TEST)
     cli.print_note(
         f"{dataset.root}: {is_test.sum():,} images in {', '.join(names)} are "
         "not learned from; predict.py --evaluate measures on them")
