@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -117,12 +118,33 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
     try:
         if not is_local(path):
             return path.parent.ends([Path(path.name)], BEGINNING, TAIL)[0]
-        with open(path, "rb") as stream:
-            beginning = stream.read(BEGINNING)
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - TAIL))
-            return beginning, stream.read()
     except OSError:
         return b"", b""
+    return both_ends(path, BEGINNING)
+
+
+def both_ends(path: Path, head: int) -> tuple[bytes, bytes]:
+    """Return the first `head` and the last TAIL bytes of a file on a disk.
+
+    Nothing of what is no regular file, or can't be opened.
+    """
+    try:
+        # Without it, opening a pipe would wait for its writer.
+        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+                         | getattr(os, "O_BINARY", 0))
+    except OSError:
+        return b"", b""
+    try:
+        state = os.fstat(opened)
+        if not stat.S_ISREG(state.st_mode):
+            return b"", b""
+        beginning = os.read(opened, head)
+        os.lseek(opened, max(0, state.st_size - TAIL), os.SEEK_SET)
+        return beginning, os.read(opened, TAIL)
+    except OSError:
+        return b"", b""
+    finally:
+        os.close(opened)
 
 
 def _check_replacement(path: Path, new: Path) -> None:

@@ -8,13 +8,13 @@ found anyway.
 
 import os
 import re
-import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from utils import cli
 from utils.cli import UserError
+from utils.files import both_ends
 from utils.images import natural_key
 from utils.kinds import HEAD, image_kind
 from utils.marks import COPY, DRAWING, TAIL, marked_kind
@@ -164,7 +164,7 @@ def _search_disk(folder: Path, found: Found) -> None:
         target = os.path.realpath(folder / link)
         if target in counted:
             found.links.append(link)
-        elif (_add_file(link, found, _peek(folder / link))
+        elif (_add_file(link, found, both_ends(folder / link, HEAD))
               and os.path.exists(target)):
             counted.add(target)
 
@@ -206,7 +206,7 @@ def _walk(folder: Path, start: Path, entered: set[str], found: Found,
             elif entry.is_symlink():
                 linked_files.append(path)
             else:
-                _add_file(path, found, _peek(folder / path))
+                _add_file(path, found, both_ends(folder / path, HEAD))
     return sorted(linked_folders, key=natural_key)
 
 
@@ -240,30 +240,6 @@ def _add_file(path: Path, found: Found, ends: tuple[bytes, bytes]) -> bool:
     if kind == COPY:
         found.copies.add(path)
     return True
-
-
-def _peek(path: Path) -> tuple[bytes, bytes]:
-    """Return a file's first HEAD and last TAIL bytes.
-
-    Nothing of what is no regular file, or can't be opened.
-    """
-    try:
-        # Without it, opening a pipe would wait for its writer.
-        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
-                         | getattr(os, "O_BINARY", 0))
-    except OSError:
-        return b"", b""
-    try:
-        state = os.fstat(opened)
-        if not stat.S_ISREG(state.st_mode):
-            return b"", b""
-        head = os.read(opened, HEAD)
-        os.lseek(opened, max(0, state.st_size - TAIL), os.SEEK_SET)
-        return head, os.read(opened, TAIL)
-    except OSError:
-        return b"", b""
-    finally:
-        os.close(opened)
 
 
 def _search_store(folder, found: Found) -> None:
