@@ -15,7 +15,7 @@ from utils.workers import Workers
 
 
 class Red:
-    """A view of an image of the stopping part; it needs no scenery."""
+    """A view of an image of the early-stopping set; it needs no scenery."""
 
     def __init__(self, path):
         self.path = path
