@@ -1,11 +1,11 @@
-"""Step 2: alter one leaf in six ways, or balance a folder of leaves.
+"""Step 2: augment one leaf in six ways, or balance a folder of leaves.
 
     python Augmentation.py "images/Apple_scab/image (1).JPG"
     python Augmentation.py images
     python Augmentation.py images --target 500 --output-dir balanced
     python Augmentation.py images --in-place --brightness --shadow
 
-An image is shown beside its six alterations, which are saved beside it
+An image is shown beside its six augmentations, which are saved beside it
 under its name and theirs: "image (1)_Flip.JPG".  A folder is balanced: in a
 new tree every class ends with as many images as the largest one has, since
 a network that sees one disease more often than others learns to guess it.
@@ -13,11 +13,7 @@ The same folder, seed and options give the same bytes, and a run that was
 interrupted is completed by the next one.
 """
 
-import signal
-
-if __name__ == "__main__":
-    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from leaffliction import program  # before all that takes time to load
 
 import argparse
 import hashlib
@@ -31,23 +27,25 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import cli
-from utils.alterations import GEOMETRIC, PHOTOMETRIC, alter
-from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
-                             read_leaf, write_plan)
-from utils.class_folders import read_dataset, splits_of
-from utils.cli import UserError
-from utils.copies import altered_copies, copy_of
-from utils.figures import drawable, open_pyplot, show_or_save
-from utils.files import last_bytes, may_replace
-from utils.images import encode_image, shrink, write_image
-from utils.inspection import digest_of
-from utils.labels import Dataset
-from utils.marks import (COPY, mark_line, marked_kind, marked_source,
-                         source_key)
-from utils.output_tree import OutputTree, check_place, only_tree, remove
-from utils.places import path_of
-from utils.workers import Workers, map_items
+from leaffliction.augmentation.balance import (Copies, class_targets,
+                                               plan_balance, plan_files,
+                                               read_leaf, write_plan)
+from leaffliction.augmentation.transforms import (GEOMETRIC, PHOTOMETRIC,
+                                                  augment)
+from leaffliction.utils import cli
+from leaffliction.utils.class_folders import read_dataset, splits_of
+from leaffliction.utils.cli import UserError
+from leaffliction.utils.copies import augmented_copies, copy_of
+from leaffliction.utils.figures import drawable, open_pyplot, show_or_save
+from leaffliction.utils.files import last_bytes, may_replace, sha256_or_empty
+from leaffliction.utils.images import encode_image, shrink, write_image
+from leaffliction.utils.labels import Dataset
+from leaffliction.utils.marks import (COPY, mark_line, marked_kind,
+                                      marked_source, source_key)
+from leaffliction.utils.output_tree import (OutputTree, check_place,
+                                            lock_output_tree, remove)
+from leaffliction.utils.parallel import Workers
+from leaffliction.utils.storage import path_of
 
 OUTPUT = Path("augmented_directory")
 MOST = 100_000           # images a class; more is a slip of the finger
@@ -80,7 +78,7 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
 
     Each image is decoded once, for all its copies.  Where that fails, the
     plan is made again without it, and what is missing by then is added.
-    copies: {file: original} of what is not altered.
+    copies: {file: original} of what is not augmented.
     fingerprint: of the new tree; none where a folder is balanced in place.
     """
     problems: list[UserError] = []
@@ -89,7 +87,7 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
         plan = plan_balance(
             dataset,
             class_targets(dataset, options.target, options.per_plant),
-            options.seed, options.alterations, copies)
+            options.seed, options.augmentations, copies)
         planned = set(plan_files(plan)[0])
         if fingerprint:
             if tree is None:
@@ -127,7 +125,7 @@ def repeated_images(dataset: Dataset, digests: Sequence[str]
     First {file: the first file with the same bytes in its class}, then the
     lists of identical files that lie in several classes.
     """
-    copies = altered_copies(dataset.files, dataset.classes())
+    copies = augmented_copies(dataset.files, dataset.classes())
     places = defaultdict(dict)
     repeated = {}
     for file, label, digest in zip(dataset.files, dataset.labels.tolist(),
@@ -145,11 +143,11 @@ def fingerprint_of(dataset: Dataset, digests: Sequence[str],
     """Return what tells one balanced tree from all others, in hex.
 
     The images and where they lie, seed and options, and the versions of what
-    decodes, alters and encodes: not the number of jobs.
+    decodes, augments and encodes: not the number of jobs.
     """
     content = json.dumps([
         VERSION, {name: version(name) for name in PACKAGES}, options.seed,
-        options.target, options.per_plant, options.alterations,
+        options.target, options.per_plant, options.augmentations,
         sorted(zip(map(str, dataset.files), digests))])
     return hashlib.sha256(content.encode()).hexdigest()
 
@@ -161,7 +159,7 @@ def read_digests(folder: Path, workers: Workers
     Files that can't be opened are named later, when they are decoded.
     """
     dataset = read_dataset(folder)
-    digests = cli.progress(map_items(digest_of, dataset.paths(), workers),
+    digests = cli.progress(workers.map(sha256_or_empty, dataset.paths()),
                            len(dataset.files), "Reading")
     return dataset, list(digests)
 
@@ -190,7 +188,7 @@ def balance_folder(options: argparse.Namespace) -> int:
     dataset, digests = read_digests(folder, options.workers)
     refuse_splits(dataset)
     repeated, ambiguous = repeated_images(dataset, digests)
-    copies = altered_copies(dataset.files, dataset.classes()) | repeated
+    copies = augmented_copies(dataset.files, dataset.classes()) | repeated
     found = dataset.counts()
     if options.in_place:
         largest = int(found.max())
@@ -204,7 +202,7 @@ def balance_folder(options: argparse.Namespace) -> int:
         dataset = dataset.subset([
             index for index, file in enumerate(dataset.files)
             if file not in repeated])
-    with only_tree(output):
+    with lock_output_tree(output):
         balanced = balance(dataset, output, options, copies, fingerprint)
     print_summary(balanced, output, found)
     print_files("the same bytes, counted once" if not options.in_place else
@@ -227,9 +225,9 @@ def print_summary(balanced: Balance, output: Path, found: np.ndarray
             dataset.class_names, found, dataset.counts(), after):
         drawn = "  (a drawn subset)" if now < used else ""
         print(f"{cli.printable(class_name)}: {before} -> {now}{drawn}")
-    copies = len(altered_copies(files))
+    copies = len(augmented_copies(files))
     print(f"{len(files)} images in {cli.printable(output)}, {copies} of them "
-          f"altered copies; {len(balanced.written)} written now, "
+          f"augmented copies; {len(balanced.written)} written now, "
           f"{len(balanced.problems)} unreadable ones left out")
 
 
@@ -241,22 +239,22 @@ def print_files(title: str, groups: list[list[Path]]) -> None:
         print(f"{title}: {len(groups) - LINES} more")
 
 
-def show_alterations(options: argparse.Namespace) -> int:
-    """Save the alterations of an image and show them beside it."""
+def show_augmentations(options: argparse.Namespace) -> int:
+    """Save the augmentations of an image and show them beside it."""
     path = options.path
     rgb_img = read_leaf(path)
     targets = {name: (options.output_dir or path.parent)
-               / copy_of(path, name).name for name in options.alterations}
+               / copy_of(path, name).name for name in options.augmentations}
     # By the content: the copies may have been moved along with their image.
-    source = digest_of(path)
+    source = sha256_or_empty(path)
     check_copies(targets, path, source, rgb_img, options.seed)
     panels = {"Original": shrink(rgb_img, LONGEST_SIDE)}
     for name, target in targets.items():
-        altered = alter(rgb_img, name, options.seed, path.name)
-        write_image(target, altered, mark_line(source, COPY))
+        augmented = augment(rgb_img, name, options.seed, path.name)
+        write_image(target, augmented, mark_line(source, COPY))
         print(cli.printable(target))
         # Several of the largest images would fill the memory.
-        panels[name] = shrink(altered, LONGEST_SIDE)
+        panels[name] = shrink(augmented, LONGEST_SIDE)
     figure = draw(open_pyplot(options.no_display), path.name, panels)
     show_or_save({f"augmentation_{path.stem}": figure}, None, path)
     return cli.DONE
@@ -264,9 +262,9 @@ def show_alterations(options: argparse.Namespace) -> int:
 
 def check_copies(targets: dict[str, Path], path: Path, source: str,
                  rgb_img: np.ndarray, seed: int) -> None:
-    """Raise UserError where an altered copy of an image has no place.
+    """Raise UserError where an augmented copy of an image has no place.
 
-    targets: by the alteration.  source: the digest of the image at path,
+    targets: by the augmentation.  source: the digest of the image at path,
     RGB uint8 (H, W, 3).  An image that this program has not made stays, and
     so does a copy of another image, which may have the same name where the
     copies are not beside their original.  An earlier version wrote the same
@@ -282,7 +280,7 @@ def check_copies(targets: dict[str, Path], path: Path, source: str,
                                 "is not written over; choose another "
                                 "--output-dir")
         elif target.read_bytes() != encode_image(
-                target, alter(rgb_img, name, seed, path.name)):
+                target, augment(rgb_img, name, seed, path.name)):
             raise UserError(
                 f"{target}: is an image that this program did not make, and "
                 "is not written over; choose another --output-dir, or delete "
@@ -305,15 +303,15 @@ def draw(pyplot, title: str, images: dict[str, np.ndarray]):
     return figure
 
 
-def flag_of(alteration: str) -> str:
+def flag_of(augmentation: str) -> str:
     """Return "white-balance" for "WhiteBalance"."""
-    return re.sub(r"(?<!^)([A-Z])", r"-\1", alteration).lower()
+    return re.sub(r"(?<!^)([A-Z])", r"-\1", augmentation).lower()
 
 
 def build_parser() -> cli.Parser:
     """Return the parser of the command line."""
-    parser = cli.Parser("Show and save six alterations of a leaf, or balance "
-                        "the classes of a folder with altered copies.")
+    parser = cli.Parser("Show and save six augmentations of a leaf, or balance "
+                        "the classes of a folder with augmented copies.")
     add = parser.add_argument
     add("path", type=path_of, metavar="IMAGE|DIRECTORY",
         help="one image, or a folder of class folders")
@@ -323,7 +321,7 @@ def build_parser() -> cli.Parser:
     for name, (_, apply) in PHOTOMETRIC.items():
         # Without docstrings (python -OO) there is no more to say.
         does = (apply.__doc__ or name).splitlines()[0].rstrip(".")
-        add(f"--{flag_of(name)}", dest="alterations", action="append_const",
+        add(f"--{flag_of(name)}", dest="augmentations", action="append_const",
             const=name, default=argparse.SUPPRESS,
             help=f"beyond the six, {does[0].lower()}{does[1:]}")
     folders = parser.add_argument_group("folders")
@@ -334,7 +332,7 @@ def build_parser() -> cli.Parser:
     add("--per-plant", action="store_true",
         help="as many as the largest class of the same plant has")
     add("--in-place", action="store_true",
-        help="add the altered copies to the folder itself")
+        help="add the augmented copies to the folder itself")
     add("--force", action="store_true",
         help="replace an earlier tree in DIR, and files in the way of this")
     parser.add_seed()
@@ -355,16 +353,16 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     parser = build_parser()
     options = parser.parse_args(argv)
-    options.workers = Workers(options.jobs, options.cluster)
+    options.workers = program.make_workers(options.jobs, options.cluster)
     # In the order of the table, however the flags were given.
-    chosen = getattr(options, "alterations", [])
-    options.alterations = [*GEOMETRIC, *(name for name in PHOTOMETRIC
-                                         if name in chosen)]
+    chosen = getattr(options, "augmentations", [])
+    options.augmentations = [*GEOMETRIC, *(name for name in PHOTOMETRIC
+                                           if name in chosen)]
     if not options.path.is_dir():
         for name in ("target", "per_plant", "in_place", "force"):
             if getattr(options, name) and options.path.is_file():
                 parser.error(f"--{name.replace('_', '-')} is for folders")
-        return show_alterations(options)
+        return show_augmentations(options)
     if options.in_place and (options.output_dir or options.force):
         parser.error("--in-place goes with neither --output-dir nor --force")
     if options.per_plant and options.target:
@@ -374,4 +372,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.start(main)
+    program.start(main)

@@ -11,11 +11,7 @@ of the folders.  A table goes to stdout: the same numbers, what cannot be
 read, sizes and kinds of pixels, and which images repeat.
 """
 
-import signal
-
-if __name__ == "__main__":
-    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from leaffliction import program  # before all that takes time to load
 
 import math
 import re
@@ -26,17 +22,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from utils import cli
-from utils.figures import (check_kind, drawable, figure_path, legible,
-                           open_pyplot, show_or_save)
-from utils.files import check_outputs, unwritable
-from utils.places import path_of
-from utils.tables import CSV_HELP, is_stdout, text_table, write_csv
+from leaffliction.utils import cli
+from leaffliction.utils.figures import (check_kind, drawable, figure_path,
+                                        legible, open_pyplot, show_or_save)
+from leaffliction.utils.files import check_outputs, unwritable
+from leaffliction.utils.storage import path_of
+from leaffliction.utils.tables import (CSV_HELP, is_stdout, text_table,
+                                       write_csv)
 
 if TYPE_CHECKING:
-    from utils.analysis import ClassFacts, Repeat
-    from utils.labels import Dataset
-    from utils.workers import Workers
+    from leaffliction.distribution.duplicates import ClassFacts, Repeat
+    from leaffliction.utils.labels import Dataset
+    from leaffliction.utils.parallel import Workers
 
 # Okabe and Ito (2008): colours that colour-blind people tell apart; grey
 # for their black, on which a percentage could not be read.
@@ -75,7 +72,7 @@ def by_plant(dataset: "Dataset", counts: Sequence[int]) -> Counts:
     counts: of each class.  "Apple" and "apple" are one plant, under the
     spelling met first.
     """
-    from utils.images import natural_key
+    from leaffliction.utils.images import natural_key
     spellings: dict[str, str] = {}
     plants: Counts = {}
     for class_name, plant, count in zip(dataset.class_names, dataset.plants,
@@ -402,15 +399,14 @@ def build_parser() -> cli.Parser:
 def main(argv: list[str] | None = None) -> int:
     """Count, print, and show; return the exit status."""
     options = build_parser().parse_args(argv)
-    from utils.class_folders import read_dataset
-    from utils.folders import empty_folders
-    from utils.workers import Workers
+    from leaffliction.utils.class_folders import read_dataset
+    from leaffliction.utils.folders import empty_folders
     dataset = read_dataset(options.directory)
     check_names(options, dataset)
     facts, repeats, numbers = None, [], dataset.counts().tolist()
     if not options.quick:
         facts, repeats = analyse(
-            dataset, Workers(options.jobs, options.cluster))
+            dataset, program.make_workers(options.jobs, options.cluster))
         numbers = [own.count for own in facts.values()]
     counts = by_plant(dataset, numbers)
     names, rows = rows_of(counts, facts)
@@ -438,8 +434,8 @@ def analyse(dataset: "Dataset", workers: "Workers"
 
     What can't be read is printed; UserError if that is all of it.
     """
-    from utils.analysis import class_facts, find_repeats
-    from utils.inspection import inspect_dataset
+    from leaffliction.distribution.duplicates import class_facts, find_repeats
+    from leaffliction.distribution.inspection import inspect_dataset
     results, good = inspect_dataset(dataset, workers)
     repeats = find_repeats(dataset.subset(good),
                            [results[index] for index in good])
@@ -447,4 +443,4 @@ def analyse(dataset: "Dataset", workers: "Workers"
 
 
 if __name__ == "__main__":
-    cli.start(main)
+    program.start(main)

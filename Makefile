@@ -20,14 +20,14 @@ demo: .venv/.installed
 	@$(MAKE) --no-print-directory images
 	$(RUN) Distribution.py images --no-display
 	@# What an image is the programs decide; names may hold anything.
-	@set -e; mkdir -p figures; $(RUN) -m utils.demo first >figures/.leaf; \
+	@set -e; mkdir -p figures; $(RUN) -m samples.demo first >figures/.leaf; \
 	xargs -0 sh -c 'set -e -x; \
 	$(RUN) Augmentation.py "$$1" --output-dir figures --no-display; \
 	$(RUN) Transformation.py "$$1" --no-display' demo <figures/.leaf; \
 	rm figures/.leaf
 	@$(MAKE) --no-print-directory augmented_directory learnings.zip
 	@# The first leaf of each class that was not learned from.
-	@set -e; $(RUN) -m utils.demo validation >figures/.leaves; \
+	@set -e; $(RUN) -m samples.demo validation >figures/.leaves; \
 	xargs -0 $(RUN) predict.py --no-display --top 1 --save \
 	    figures/predictions.png <figures/.leaves; \
 	rm figures/.leaves
@@ -40,7 +40,7 @@ demo: .venv/.installed
 # What is there is the user's, or done.
 images:
 	rm -rf .drawing
-	$(RUN) -m utils.samples .drawing
+	$(RUN) -m samples .drawing
 	mv .drawing images
 
 augmented_directory:

@@ -6,16 +6,12 @@
     python Transformation.py -src images -dst views -mask --csv leaves.csv
 
 Seven views of a leaf, made with PlantCV (Gehan et al. 2017,
-doi:10.7717/peerj.4088), and an eighth, its lesions: see utils/views.py.  For
+doi:10.7717/peerj.4088), and an eighth, its lesions: see leaffliction/transformation/views.py.  For
 one image they are shown on a page; for a folder they are saved as
 DST/class/name_View.ext.  `-h` says what each extracts and why that helps.
 """
 
-import signal
-
-if __name__ == "__main__":
-    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from leaffliction import program  # before all that takes time to load
 
 import argparse
 import json
@@ -27,19 +23,21 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import cli
-from utils.figures import (check_kind, drawable, open_pyplot,
-                           show_or_save)
-from utils.files import check_outputs
-from utils.folders import find_images
-from utils.images import read_image
-from utils.leaf import find_leaves, number_leaves
-from utils.output_tree import only_tree
-from utils.places import is_inside, path_of, resolved
-from utils.tables import CSV_HELP, is_stdout, open_target, write_csv
-from utils.views import (HISTOGRAM, NO_LEAF, UNITS, VIEWS, measure_leaves,
-                         transform_file)
-from utils.workers import Workers, map_items
+from leaffliction.transformation.mask import find_leaves, number_leaves
+from leaffliction.transformation.views import (HISTOGRAM, NO_LEAF, UNITS,
+                                               VIEWS, measure_leaves,
+                                               transform_file)
+from leaffliction.utils import cli
+from leaffliction.utils.figures import (check_kind, drawable, open_pyplot,
+                                        show_or_save)
+from leaffliction.utils.files import check_outputs
+from leaffliction.utils.folders import find_images
+from leaffliction.utils.images import read_image
+from leaffliction.utils.output_tree import lock_output_tree
+from leaffliction.utils.parallel import Workers
+from leaffliction.utils.storage import is_inside, path_of, resolved
+from leaffliction.utils.tables import (CSV_HELP, is_stdout, open_target,
+                                       write_csv)
 
 # Inches of a view on the page, views in a row, and pixels of a view at most.
 CELL, COLUMNS, PAGE_SIDE = (3.2, 3.5), 5, 1024
@@ -154,11 +152,9 @@ def transform_all(source: Path, target: Path, views: list[str],
              for file, name in zip(files, output_names(files))]
     check_outputs([csv_file], [path for path, _ in pairs])
     rows, done, without = [], 0, 0
-    with only_tree(target):
-        results = map_items(
-            partial(transform_file, views=views,
-                    measured=csv_file is not None, force=force), pairs,
-            workers, name_of=lambda pair: pair[0])
+    with lock_output_tree(target):
+        results = workers.map(partial(transform_file, views=views,
+                                      measured=csv_file is not None, force=force), pairs, name_of=lambda pair: pair[0])
         for file, result in zip(files, cli.progress(results, len(files),
                                                     "Transforming")):
             if isinstance(result, cli.UserError):
@@ -239,7 +235,8 @@ def main(argv: list[str] | None = None) -> int:
     views = [name for name in VIEWS if name in given("views", VIEWS)]
     if many:
         return transform_all(given("src"), given("dst"), views, given("csv"),
-                             Workers(given("jobs"), given("cluster")),
+                             program.make_workers(
+    given("jobs"), given("cluster")),
                              bool(given("force")))
     show_leaf(path_of(given("image")), views, given("save"),
               given("json"), given("no_display"))
@@ -247,4 +244,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.start(main)
+    program.start(main)

@@ -10,11 +10,7 @@ saw the class, and how probable the classes are.  All that is needed is
 learnings.zip; TensorFlow is not.
 """
 
-import signal
-
-if __name__ == "__main__":
-    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from leaffliction import program  # before all that takes time to load
 
 import os
 import sys
@@ -24,17 +20,20 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import answer_rows, cli
-from utils.cli import UserError
-from utils.figures import check_kind, open_pyplot, show_or_save
-from utils.files import check_outputs
-from utils.folders import find_images
-from utils.learnings import (ARCHIVE, NOT_LIKE, SIGNATURE, UNKNOWN, Learnings,
-                             Prediction)
-from utils.path_hints import expand
-from utils.places import is_local, path_of, resolved
-from utils.tables import CSV_HELP, is_stdout
-from utils.workers import Workers, map_items
+from leaffliction.model.bundle import ARCHIVE
+from leaffliction.model.classifier import (NOT_LIKE, UNKNOWN, Classifier,
+                                           Prediction)
+from leaffliction.model.signatures import SIGNATURE
+from leaffliction.prediction.writers import open_csv, open_json
+from leaffliction.utils import cli
+from leaffliction.utils.cli import UserError
+from leaffliction.utils.figures import check_kind, open_pyplot, show_or_save
+from leaffliction.utils.files import check_outputs
+from leaffliction.utils.folders import find_images
+from leaffliction.utils.parallel import Workers
+from leaffliction.utils.path_hints import expand
+from leaffliction.utils.storage import is_local, path_of, resolved
+from leaffliction.utils.tables import CSV_HELP, is_stdout
 
 LEARNINGS = Path("learnings.zip")
 SHOWN = 8      # leaves on a figure, at most: more would be too small to see
@@ -58,10 +57,10 @@ def list_images(paths: list[Path]) -> list[Path]:
     return images
 
 
-def predict_files(learnings: Learnings, paths: Sequence[Path],
+def predict_files(learnings: Classifier, paths: Sequence[Path],
                   workers: Workers) -> Iterator[Prediction | UserError]:
     """Yield what each image shows, or why it can't be read, in order."""
-    return map_items(learnings.predict_file, paths, workers, in_threads=True)
+    return workers.map(learnings.predict_file, paths, in_threads=True)
 
 
 def describe(prediction: Prediction, count: int) -> str:
@@ -87,7 +86,7 @@ def summary(count: int, refused: int, failed: int) -> str:
         ", ".join(parts) or "all like leaves it has learned")
 
 
-def predict_images(learnings: Learnings, paths: list[Path], options) -> int:
+def predict_images(learnings: Classifier, paths: list[Path], options) -> int:
     """Print, write and show what each image shows, as it comes."""
     shown, failed, refused = [], 0, 0
     quiet = is_stdout(options.csv) or is_stdout(options.json)
@@ -95,10 +94,10 @@ def predict_images(learnings: Learnings, paths: list[Path], options) -> int:
         writers = []
         if options.csv:
             writers.append(stack.enter_context(
-                answer_rows.open_csv(options.csv)))
+                open_csv(options.csv)))
         if options.json:
             writers.append(stack.enter_context(
-                answer_rows.open_json(options.json, learnings)))
+                open_json(options.json, learnings)))
         for path, result in zip(paths, cli.progress(
                 predict_files(learnings, paths, options.workers), len(paths),
                 "Predicting")):
@@ -130,7 +129,7 @@ def show_predictions(results: list[tuple[Path, Prediction]], options,
 
     quiet: stdout has other content.
     """
-    from utils.answer_figure import draw_predictions
+    from leaffliction.prediction.figure import draw_predictions
     sys.stdout.flush()      # The answer need not wait for its picture.
     pyplot = open_pyplot(options.no_display, options.save)
     figure = draw_predictions(pyplot, results)
@@ -141,13 +140,12 @@ def show_predictions(results: list[tuple[Path, Prediction]], options,
                  shown, quiet)
 
 
-def evaluate_folder(learnings: Learnings, folder: Path, options) -> int:
+def evaluate_folder(learnings: Classifier, folder: Path, options) -> int:
     """Compare predictions with the folders' names; return the status."""
-    from utils.class_folders import read_dataset
-    from utils.class_names import class_key
-    from utils.evaluation import evaluate
-    from utils.report import confusion_figure
-    from utils.tables import text_table
+    from leaffliction.model.metrics import confusion_figure, evaluate
+    from leaffliction.utils.class_folders import read_dataset
+    from leaffliction.utils.class_names import class_key
+    from leaffliction.utils.tables import text_table
     dataset = read_dataset(folder)
     check_kind(options.save)
     check_outputs([options.save], dataset.paths())
@@ -231,7 +229,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     parser = build_parser()
     options = parser.parse_args(argv)
-    options.workers = Workers(options.jobs, options.cluster)
+    options.workers = program.make_workers(options.jobs, options.cluster)
     if options.evaluate and (len(options.paths) != 1 or options.csv
                              or options.json):
         parser.error("--evaluate takes one folder, and neither --csv nor "
@@ -240,7 +238,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("only one of --csv and --json can go to stdout")
     if options.evaluate:
         return evaluate_folder(
-            Learnings.load(options.learnings, not options.no_verify),
+            Classifier.load(options.learnings, not options.no_verify),
             options.paths[0], options)
     paths = list_images(options.paths)
     check_kind(options.save)
@@ -248,9 +246,9 @@ def main(argv: list[str] | None = None) -> int:
                   [options.learnings, options.learnings / ARCHIVE,
                    options.learnings.parent / SIGNATURE, *paths])
     return predict_images(
-        Learnings.load(options.learnings, not options.no_verify), paths,
+        Classifier.load(options.learnings, not options.no_verify), paths,
         options)
 
 
 if __name__ == "__main__":
-    cli.start(main)
+    program.start(main)

@@ -19,11 +19,7 @@ On several machines, each started with this command and a TF_CONFIG of its
 own, the first does all this, and the others help it to fine-tune.
 """
 
-import signal
-
-if __name__ == "__main__":
-    # Ctrl-C while the libraries load: no traceback.  cli.start takes over.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+from leaffliction import program  # before all that takes time to load
 
 import argparse
 import hashlib
@@ -37,34 +33,44 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import backbone as backbones
-from utils import cli, labels, machines, recipe, replicas
-from utils.alterations import ALTERATIONS
-from utils.audit import audit
-from utils.balancing import (class_targets, plan_balance, plan_files,
-                             write_plan)
-from utils.cli import UserError
-from utils.cores import usable_cores
-from utils.domains import Leaves, cells, read_leaves, strata
-from utils.export import Exported, export
-from utils.features import frozen_features, load_image, load_images
-from utils.field_views import plan_views, scene_of
-from utils.files import check_outputs, only_run
-from utils.groups import check_split
-from utils.handover import (PARTS, Handover, features_file, fine_tune_along,
-                            hand_over)
-from utils.inspection import file_digest
-from utils.labels import (LEFT_OUT, STOPPING, TRAINING, VALIDATION, Dataset,
-                          part_counts)
-from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, SIGNATURE,
-                             Description, Learnings, sign, write_archive)
-from utils.path_hints import expand
-from utils.places import is_local, path_of
-from utils.proof import check_answers, proof_table, prove
-from utils.recipe import Examples, Plan
-from utils.report import Clock, report_files, write_report, write_split
-from utils.weights import find_weights
-from utils.workers import Workers, keep_memory
+from leaffliction.augmentation.balance import (class_targets, plan_balance,
+                                               plan_files, write_plan)
+from leaffliction.augmentation.transforms import AUGMENTATIONS
+from leaffliction.model.bundle import (FAMILIARITY, FLOAT_MODEL, MODEL,
+                                       Description, sign, write_archive)
+from leaffliction.model.classifier import Classifier
+from leaffliction.model.signatures import SIGNATURE
+from leaffliction.scale import tf_config
+from leaffliction.scale.job import (PARTS, JobState, features_file,
+                                    join_fine_tuning, write_job)
+from leaffliction.training import backbone as backbones
+from leaffliction.training import loop, replicas
+from leaffliction.training.audit import audit
+from leaffliction.training.data import Leaves, cells, read_leaves, strata
+from leaffliction.training.evaluate import (check_not_collapsed,
+                                            evaluate_classifier,
+                                            evaluation_table)
+from leaffliction.training.export import Exported, export
+from leaffliction.training.features import (frozen_features, load_image,
+                                            load_images)
+from leaffliction.training.field_images import (collect_backgrounds,
+                                                plan_field_images)
+from leaffliction.training.groups import check_split
+from leaffliction.training.loop import Examples, Plan
+from leaffliction.training.pretrained import find_weights
+from leaffliction.training.report import (Clock, report_files, write_report,
+                                          write_split)
+from leaffliction.training.split import (LEFT_OUT, STOPPING, TRAINING,
+                                         VALIDATION, part_counts,
+                                         split_dataset)
+from leaffliction.utils import cli
+from leaffliction.utils.cli import UserError
+from leaffliction.utils.cores import usable_cores
+from leaffliction.utils.files import check_outputs, directory_lock, file_sha256
+from leaffliction.utils.labels import Dataset
+from leaffliction.utils.parallel import keep_memory
+from leaffliction.utils.path_hints import expand
+from leaffliction.utils.storage import is_local, path_of
 
 OUTPUT = Path("learnings.zip")
 SCRATCH = ".learning-"   # begins the name of a folder for what is in between
@@ -97,16 +103,16 @@ def augment(part: Dataset, domains: np.ndarray, root: Path,
 
     Every class of every domain has as many images in it as the largest: so
     25 photographs from an orchard weigh as much as 1,000 of a laboratory.
-    Altered in light as well as in shape: photographs from the field differ
+    Augmented in light as well as in shape: photographs from the field differ
     from those of the laboratory by their light first.
-    Of large photographs the altered copies are smaller: of 12 megapixels
+    Of large photographs the augmented copies are smaller: of 12 megapixels
     one would take a second, and the network sees them far smaller anyway.
     Returns its files, relative to root, and their labels.
     """
     parts = cells(part, domains)
     targets = [max(LEAST_IMAGES, target)
                for target in class_targets(parts, None, False)]
-    plan = plan_balance(parts, targets, options.seed, tuple(ALTERATIONS))
+    plan = plan_balance(parts, targets, options.seed, tuple(AUGMENTATIONS))
     for problem in write_plan(plan, part.root, root, options.seed,
                               options.workers,
                               max(COPIES_SIDE, 4 * options.size)):
@@ -170,7 +176,7 @@ def build_frozen(options: argparse.Namespace, images: list[Path],
         backbones.measure_statistics(backbone, load_images(
             [images[index] for index in chosen[:STATISTICS_IMAGES]],
             options.size, options.workers, "Statistics"))
-    cut, unfrozen = backbones.cut_layer(backbone, options.unfreeze)
+    cut, unfrozen = backbones.find_split_layer(backbone, options.unfreeze)
     cli.print_note(
         f"weights: {source}; fine-tuning unfreezes the top {unfrozen} "
         f"layers, above {cut}" + (
@@ -178,7 +184,7 @@ def build_frozen(options: argparse.Namespace, images: list[Path],
             f" ({options.unfreeze} rounded to the edge of a block)"))
     return backbone, cut, {
         "weights": source, "cut": cut, "unfrozen_layers": unfrozen,
-        "weights_sha256": weights and file_digest(weights)}
+        "weights_sha256": weights and file_sha256(weights)}
 
 
 def fit(options: argparse.Namespace, frozen: tuple, images: list,
@@ -190,7 +196,7 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     frozen: what build_frozen returned.  images, targets (N,): to learn
     from, made of the training part; files or field views.
     stopping: to stop by and calibrate with; strange: field views of it,
-    their labels and the scenery of all views.  folder: for the frozen
+    their labels and the backgrounds of all views.  folder: for the frozen
     features, until this returns.  leaves: those of stopping, (N,).
     strategy: of several machines, of which this one is the chief.
     """
@@ -206,7 +212,7 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     with clock.phase("frozen features"):
         model = backbones.to_litert(keras.Model(
             backbone.input, backbone.get_layer(cut).output))
-        load = partial(load_image, size=options.size, scenery=strange[-1])
+        load = partial(load_image, size=options.size, backgrounds=strange[-1])
         learned, stop_by = (
             Examples(frozen_features(
                 model, paths, load, options.workers,
@@ -216,28 +222,28 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
                 (targets, stopping.labels)))
     precision = backbones.fast_precision()
     with clock.phase("head"):
-        top = backbones.copy_top(backbone, cut, precision)
-        head = recipe.build_head(len(training.class_names))
-        first = recipe.train_head(
-            head, recipe.pooled_examples(top, learned, rng),
-            recipe.pooled_examples(top, stop_by, rng), plan.patience)
+        top = backbones.fold_batch_norm(backbone, cut, precision)
+        head = loop.build_head(len(training.class_names))
+        first = loop.train_head(
+            head, loop.pooled_examples(top, learned, rng),
+            loop.pooled_examples(top, stop_by, rng), plan.patience)
     with clock.phase("fine-tuning"):
-        classifier = recipe.build_classifier(top, head)
+        classifier = loop.build_classifier(top, head)
         before = classifier.get_weights()
         if strategy is not None:
-            hand_over(folder, Handover(
+            write_job(folder, JobState(
                 options.size, cut, precision, len(training.class_names),
                 asdict(plan), rng.bit_generator.state, options.keep_partial),
                 classifier, (learned, stop_by))
-            replicas.tell(strategy, folder.name)
-        second, interrupted = recipe.fine_tune(
+            replicas.broadcast(strategy, folder.name)
+        second, interrupted = loop.fine_tune(
             classifier, learned, stop_by, plan, rng, options.keep_partial,
             strategy)
         losses = second.get("val_loss")
         is_worse = losses and min(losses) > min(first["val_loss"])
         if losses and (is_worse or plan.patience is None):
-            rows = np.linspace(0, len(targets) - 1, recipe.POOLED).astype(int)
-            check_answers(classifier.predict_on_batch(
+            rows = np.linspace(0, len(targets) - 1, loop.POOLED).astype(int)
+            check_not_collapsed(classifier.predict_on_batch(
                 learned.features[rows]), training.class_names)
         if is_worse and plan.patience is not None:
             cli.print_note("fine-tuning made it worse: what the head alone "
@@ -245,18 +251,19 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
                            "--learning-rate, or more --epochs")
             classifier.set_weights(before)
     with clock.phase("export"):
-        exact = backbones.copy_top(backbone, cut)
+        exact = backbones.fold_batch_norm(backbone, cut)
         exact.set_weights(top.get_weights())
         exported = export(
-            backbones.build_answering(backbone, cut, exact, head), training,
+            backbones.build_inference_model(
+    backbone, cut, exact, head), training,
             stopping, leaves, strange, options.size, options.seed,
             options.workers)
     settings |= {name: getattr(options, name) for name in (
         "validation", "size", "batch_size", "seed", "field_views")}
     settings |= {"learning_rate": plan.rate, "epochs": plan.epochs,
-                 "patience": plan.patience, "head_rate": recipe.HEAD_RATE,
-                 "dropout": recipe.DROPOUT,
-                 "weight_decay": recipe.WEIGHT_DECAY, "precision": precision,
+                 "patience": plan.patience, "head_rate": loop.HEAD_RATE,
+                 "dropout": loop.DROPOUT,
+                 "weight_decay": loop.WEIGHT_DECAY, "precision": precision,
                  "stopping_share": STOPPING_SHARE}
     description = Description(
         training.class_names, options.size, exported.temperature,
@@ -266,15 +273,15 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     return Learned(description, exported, (first, second), interrupted)
 
 
-def help_fine_tuning(place: Path, task: machines.Task, strategy) -> int:
+def help_fine_tuning(place: Path, task: tf_config.Task, strategy) -> int:
     """Fine-tune along with the chief, and write nothing; return the status.
 
     place: the folder of the archive, on a disk that the machines share.
     """
     print(f"{task}: joined, and waits for the chief", flush=True)
-    with machines.ended_by_interrupt():
-        name = replicas.tell(strategy)
-    _, interrupted = fine_tune_along(place / name, strategy)
+    with tf_config.exit_on_interrupt():
+        name = replicas.broadcast(strategy)
+    _, interrupted = join_fine_tuning(place / name, strategy)
     print(f"{task}: done; the chief writes what was learned")
     return cli.INTERRUPTED if interrupted else cli.DONE
 
@@ -300,7 +307,7 @@ def split_leaves(leaves: Leaves, options: argparse.Namespace) -> np.ndarray:
                         + ", ".join(empty))
     groups = [leaves.groups[row] for row in rows]
     parts = np.full(len(kept), LEFT_OUT, dtype="<U10")
-    parts[rows] = labels.split_dataset(
+    parts[rows] = split_dataset(
         strata(leaves.dataset.subset(rows), groups, leaves.domains[rows]),
         groups, options.validation, STOPPING_SHARE, options.seed)
     check_split(parts, leaves.groups, (TRAINING, STOPPING, VALIDATION))
@@ -331,13 +338,13 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     with clock.phase("augmentation"):
         files, targets = augment(training, domains[parts == TRAINING],
                                  augmented, options)
-        scenery = scene_of(training, options.size, options.seed,
-                           options.workers)
-        views, view_targets = plan_views(
+        backgrounds = collect_backgrounds(training, options.size, options.seed,
+                                          options.workers)
+        views, view_targets = plan_field_images(
             training, np.rint(options.field_views * np.bincount(
                 targets)).astype(int), options.seed)
-        strange = *plan_views(stopping, [STRANGE_VIEWS] * len(
-            stopping.class_names), options.seed), scenery
+        strange = *plan_field_images(stopping, [STRANGE_VIEWS] * len(
+            stopping.class_names), options.seed), backgrounds
     counts = {"images": part_counts(parts),
               "contradicting_images": int(leaves.contradicting.sum()),
               "leaves": part_counts(parts, groups),
@@ -354,12 +361,12 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
                   np.asarray(groups)[parts == STOPPING], strategy)
     model = learned.exported.model
     with clock.phase("validation"):
-        evaluation, figures, probabilities = prove(
-            Learnings(learned.description, model,
-                      learned.exported.familiarity),
+        evaluation, figures, probabilities = evaluate_classifier(
+            Classifier(learned.description, model,
+                       learned.exported.familiarity),
             training, validation, options.seed, options.workers)
     print(evaluation.table())
-    print(proof_table(figures), flush=True)
+    print(evaluation_table(figures), flush=True)
     details = learned.description.details
     details.update(counts, validation=evaluation.as_dict() | figures,
                    epochs_done=[len(history.get("loss", []))
@@ -459,13 +466,13 @@ def build_parser() -> cli.Parser:
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = build_parser().parse_args(argv)
-    options.workers = Workers(options.jobs, options.cluster)
+    options.workers = program.make_workers(options.jobs, options.cluster)
     backbones.limit_threads(min(options.jobs, usable_cores()))
     place = options.output.parent
     if options.output.is_dir():
         raise UserError(f"{options.output}: is a folder; --output names the "
                         "archive")
-    task, strategy = machines.read_task(), None
+    task, strategy = tf_config.read_task(), None
     check_outputs((options.output, place / SIGNATURE,
                    *report_files(place / "report")),
                   [*filter(None, [options.groups]),
@@ -474,13 +481,13 @@ def main(argv: list[str] | None = None) -> int:
         raise UserError(f"{options.output}: with several machines the "
                         "archive is written to a disk that all of them see")
     if task is not None:
-        strategy = machines.join(task)
+        strategy = tf_config.join(task)
         if not task.is_chief:
             return help_fine_tuning(place, task, strategy)
     # Beside the archive: where nothing can be written it fails now, not
     # after minutes, and the disk is the one that the user has chosen (for an
     # object store that of the system's temporary files, see TMPDIR).
-    with only_run(place) as is_alone:
+    with directory_lock(place) as is_alone:
         if is_alone:
             # A run that was killed had no time to do so.
             for left in place.glob(f"{SCRATCH}????????"):
@@ -492,4 +499,4 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    cli.start(main)
+    program.start(main)

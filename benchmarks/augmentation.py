@@ -7,7 +7,7 @@ Balances FOLDER (without one: 600 drawn leaves of 256x256 pixels in 3
 classes) as Augmentation.py does with 1 and with 2 jobs, beside a plain loop
 of the same operations with OpenCV in one process.  Counted from the first
 image that is done, so without the start of the processes; medians of ROUNDS,
-alternating.  Then the share of decoding, altering and encoding, per image.
+alternating.  Then the share of decoding, augmenting and encoding, per image.
 """
 
 import statistics
@@ -20,13 +20,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.alterations import alter
-from utils.balancing import (Copies, class_targets, plan_balance, plan_files,
-                             read_leaf, write_plan)
-from utils.class_folders import read_dataset
-from utils.images import JPEG_QUALITY, write_image
-from utils.samples import draw_leaf
-from utils.workers import Workers
+from leaffliction.augmentation.balance import (Copies, class_targets,
+                                               plan_balance, plan_files,
+                                               read_leaf, write_plan)
+from leaffliction.augmentation.transforms import augment
+from leaffliction.utils.class_folders import read_dataset
+from leaffliction.utils.images import JPEG_QUALITY, write_image
+from leaffliction.utils.parallel import Workers
+from samples.__main__ import draw_leaf
 
 ROUNDS = 3
 SEED = 42
@@ -43,11 +44,11 @@ def plain_loop(plan: list[Copies], root: Path, output: Path
         bgr_img = cv2.imread(str(root / copies.source))
         (output / copies.source).parent.mkdir(parents=True, exist_ok=True)
         (output / copies.source).write_bytes(content)
-        for alteration, file in copies.altered:
-            altered = alter(bgr_img, alteration, SEED, file.as_posix())
-            cv2.imwrite(str(output / file), altered,
+        for augmentation, file in copies.augmented:
+            augmented = augment(bgr_img, augmentation, SEED, file.as_posix())
+            cv2.imwrite(str(output / file), augmented,
                         [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        yield 1 + len(copies.altered)
+        yield 1 + len(copies.augmented)
 
 
 def write_jobs(plan: list[Copies], root: Path, output: Path, jobs: int
@@ -68,18 +69,18 @@ def rate(numbers: Iterator[int]) -> float:
 
 def shares(plan: list[Copies], root: Path, output: Path) -> dict[str, float]:
     """Return milliseconds a file of each kind of work, in one process."""
-    taken = dict.fromkeys(("decode", "alter", "encode and write"), 0.0)
+    taken = dict.fromkeys(("decode", "augment", "encode and write"), 0.0)
     copied = 0
     for copies in plan[::5]:
         start = time.perf_counter()
         rgb_img = read_leaf(root / copies.source)
         taken["decode"] += time.perf_counter() - start
-        for alteration, file in copies.altered:
+        for augmentation, file in copies.augmented:
             start = time.perf_counter()
-            altered = alter(rgb_img, alteration, SEED, file.as_posix())
+            augmented = augment(rgb_img, augmentation, SEED, file.as_posix())
             middle = time.perf_counter()
-            write_image(output / file, altered)
-            taken["alter"] += middle - start
+            write_image(output / file, augmented)
+            taken["augment"] += middle - start
             taken["encode and write"] += time.perf_counter() - middle
             copied += 1
     return {name: 1000 * seconds / (len(plan[::5]) if name == "decode"
@@ -95,7 +96,7 @@ def measure(root: Path, work: Path) -> None:
     plan = [plan[place] for place in
             np.random.default_rng(SEED).permutation(len(plan))]
     files = len(plan_files(plan)[0])
-    print(f"{files} images, {files - len(plan)} of them altered copies")
+    print(f"{files} images, {files - len(plan)} of them augmented copies")
     sides = {"plain loop": lambda to: plain_loop(plan, root, to),
              "1 job": lambda to: write_jobs(plan, root, to, 1),
              "2 jobs": lambda to: write_jobs(plan, root, to, 2)}

@@ -3,7 +3,7 @@
     python -m benchmarks.export
 
 Prints the seconds of `model.export(format="litert")` and of
-`utils.backbone.to_litert` for MobileNetV2 at 224 pixels, medians of three,
+`leaffliction.training.backbone.to_litert` for MobileNetV2 at 224 pixels, medians of three,
 alternating, and how far both files' answers are apart.
 """
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.backbone import build_backbone, to_litert
-from utils.litert import Network
+from leaffliction.model.runtime import Network
+from leaffliction.training.backbone import build_backbone, to_litert
 
 ROUNDS = 3
 

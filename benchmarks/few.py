@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 import train
-from utils import cli
-from utils.balancing import link_or_copy
-from utils.evaluation import calibration_error
-from utils.learnings import Learnings
-from utils.workers import Workers, map_items, without_errors
+from leaffliction.augmentation.balance import link_or_copy
+from leaffliction.model.classifier import Classifier
+from leaffliction.model.metrics import calibration_error
+from leaffliction.utils import cli
+from leaffliction.utils.parallel import Workers, without_errors
 
 CLASSES = ("Apple_rust,Apple_scab,Grape_Black_rot",
            "Apple_Black_rot,Grape_Black_rot,Grape_Esca")
@@ -71,10 +71,12 @@ def judge(options: argparse.Namespace, class_names: list[str], seed: int
         seconds = time.perf_counter() - begun
         if status != cli.DONE:
             raise cli.UserError(f"train.py ended with status {status}")
-        learnings = Learnings.load(folder / "learnings.zip")
-    found = list(without_errors(map_items(
-        learnings.predict_file, [options.leaves / file for file in others],
-        Workers(2), in_threads=True)))
+        learnings = Classifier.load(folder / "learnings.zip")
+    found = list(
+    without_errors(
+        Workers(2).map(
+            learnings.predict_file, [
+                options.leaves / file for file in others], in_threads=True)))
     right = np.array([prediction.class_name == Path(file).parts[0]
                       for prediction, file in zip(found, others)])
     return {"right": right.mean(),

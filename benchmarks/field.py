@@ -25,16 +25,16 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import cli
-from utils.answer_figure import looked_at
-from utils.class_folders import read_dataset
-from utils.evaluation import calibration_error, wilson_interval
-from utils.figures import open_pyplot
-from utils.images import read_image
-from utils.labels import Dataset
-from utils.leaf import find_leaf
-from utils.learnings import Learnings, Prediction, middle
-from utils.workers import Workers, map_items, without_errors
+from leaffliction.model.classifier import Classifier, Prediction, middle
+from leaffliction.model.metrics import calibration_error, wilson_interval
+from leaffliction.prediction.figure import looked_at
+from leaffliction.transformation.mask import find_leaf
+from leaffliction.utils import cli
+from leaffliction.utils.class_folders import read_dataset
+from leaffliction.utils.figures import open_pyplot
+from leaffliction.utils.images import read_image
+from leaffliction.utils.labels import Dataset
+from leaffliction.utils.parallel import Workers, without_errors
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)      # kept, the surest first
 CROPS = {"middle 80 %": lambda rgb_img: middle(rgb_img, 0.8),
@@ -56,12 +56,11 @@ def crop_leaf(rgb_img: np.ndarray) -> np.ndarray:
                    max(0, int(x - half)):int(x + half) + 1]
 
 
-def answers(learnings: Learnings, part: Dataset,
+def answers(learnings: Classifier, part: Dataset,
             crop: Callable = lambda rgb_img: rgb_img) -> list[Prediction]:
     """Return what the network says of each image, cropped first."""
-    return list(without_errors(map_items(
-        lambda path: learnings.predict_image(crop(read_image(path))),
-        part.paths(), Workers(JOBS), in_threads=True)))
+    return list(without_errors(Workers(JOBS).map(lambda path: learnings.predict_image(
+        crop(read_image(path))), part.paths(), in_threads=True)))
 
 
 def right_answers(part: Dataset, found: list[Prediction]) -> np.ndarray:
@@ -142,7 +141,7 @@ def halves(part: Dataset) -> tuple[Dataset, Dataset]:
 
 def print_network(folder: Path, leaves: Path, field: Dataset) -> None:
     """Print all figures of the learnings in a folder."""
-    learnings = Learnings.load(folder / "learnings.zip")
+    learnings = Classifier.load(folder / "learnings.zip")
     with open(folder / "report" / "split.csv", newline="") as lines:
         rows = list(csv.DictReader(lines))
     laboratory = validation_part(leaves, rows, learnings.class_names)
@@ -175,7 +174,7 @@ def print_network(folder: Path, leaves: Path, field: Dataset) -> None:
                      "most_frequent_class")))
 
 
-def draw(pyplot, networks: dict[str, Learnings], field: Dataset):
+def draw(pyplot, networks: dict[str, Classifier], field: Dataset):
     """Return a figure: photographs, and what each network looked at."""
     rows = [index for label in range(len(field.class_names)) for index in
             np.flatnonzero(field.labels == label)[1::2][:SHOWN]]
@@ -214,7 +213,7 @@ def main() -> int:
     if options.figure:
         pyplot = open_pyplot(True)
         figure = draw(pyplot, {
-            folder.name: Learnings.load(folder / "learnings.zip")
+            folder.name: Classifier.load(folder / "learnings.zip")
             for folder in options.directories}, field)
         figure.savefig(options.figure, dpi=60)
     return 0

@@ -15,10 +15,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.folders import find_images
-from utils.images import read_image
-from utils.leaf import find_leaves, number_leaves
-from utils.lesions import find_lesions
+from leaffliction.transformation.lesions import find_lesions
+from leaffliction.transformation.mask import find_leaves, number_leaves
+from leaffliction.utils.folders import find_images
+from leaffliction.utils.images import read_image
 
 SIZES = (60, 100, 200, 300, 800)
 # Width and height; None: the photograph itself, resized.

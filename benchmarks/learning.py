@@ -16,10 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from utils import backbone as backbones
-from utils import cli, recipe
-from utils.litert import Network
-from utils.workers import keep_memory
+from leaffliction.model.runtime import Network
+from leaffliction.training import backbone as backbones
+from leaffliction.training import loop
+from leaffliction.utils import cli
+from leaffliction.utils.parallel import keep_memory
 
 CUT, SIZE, BATCH, CLASSES = "block_12_add", 160, 32, 8
 IMAGES = 256      # a round of the frozen part
@@ -78,17 +79,17 @@ def step_seconds(precision: str, folded: bool, keep: bool,
     keras = backbones.import_keras()
     backbone = backbones.build_backbone(SIZE, None)
     if folded and not depthwise:
-        top = backbones.copy_top(backbone, CUT, precision)
+        top = backbones.fold_batch_norm(backbone, CUT, precision)
     else:
-        source = backbones.copy_top(backbone, CUT) if folded else keras.Model(
+        source = backbones.fold_batch_norm(backbone, CUT) if folded else keras.Model(
             backbone.get_layer(CUT).output, backbone.output)
         top = keras.models.clone_model(
             source, clone_function=lambda layer: type(layer).from_config(
                 {**layer.get_config(), "dtype": precision,
                  "trainable": not isinstance(
                      layer, keras.layers.BatchNormalization)}))
-    model = recipe.build_classifier(top, recipe.build_head(CLASSES))
-    recipe.compile_model(model, keras.optimizers.AdamW(1e-4))
+    model = loop.build_classifier(top, loop.build_head(CLASSES))
+    loop.compile_model(model, keras.optimizers.AdamW(1e-4))
     rng = np.random.default_rng(42)
     features = rng.normal(size=(BATCH, *top.input_shape[1:])).astype(
         np.float32)

@@ -7,7 +7,7 @@ LEAVES and MASKS hold CLASS/name.JPG and CLASS/name.png (white = leaf).
 Prints intersection over union per class, for the masks with an even place
 in their folder and for the others apart, and milliseconds an image.  --fit
 fits the discriminant's coefficients to the even ones first, and prints them
-as they stand in utils/leaf_colours.py: so the others judge what they have not
+as they stand in leaffliction/transformation/leaf_colours.py: so the others judge what they have not
 seen.
 """
 
@@ -20,9 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils import leaf, leaf_colours
-from utils.folders import find_images
-from utils.images import read_image
+from leaffliction.transformation import leaf_colours
+from leaffliction.transformation.mask import find_leaf
+from leaffliction.utils.folders import find_images
+from leaffliction.utils.images import read_image
 
 # Pixels of an image from which --fit learns: anywhere, and near the outline,
 # where it matters.
@@ -78,7 +79,7 @@ def report(title: str, pairs: list) -> None:
     found, taken = {}, []
     for class_name, rgb_img, truth in pairs:
         start = time.perf_counter()
-        mask, _ = leaf.find_leaf(rgb_img)
+        mask, _ = find_leaf(rgb_img)
         taken.append(time.perf_counter() - start)
         found.setdefault(class_name, []).append(
             (mask & truth).sum() / max(1, (mask | truth).sum()))

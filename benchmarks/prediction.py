@@ -31,15 +31,17 @@ from pathlib import Path
 
 import numpy as np
 
-from utils import cli
-from utils.evaluation import calibration_error, wilson_interval
-from utils.familiarity import least_familiar
-from utils.features import all_outputs
-from utils.folders import find_images
-from utils.images import preprocess, read_image
-from utils.learnings import FLOAT_MODEL, Learnings, softmax
-from utils.litert import Network
-from utils.workers import Workers
+from leaffliction.model.bundle import FLOAT_MODEL
+from leaffliction.model.classifier import Classifier
+from leaffliction.model.metrics import (calibration_error, softmax,
+                                        wilson_interval)
+from leaffliction.model.ood import ood_threshold
+from leaffliction.model.runtime import Network
+from leaffliction.training.features import all_outputs
+from leaffliction.utils import cli
+from leaffliction.utils.folders import find_images
+from leaffliction.utils.images import preprocess, read_image
+from leaffliction.utils.parallel import Workers
 
 ROUNDS = 5
 BULK_ROUNDS = 3
@@ -125,7 +127,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("images", type=Path)
     parser.add_argument("--strangers", type=Path, nargs="*", default=[])
     options = parser.parse_args(argv)
-    learnings = Learnings.load(options.learnings)
+    learnings = Classifier.load(options.learnings)
     size = learnings.description.size
     split = options.learnings.parent / "report" / "split.csv"
     paths, labels = read_part(split, options.images, "validation",
@@ -154,7 +156,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"calibration error {error:.4f}")
     stopping, _ = read_part(split, options.images, "stopping",
                             learnings.class_names)
-    threshold = least_familiar(energies(all_outputs(
+    threshold = ood_threshold(energies(all_outputs(
         answering, stopping, size, workers, "Stopping part")[0]))
     print("refused by familiarity (and by energy)")
     found = {"validation": (logits, features)}

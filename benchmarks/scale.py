@@ -29,16 +29,18 @@ import numpy as np
 import psutil
 
 from benchmarks.local_cluster import ROOT, LocalCluster, local_cluster
-from utils import cli
-from utils.balancing import class_targets, make_copies, plan_balance
-from utils.class_folders import read_dataset
-from utils.features import run_network, load_image
-from utils.images import write_image
-from utils.inspection import inspect_image
-from utils.learnings import Learnings
-from utils.samples import CLASS_COUNTS, draw_leaf
-from utils.views import transform_file
-from utils.workers import Workers, map_items
+from leaffliction.augmentation.balance import (class_targets, make_copies,
+                                               plan_balance)
+from leaffliction.distribution.inspection import inspect_image
+from leaffliction.model.classifier import Classifier
+from leaffliction.scale.dask import DaskWorkers
+from leaffliction.training.features import load_image, run_network
+from leaffliction.transformation.views import transform_file
+from leaffliction.utils import cli
+from leaffliction.utils.class_folders import read_dataset
+from leaffliction.utils.images import write_image
+from leaffliction.utils.parallel import Workers
+from samples.__main__ import CLASS_COUNTS, draw_leaf
 
 FEW, ROUNDS, SEED, SIZE = 2000, 3, 42, 256
 DRAWN = 20               # leaves of a class that are drawn; others are of them
@@ -68,7 +70,7 @@ def draw_files(root: Path, count: int) -> None:
     files = [root / name / f"{number}.jpg"
              for name, share in CLASS_COUNTS.items()
              for number in range(round(count * share / total))]
-    for _ in cli.progress(map_items(draw_file, files, Workers(2)),
+    for _ in cli.progress(Workers(2).map(draw_file, files),
                           len(files), "Drawing"):
         pass
 
@@ -100,7 +102,7 @@ def steps(root: Path, learnings: Path | None) -> list[Step]:
             transform_file, views=["Mask"], measured=False, force=False),
             [(path, work / path.parent.name / path.stem) for path in paths]))]
     if learnings:
-        loaded = Learnings.load(learnings)
+        loaded = Classifier.load(learnings)
         load = partial(load_image, size=loaded.description.size)
         found += [
             Step("predict", lambda work: (loaded.predict_file, paths), True),
@@ -123,7 +125,7 @@ def measure_steps(root: Path, learnings: Path | None, cluster: LocalCluster,
                   work: Path) -> None:
     """Print images a second of each step, done in three ways."""
     ways = {"1 process": Workers(1), "2 processes": Workers(2),
-            "2 Dask workers": Workers(2, cluster.address)}
+            "2 Dask workers": DaskWorkers(2, cluster.address)}
     print("images/s" + "".join(f"{way:>16}" for way in ways)
           + "   overhead of Dask, ms an image")
     for step in steps(root, learnings):
@@ -132,8 +134,13 @@ def measure_steps(root: Path, learnings: Path | None, cluster: LocalCluster,
             for way, workers in ways.items():
                 function, items = step.make(work / step.name / way / str(
                     number))
-                rates[way].append(rate(map_items(
-                    function, items, workers, step.in_threads), len(items)))
+                rates[way].append(
+    rate(
+        workers.map(
+            function,
+            items,
+            step.in_threads),
+             len(items)))
         middle = {way: statistics.median(found)
                   for way, found in rates.items()}
         _, two, dask = middle.values()

@@ -25,8 +25,8 @@ import time
 import zipfile
 from pathlib import Path
 
-from utils import cli
-from utils.balancing import link_or_copy
+from leaffliction.augmentation.balance import link_or_copy
+from leaffliction.utils import cli
 
 HEAD_RATE, FINE_RATE = 1e-3, 1e-4     # of Keras's own guide to fine-tuning
 
@@ -71,8 +71,8 @@ def learn_usually(folder: Path, size: int, batch_size: int,
 
     Returns the accuracy on validation, and the peak of memory in GB.
     """
-    from utils.backbone import import_keras
-    from utils.weights import find_weights
+    from leaffliction.training.backbone import import_keras
+    from leaffliction.training.pretrained import find_weights
     keras = import_keras()
     keras.utils.set_random_seed(42)
     parts = {part: keras.utils.image_dataset_from_directory(

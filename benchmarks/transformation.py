@@ -21,11 +21,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from utils.folders import find_images
-from utils.images import write_image
-from utils.samples import draw_leaf
-from utils.views import VIEWS, transform_file
-from utils.workers import Workers, map_items
+from leaffliction.transformation.views import VIEWS, transform_file
+from leaffliction.utils.folders import find_images
+from leaffliction.utils.images import write_image
+from leaffliction.utils.parallel import Workers
+from samples.__main__ import draw_leaf
 
 IMAGES, PLAIN = 600, 6
 SEVEN = [name for name in VIEWS if name != "Lesions"]
@@ -84,7 +84,7 @@ def measure(root: Path, work: Path) -> None:
                      for file in files]
             make = partial(transform_file, views=views, measured=False,
                            force=True)
-            rates.append(rate(map_items(make, pairs, Workers(jobs)),
+            rates.append(rate(Workers(jobs).map(make, pairs),
                               len(files)))
         print(f"{title:<10} {rates[0]:7.1f} {rates[1]:7.1f}", flush=True)
     (work / "plain").mkdir()

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from utils.figures import drawable, open_pyplot, save_figure
-from utils.folders import find_images
-from utils.images import read_image
-from utils.leaf import find_leaves, number_leaves
-from utils.samples import CLASS_COUNTS, draw_leaf
-from utils.views import VIEWS
+from leaffliction.transformation.mask import find_leaves, number_leaves
+from leaffliction.transformation.views import VIEWS
+from leaffliction.utils.figures import drawable, open_pyplot, save_figure
+from leaffliction.utils.folders import find_images
+from leaffliction.utils.images import read_image
+from samples.__main__ import CLASS_COUNTS, draw_leaf
 
 CELL = 1.4    # inches of a view; the histogram takes two of them
 SIZE = 256    # pixels of a drawn leaf

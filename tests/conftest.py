@@ -82,12 +82,12 @@ def learn_into(folder):
     import io
 
     import numpy as np
+    from tiny import SMALL
 
     import train
-    from tiny import SMALL
-    from utils import cli
-    from utils.images import write_image
-    from utils.samples import draw_leaf
+    from leaffliction.utils import cli
+    from leaffliction.utils.images import write_image
+    from samples.__main__ import draw_leaf
     rows = ["file,leaf"]
     for name, count in (("Apple_healthy", 9), ("Grape_Esca", 6)):
         for number in range(1, count + 1):
@@ -118,7 +118,8 @@ def server():
 def bucket(server, request, monkeypatch):
     """Return the path of an empty bucket of the server."""
     from object_store import SETTINGS
-    from utils.places import path_of
+
+    from leaffliction.utils.storage import path_of
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ENDPOINT_URL", server)
@@ -142,8 +143,8 @@ def store(request, tmp_path):
     """Return an empty folder: in memory, on the disk by fsspec, on S3."""
     from fsspec.implementations.memory import MemoryFileSystem
 
-    from utils.places import path_of
-    from utils.stores import StorePath
+    from leaffliction.utils.storage import path_of
+    from leaffliction.utils.stores import StorePath
     if request.param == "s3":
         return request.getfixturevalue("bucket") / "folder"
     if request.param == "local":

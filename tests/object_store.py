@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from utils import cli
-from utils.files import whole_file
-from utils.images import write_image
-from utils.output_tree import files_below
-from utils.samples import draw_leaf
+from leaffliction.utils import cli
+from leaffliction.utils.files import atomic_write
+from leaffliction.utils.images import write_image
+from leaffliction.utils.output_tree import files_below
+from samples.__main__ import draw_leaf
 
 # What a user sets, and what keeps the user's own settings out.
 SETTINGS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret",
@@ -56,7 +56,7 @@ def fill(folder, counts=(("Apple_rust", 4), ("Grape_Esca", 2))):
 
 def put(path, content):
     """Write an object."""
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(content)
 
 

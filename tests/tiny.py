@@ -1,13 +1,13 @@
-"""Learnings of which everything is known: mean colours, three classes."""
+"""Classifier of which everything is known: mean colours, three classes."""
 
 from pathlib import Path
 
 import numpy as np
 
-from utils.backbone import import_keras, to_litert
-from utils.familiarity import Familiarity
-from utils.learnings import (FAMILIARITY, FLOAT_MODEL, MODEL, Description,
-                             write_archive)
+from leaffliction.model.bundle import (FAMILIARITY, FLOAT_MODEL, MODEL,
+                                       Description, write_archive)
+from leaffliction.model.ood import OODDetector
+from leaffliction.training.backbone import import_keras, to_litert
 
 # What train.py is asked for where little time is to be spent.
 SMALL = ("--weights", "none", "--size", "64", "--epochs", "1", "--unfreeze",
@@ -15,7 +15,7 @@ SMALL = ("--weights", "none", "--size", "64", "--epochs", "1", "--unfreeze",
 CLASS_NAMES = ("Apple_scab", "Grape_Esca", "É 漢")
 WEIGHTS = np.array([[4, -4, 0], [0, 3, -3], [1, 0, 2]], np.float32)
 BIAS = np.array([0.5, 0, -0.5], np.float32)
-FAMILIAR = Familiarity(
+FAMILIAR = OODDetector(
     np.zeros(3, np.float32),
     np.array([[.2, 0, 0], [0, .2, 0], [0, 0, -.2]], np.float32),
     2 * np.eye(3, dtype=np.float32), np.eye(3, dtype=np.float32))

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import ROOT
 
-from utils.files import PARTIAL
-from utils.images import write_image
-from utils.samples import draw_leaf
+from leaffliction.utils.files import PARTIAL
+from leaffliction.utils.images import write_image
+from samples.__main__ import draw_leaf
 
-ROOT = Path(__file__).resolve().parents[2]
 # Of each program a run that writes all it can.  "many" are enough images
 # for two processes.
 ARGUMENTS = {

@@ -15,7 +15,7 @@ from runs import (ARGUMENTS, PROGRAMS, ROOT, TIMES, at_length, clear,
                   each_program, finish, half_written, left_over, results,
                   start)
 
-from utils.files import only_run, whole_file
+from leaffliction.utils.files import atomic_write, directory_lock
 
 # Without this right even root may not write where the owner may not.
 SETPRIV = ("setpriv", "--bounding-set",
@@ -66,7 +66,7 @@ import sys
 from pathlib import Path
 import numpy as np
 sys.path.insert(0, sys.argv[1])
-from utils import features
+from leaffliction.training import features
 answer = [np.ones((1, 4, 4, 100), np.float16)]
 features.answers = lambda *_: iter([answer] * 1000)
 features.frozen_features(b"", [None] * 1000, None, None, Path("out/a.npy"),
@@ -120,11 +120,11 @@ def test_a_second_run_on_one_output_says_so_and_stops(program, place):
             argument for argument in ARGUMENTS[program]
             if argument.startswith("out/")).removeprefix("out/")
         folder.mkdir()
-        first = only_run(folder)
+        first = directory_lock(folder)
     elif program == "train":
-        first = only_run(folder)
+        first = directory_lock(folder)
     else:
-        first = whole_file(folder / "a.csv")
+        first = atomic_write(folder / "a.csv")
     with first as partial:
         if program in ("Distribution", "predict"):
             partial.write_text("of the first")

@@ -17,8 +17,8 @@ from runs import (ARGUMENTS, PROGRAMS, QUICK, ROOT, TIMES, at_length, clear,
                   each_program, finish, results, start)
 from test_disk import SETPRIV
 
-from utils.images import write_image
-from utils.samples import draw_leaf
+from leaffliction.utils.images import write_image
+from samples.__main__ import draw_leaf
 
 # No HOME, and a user whom the system does not know.
 NO_USER = """

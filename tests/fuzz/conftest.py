@@ -8,7 +8,7 @@ import pytest
 from tiny import make_model, write
 from watch import Case
 
-from utils.learnings import FLOAT_MODEL
+from leaffliction.model.bundle import FLOAT_MODEL
 
 
 @pytest.fixture(scope="session")

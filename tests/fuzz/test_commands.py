@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from archive_files import archives
@@ -19,9 +18,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from image_files import SUFFIXES, image_files, images
 from mutations import tables
+from paths import ROOT
 from watch import MEGABYTES, REGRESSIONS, SECONDS, cases
 
-ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = ("Distribution", "Augmentation", "Transformation", "predict",
             "train")
 # Seconds; to learn from fifteen images takes ten on a free machine.

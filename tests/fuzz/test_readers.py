@@ -14,19 +14,20 @@ from image_files import image_files
 from mutations import changed, changes, tables
 from watch import REGRESSIONS, cases
 
-from utils.alterations import ALTERATIONS, alter
-from utils.balancing import LONGEST
-from utils.class_folders import read_dataset
-from utils.cli import UserError
-from utils.files import whole_file
-from utils.images import check_image, read_image
-from utils.inspection import inspect_image
-from utils.groups import read_groups
-from utils.leaf import find_leaf
-from utils.learnings import Learnings, verify_signature
-from utils.output_tree import RECORD, read_record
-from utils.views import VIEWS, measure
-from utils.weights import tensors_digest
+from leaffliction.augmentation.balance import LONGEST
+from leaffliction.augmentation.transforms import AUGMENTATIONS, augment
+from leaffliction.distribution.inspection import inspect_image
+from leaffliction.model.bundle import verify_signature
+from leaffliction.model.classifier import Classifier
+from leaffliction.training.groups import read_groups
+from leaffliction.training.pretrained import tensors_digest
+from leaffliction.transformation.mask import find_leaf
+from leaffliction.transformation.views import VIEWS, measure
+from leaffliction.utils.class_folders import read_dataset
+from leaffliction.utils.cli import UserError
+from leaffliction.utils.files import atomic_write
+from leaffliction.utils.images import check_image, read_image
+from leaffliction.utils.output_tree import RECORD, read_record
 
 # Beyond, the views are the same code for more pixels.
 MOST_PIXELS = 100_000
@@ -54,9 +55,9 @@ def read_and_use(path, choice):
         read(path)
     if rgb_img.size > 3 * MOST_PIXELS or max(rgb_img.shape) > LONGEST:
         return
-    names = sorted(ALTERATIONS)
-    altered = alter(rgb_img, names[choice % len(names)], choice, "key")
-    assert altered.shape == rgb_img.shape and altered.dtype == np.uint8
+    names = sorted(AUGMENTATIONS)
+    augmented = augment(rgb_img, names[choice % len(names)], choice, "key")
+    assert augmented.shape == rgb_img.shape and augmented.dtype == np.uint8
     mask, quality = find_leaf(rgb_img)
     assert mask.shape == rgb_img.shape[:2] and 0 <= quality <= 1
     assert len(measure(rgb_img, mask, quality)) > 20
@@ -79,7 +80,7 @@ def load_and_use(path):
     """Load an archive, and predict with it if it is one."""
     before = sorted(path.parent.iterdir())
     try:
-        learnings = Learnings.load(path)
+        learnings = Classifier.load(path)
     except UserError as error:
         assert str(path) in str(error)
     else:
@@ -198,7 +199,7 @@ AGAIN = {"image": partial(read_and_use, choice=0), "archive": load_and_use,
     ids=lambda file: file.name)
 def test_what_has_failed_does_not_fail_again(file, tmp_path, learned):
     path = tmp_path / file.name
-    with whole_file(path) as partial_file:
+    with atomic_write(path) as partial_file:
         partial_file.write_bytes(file.read_bytes())
     name = file.name.split("-")[0]
     if name == "table":

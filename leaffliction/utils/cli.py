@@ -1,0 +1,342 @@
+"""What the five programs have in common on the command line.
+
+Results go to stdout, all else to stderr.  Exit status: 0 done, 1 one
+``error: ...`` line for each problem, 2 wrong usage, 130 interrupted.
+"""
+
+import argparse
+import io
+import math
+import os
+import re
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from leaffliction import __version__
+from leaffliction.utils.cores import usable_cores
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+# Sides in pixels that a network takes: below, nothing is left at the top of
+# MobileNetV2; beyond, there is no memory for a batch.
+SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
+# More processes than any computer has cores; each takes memory.
+JOBS = 256
+SILENCE = threading.RLock()
+# A bar for something that is over at once only flickers.
+SECONDS_WITHOUT_BAR = 1.0
+
+
+class UserError(Exception):
+    """A problem that the user can solve; its text is the error line."""
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Names the defaults, but not that a flag is off by default."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if action.default in (None, False):
+            return action.help
+        return super()._get_help_string(action)
+
+
+class Parser(argparse.ArgumentParser):
+    """ArgumentParser whose complaints look like all other errors."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            description=description, allow_abbrev=False,
+            formatter_class=_HelpFormatter)
+        self.add_argument(
+            "--version", action="version",
+            version=f"%(prog)s {__version__}")
+
+    def error(self, message: str) -> None:
+        """Print usage and one ``error:`` line, and exit with status 2."""
+        self.print_usage(sys.stderr)
+        print_error(message)
+        self.exit(2)
+
+    def add_display(self) -> None:
+        """Add --no-display, which every program that draws has."""
+        self.add_argument(
+            "--no-display", action="store_true",
+            help="open no window; save the figure and print its path "
+                 "(chosen by itself where there is no screen)")
+
+    def add_jobs(self) -> None:
+        """Add --jobs and --cluster: every program has parallel work."""
+        self.add_argument(
+            "--jobs", type=job_count, default=min(JOBS, usable_cores()),
+            metavar="N", help="number of processes (or threads); by itself "
+            "as many as processors may be used, in a container too")
+        self.add_argument(
+            "--cluster", type=cluster_address, metavar="ADDRESS",
+            help="let the workers of a Dask cluster do the work on many "
+                 "images; of its scheduler, as tcp://host:8786")
+
+    def add_seed(self) -> None:
+        """Add --seed, which every program that draws lots has."""
+        self.add_argument(
+            "--seed", type=natural_int, default=42, metavar="N",
+            help="the same seed gives the same result")
+
+
+def positive_int(text: str) -> int:
+    """Return text as an integer of at least 1, for argparse."""
+    return _bounded_int(text, 1)
+
+
+def job_count(text: str) -> int:
+    """Return text as a number of processes, at most JOBS, for argparse."""
+    count = positive_int(text)
+    if count > JOBS:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {JOBS}")
+    return count
+
+
+def cluster_address(text: str) -> str:
+    """Return text as the address of a Dask scheduler, for argparse."""
+    if not re.fullmatch(r"[a-z]+://[^/:]+:[0-9]+|[a-z]+://\[[^]]+\]:[0-9]+",
+                        text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not like tcp://host:8786")
+    return text
+
+
+def natural_int(text: str) -> int:
+    """Return text as an integer of at least 0, for argparse."""
+    return _bounded_int(text, 0)
+
+
+def _bounded_int(text: str, lowest: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = lowest - 1
+    if number < lowest:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a whole number of at least {lowest}")
+    return number
+
+
+def fraction(text: str) -> float:
+    """Return text as a number above 0 and below 1, for argparse."""
+    return _bounded_float(text, lambda number: 0 < number < 1,
+                          "above 0 and below 1")
+
+
+def share(text: str) -> float:
+    """Return text as a number from 0 to 10, for argparse."""
+    return _bounded_float(text, lambda number: 0 <= number <= 10,
+                          "from 0 to 10")
+
+
+def _bounded_float(text: str, is_within: Callable, bounds: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not is_within(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number {bounds}")
+    return number
+
+
+def image_size(text: str) -> int:
+    """Return text as a side in pixels that a network takes, for argparse."""
+    size = positive_int(text)
+    if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not between {SMALLEST_SIZE} and {LARGEST_SIZE} "
+            "pixels")
+    return size
+
+
+def printable(text: object) -> str:
+    """Return text without control characters or lone surrogates.
+
+    File names may hold both; they would garble a terminal, or stop a print
+    with a UnicodeEncodeError.
+    """
+    return "".join(
+        character if character.isprintable() else
+        character.encode("unicode_escape", "surrogatepass").decode()
+        for character in str(text))
+
+
+def print_error(message: object) -> None:
+    """Print one ``error:`` line to stderr."""
+    with SILENCE:       # Another thread may just have silenced stderr.
+        print(f"error: {printable(message)}", file=sys.stderr)
+
+
+def print_note(message: object) -> None:
+    """Print one line that is neither result nor error to stderr."""
+    with SILENCE:
+        print(printable(message), file=sys.stderr, flush=True)
+
+
+def missing_library(error: ModuleNotFoundError) -> str:
+    """Return what the user can do about a library that is not installed."""
+    return (f"the Python package {(error.name or '?').split('.')[0]} is not "
+            f"installed for {sys.executable}; run `make demo` once and start "
+            "the programs with .venv/bin/python, or install "
+            "requirements.txt")
+
+
+def run(main: Callable[[], int]) -> int:
+    """Return main's exit status, whatever happens inside it.
+
+    The last clause is deliberately broad: a fault of ours must reach a user
+    as one line as well.  LEAF_DEBUG=1 shows the traceback to us.
+    """
+    try:
+        # A program may be started with its streams closed (`>&-`).
+        sys.stdout = sys.stdout or open(os.devnull, "w")
+        sys.stderr = sys.stderr or open(os.devnull, "w")
+        for stream in (sys.stdout, sys.stderr):
+            # A terminal in the C locale can't print an accent: escape it.
+            # (A notebook's stream is of another kind, and can.)
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        status = main()
+        sys.stdout.flush()
+        return status
+    except UserError as error:
+        print_error(error)
+    except KeyboardInterrupt:
+        print_error("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        pass        # The reader (`| head`) has left.
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print_error(f"{place}{error.strerror or error}")
+    except MemoryError:
+        print_error("out of memory")
+    except ModuleNotFoundError as error:
+        print_error(missing_library(error))
+    except Exception as error:
+        if _is_interrupt(error):
+            print_error("interrupted")
+            return INTERRUPTED
+        if os.environ.get("LEAF_DEBUG"):
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        print_error(f"internal fault, please report it: {error!r} "
+                    f"({Path(place.filename).name}:{place.lineno})")
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            # Nobody reads, or the disk is full.  Python tries again at
+            # exit, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return FAILED
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Tell whether an error was Ctrl-C before a library made it another."""
+    return error is not None and (
+        isinstance(error, KeyboardInterrupt)
+        or _is_interrupt(error.__cause__ or error.__context__))
+
+
+@contextmanager
+def defer_interrupts() -> Iterator[None]:
+    """Let Ctrl-C wait for the end of this block.
+
+    Stopped between starting a process and noting it, a program would leave
+    that behind; stopped while it loads, TensorFlow aborts.  Processes that
+    are started here never get it: it goes to all those of a terminal, and
+    one that is still loading would print a traceback.
+    """
+    if (threading.current_thread() is not threading.main_thread()
+            or signal.getsignal(signal.SIGINT) is None):
+        # Python tells the main thread alone; and a handler that is not of
+        # its making it could not put back.
+        yield
+        return
+    waiting = []
+    handler = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
+    # What is started inherits this; here another thread may still get it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        # A program that uses this package may have it blocked by itself.
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if waiting:
+            signal.raise_signal(signal.SIGINT)
+
+
+@contextmanager
+def suppress_native_stderr() -> Iterator[None]:
+    """Silence what libraries in C++ write to stderr past Python.
+
+    TensorFlow and LiteRT greet with notes on processors that no user asked
+    for, and that no setting turns off.  Real errors are Python exceptions.
+    """
+    # One thread at a time: a second would take the silence for stderr, and
+    # put it back when the first is done.
+    with SILENCE:
+        sys.stderr.flush()
+        kept = os.dup(2)
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
+def progress(items: Iterable, total: int, title: str) -> Iterator:
+    """Yield the items, with a bar on stderr for all that takes long.
+
+    Silent when stderr is no terminal.
+    """
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    start, done, items = time.monotonic(), 0, iter(items)
+    for item in items:
+        done += 1
+        yield item
+        if time.monotonic() - start > SECONDS_WITHOUT_BAR:
+            break
+    else:
+        return
+    with progress_bar() as bar:
+        task = bar.add_task(title, total=total, completed=done)
+        for item in items:
+            yield item
+            bar.advance(task)
+
+
+def progress_bar():
+    """Return rich's bar with count and time left, on stderr."""
+    from rich.console import Console
+    from rich.progress import (BarColumn, MofNCompleteColumn, Progress,
+                               ProgressColumn, TextColumn, TimeRemainingColumn)
+
+    class SpeedColumn(ProgressColumn):
+        """Items a second, where there are that many."""
+
+        def render(self, task) -> str:
+            speed = task.finished_speed or task.speed or 0
+            return f"{speed:,.0f}/s" if speed >= 1 else ""
+
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        SpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True),
+        disable=not sys.stderr.isatty(), transient=True,
+        # What is printed while a bar is there goes above it; but results
+        # that go into a file or a pipe are none of the bar's business.
+        redirect_stdout=sys.stdout.isatty())

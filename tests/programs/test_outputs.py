@@ -1,0 +1,279 @@
+"""No program writes over an input, or over an image of the user's."""
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import Augmentation
+import Distribution
+import predict
+import train
+import Transformation
+from leaffliction.utils import cli
+from leaffliction.utils.cli import UserError
+from leaffliction.utils.figures import open_pyplot
+from leaffliction.utils.files import atomic_write, check_outputs
+from leaffliction.utils.images import read_image, write_image
+from leaffliction.utils.marks import MARK
+from samples.__main__ import draw_leaf
+
+SIX = ("Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion")
+CLASSES = ("Apple_scab", "Grape_Esca")
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch):
+    """Return a folder of two classes in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    for number, name in enumerate(CLASSES):
+        write_image(Path(f"images/{name}/image (1).JPG"), draw_leaf(
+            name, np.random.default_rng(number), 64))
+    Path("leaves.csv").write_text("file,leaf\n")
+    Path("mine.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    return Path("images")
+
+
+def content():
+    """Return {path: bytes} of all files below the working directory."""
+    return {str(path): path.read_bytes() for path in Path().rglob("*")
+            if path.is_file()}
+
+
+def run(program, *arguments):
+    """Return main's exit status, as the shell would see it."""
+    return cli.run(lambda: program.main(list(map(str, arguments))))
+
+
+def working(*_, **__):
+    pytest.fail("the work began")
+
+
+LEAF = "images/Apple_scab/image (1).JPG"
+REFUSED = [
+    (Transformation, LEAF, "--save", LEAF),
+    (Transformation, LEAF, "--save", f"./{LEAF}"),
+    (Transformation, LEAF, "--json", LEAF),
+    (Transformation, LEAF, "--save", "images/Grape_Esca/image (1).JPG"),
+    (Transformation, LEAF, "--save", "mine.svg"),
+    (Transformation, LEAF, "--save", "a.svg", "--json", "a.svg"),
+    (Transformation, "-src", "images", "-dst", "views", "--csv", LEAF),
+    (Transformation, "-src", LEAF, "-dst", "views", "--csv", LEAF),
+    (Distribution, "images", "--save", LEAF),
+    (Distribution, "images", "--csv", LEAF),
+    (Distribution, "images", "--csv", "a.png", "--save", "a.png"),
+    (Distribution, "images", "--csv", "mine.csv"),
+    (Distribution, "images", "--save", "mine.png"),
+    (predict, "images", "--csv", LEAF), (predict, "images", "--json", LEAF),
+    (predict, LEAF, "--save", LEAF),
+    (predict, "images", "--csv", "learnings.zip"),
+    (predict, "images", "--json", "signature.txt"),
+    (predict, "images", "--csv", "a", "--json", "./a"),
+    (predict, "images", "damaged.JPG", "--csv", "damaged.JPG"),
+    (predict, "images", "--evaluate", "--save", LEAF),
+    (train, "images", "--output", LEAF),
+    (train, "images", "--groups", "leaves.csv", "--output", "leaves.csv"),
+    (train, "images", "--groups", "report/split.csv"),
+    (train, "images", "--weights", "w.h5", "--output", "w.h5"),
+    (train, "images", "--output", "mine/learnings.zip"),
+]
+
+
+@pytest.mark.parametrize("program, arguments", [
+    (program, arguments) for program, *arguments in REFUSED])
+def test_an_output_that_is_in_the_way_stops_the_run_before_its_work(
+        images, capsys, monkeypatch, program, arguments):
+    for file in ("learnings.zip", "signature.txt", "damaged.JPG", "w.h5",
+                 "report/split.csv", "mine_repeats.csv"):
+        Path(file).parent.mkdir(exist_ok=True)
+        Path(file).write_text("content")
+    for file in ("mine_distribution_Apple.png", "mine/report/errors.png"):
+        write_image(Path(file), np.zeros((4, 4, 3), np.uint8))
+    before = content()
+    for owner, name in ((Transformation, "find_leaves"),
+                        (Distribution, "analyse"), (train, "learn"),
+                        (predict.Classifier, "predict_file")):
+        monkeypatch.setattr(owner, name, working)
+    if "--evaluate" in arguments:
+        monkeypatch.setattr(predict.Classifier, "load",
+                            lambda *_: predict.Classifier)
+    else:
+        monkeypatch.setattr(predict.Classifier, "load", working)
+    assert run(program, *arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert any(words in error for words in (
+        "is read by this run", "did not make", "two outputs go to",
+        "is not a table that this program wrote"))
+    assert content() == before
+
+
+def test_outputs_of_an_earlier_run_are_written_anew(images, capsys):
+    for _ in range(2):
+        assert run(Transformation, LEAF, "-mask", "--save", "page.png",
+                   "--json", "leaf.json") == 0
+        assert run(Distribution, images, "--quick", "--csv", "a.csv",
+                   "--save", "a.svg") == 0
+    assert {path.name for path in Path().iterdir()} == {
+        "images", "leaves.csv", "mine.svg", "page.png", "leaf.json", "a.csv",
+        "a_distribution_Apple.svg", "a_distribution_Grape.svg"}
+
+
+# One image, augmented.
+
+def test_subject_8_the_six_files_are_written_again_with_any_seed(
+        images, monkeypatch):
+    # The figure is another test's.
+    monkeypatch.setattr(Augmentation, "show_or_save", lambda *_: None)
+    monkeypatch.setattr(Augmentation, "draw", lambda *_: None)
+    for seed in (42, 42, 7):
+        assert run(Augmentation, LEAF, "--seed", seed) == 0
+    again = content()
+    for path in Path(LEAF).parent.iterdir():
+        if path != Path(LEAF):
+            path.unlink()
+    assert run(Augmentation, LEAF, "--seed", "7") == 0
+    assert content() == again
+    # Moved along with their original, too.
+    images.rename("moved")
+    assert run(Augmentation, f"moved/{LEAF[7:]}") == 0
+
+
+@pytest.mark.parametrize("name", SIX)
+def test_a_photograph_called_like_a_copy_stays_the_user_s(
+        images, capsys, name):
+    own = Path(LEAF).with_stem(f"image (1)_{name}")
+    shutil.copy("images/Grape_Esca/image (1).JPG", own)
+    before = content()
+    assert run(Augmentation, LEAF) == 1
+    assert capsys.readouterr().err == (
+        f"error: {own}: is an image that this program did not make, and is "
+        "not written over; choose another --output-dir, or delete it if an "
+        "earlier version made it\n")
+    assert content() == before
+    assert run(Augmentation, LEAF, "--output-dir", "out") == 0
+
+
+@pytest.mark.parametrize("leaf", [LEAF, "leaf.png"])
+def test_copies_that_an_earlier_version_made_are_written_again(
+        images, monkeypatch, leaf):
+    monkeypatch.setattr(Augmentation, "show_or_save", lambda *_: None)
+    monkeypatch.setattr(Augmentation, "draw", lambda *_: None)
+    if leaf != LEAF:
+        Image.open(LEAF).save(leaf)
+    assert run(Augmentation, leaf) == 0
+    again = content()
+    for name in SIX:
+        copy = Path(leaf).with_stem(f"{Path(leaf).stem}_{name}")
+        # They had no mark.
+        copy.write_bytes(MARK.sub(b"", copy.read_bytes()))
+    assert content() != again
+    assert run(Augmentation, leaf, "--seed", "7") == 1
+    assert run(Augmentation, leaf) == 0
+    assert content() == again
+
+
+def test_a_report_of_an_earlier_version_is_written_over(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("report").mkdir()
+    pyplot = open_pyplot(no_display=True)
+    chart = Path("report/curves.png")
+    # Without a mark.
+    pyplot.figure(figsize=(1, 1)).savefig(chart)
+    pyplot.close("all")
+    with pytest.raises(UserError, match="delete it if an earlier version"):
+        check_outputs([chart], [])
+    Path("report/report.json").write_text("{}")
+    check_outputs([chart], [])
+    with atomic_write(chart) as partial:
+        partial.write_bytes(b"new")
+    write_image(chart, np.zeros((4, 4, 3), np.uint8))
+    with pytest.raises(UserError, match="did not make"):
+        check_outputs([chart], [])
+
+
+def test_copies_of_two_images_of_one_name_do_not_meet(images, capsys):
+    other = "images/Grape_Esca/image (1).JPG"
+    for _ in range(2):
+        assert run(Augmentation, LEAF, "--output-dir", "out") == 0
+    before = content()
+    assert run(Augmentation, other, "--output-dir", "out") == 1
+    assert "is a copy of another image" in capsys.readouterr().err
+    assert content() == before
+    assert run(Augmentation, other) == 0
+    # Of both there is a figure.
+    assert {path.name for path in Path("figures").iterdir()} == {
+        "augmentation_image (1).png", "augmentation_image (1)-2.png"}
+
+
+# Nothing but the table, or the object, on stdout.
+
+def test_json_to_stdout_is_nothing_but_json(images, capsys):
+    assert run(Transformation, LEAF, "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["file"] == LEAF
+    assert not Path("figures").exists() and not Path("-").exists()
+    assert run(Transformation, LEAF, "-mask", "--json", "-", "--save",
+               "a.png") == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["measurements"]
+    assert said.err == "figure: a.png\n"
+    assert read_image(Path("a.png")).size
+
+
+def test_csv_to_stdout_is_nothing_but_csv(images, capsys):
+    assert run(Transformation, "-src", images, "-dst", "views", "-mask",
+               "--csv", "-") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["file"] for row in rows] == [
+        f"{name}/image (1).JPG" for name in CLASSES]
+    assert run(Distribution, images, "--csv", "-", "--save", "a.png") == 0
+    said = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(said.out)))
+    assert [(row["class"], row["count"]) for row in rows] == [
+        (name, "1") for name in CLASSES]
+    assert said.err.count("figure: a_distribution_") == 2
+    assert not Path("-").exists() and not Path("-_repeats").exists()
+
+
+def test_predictions_on_stdout_are_alone_there(learned, tmp_path, monkeypatch,
+                                               capsys):
+    monkeypatch.chdir(tmp_path)
+    leaf = learned / "images/Apple_healthy/image (1).JPG"
+    assert run(predict, leaf, "--learnings", learned / "learnings.zip",
+               "--csv", "-", "--save", "a.png", "--no-display") == 0
+    said = capsys.readouterr()
+    row, = csv.DictReader(io.StringIO(said.out))
+    assert row["file"] == str(leaf)
+    assert said.err == "figure: a.png\n"
+
+
+# What repeats.
+
+def test_no_table_is_left_beside_the_repeats_of_another(
+        images, capsys, monkeypatch):
+    # The figures are another test's.
+    monkeypatch.setattr(Distribution, "show_or_save", lambda *_: None)
+    monkeypatch.setattr(Distribution, "draw", lambda *_: None)
+    twice = images / "Apple_scab/again.JPG"
+    shutil.copy(LEAF, twice)
+    assert run(Distribution, images, "--csv", "a.csv") == 0
+    assert "again.JPG" in Path("a_repeats.csv").read_text()
+    # Stopped before the new table is there: the old one stands alone.
+    with monkeypatch.context() as patch:
+        patch.setattr(Distribution, "write_csv", interrupt)
+        assert run(Distribution, images, "--csv", "a.csv") == cli.INTERRUPTED
+    assert Path("a.csv").exists() and not Path("a_repeats.csv").exists()
+    assert run(Distribution, images, "--csv", "a.csv") == 0
+    twice.unlink()
+    assert run(Distribution, images, "--csv", "a.csv") == 0
+    assert not Path("a_repeats.csv").exists()
+    assert capsys.readouterr().out.splitlines()[-1] == "written: a.csv"
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt

@@ -1,0 +1,84 @@
+"""samples/demo.py: the leaves that make demo shows."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from paths import ROOT
+
+from leaffliction.utils.cli import UserError
+from leaffliction.utils.images import write_image
+from leaffliction.utils.tables import write_csv
+from samples import demo
+
+IMAGE = np.zeros((9, 9, 3), np.uint8)
+NAMES = ["Apple_rust/a b.PNG", "Apple_rust/c.png", "Grape_Esca/it's \"1\".tif",
+         "Grape_Esca/line\nbreak, $x.webp", os.fsdecode(b"Pear/caf\xe9.JPEG")]
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Return the working directory, with images/ and report/split.csv."""
+    monkeypatch.chdir(tmp_path)
+    for name in NAMES:
+        write_image(Path("images", name), IMAGE)
+    Path("images/Apple_rust/a a.jpg").write_bytes(b"no image")
+    write_csv(Path("report/split.csv"), ("file", "class", "leaf", "part"), [
+        (name, name.split("/")[0], "leaf", "training" if name == NAMES[0]
+         else "validation") for name in NAMES])
+    return tmp_path
+
+
+def test_the_first_leaf_is_of_any_kind_and_can_be_read(place):
+    assert demo.first_leaf(Path("images")) == Path("images", NAMES[0])
+
+
+def test_a_leaf_of_each_class_was_not_learned_from(place, capfdbinary):
+    assert demo.main(["validation"]) == 0
+    names = capfdbinary.readouterr().out.split(b"\0")
+    assert [os.fsdecode(name) for name in names] == [
+        f"images/{NAMES[index]}" for index in (1, 2, 4)] + [""]
+    # Of two lines, as the CSV has it: the file itself is named.
+    Path("images", NAMES[2]).unlink()
+    assert Path("images", NAMES[3]) in demo.validation_leaves(
+        demo.FOLDER, demo.SPLIT)
+
+
+def test_without_images_or_with_others_it_is_one_error(place):
+    Path("other").mkdir()
+    with pytest.raises(UserError, match="other: no readable image"):
+        demo.first_leaf(Path("other"))
+    with pytest.raises(UserError, match="split.csv: names no image of other"):
+        demo.validation_leaves(Path("other"), demo.SPLIT)
+
+
+def test_the_programs_get_the_names_as_they_are(place):
+    """Run the recipe of make demo, with programs that print their names."""
+    Path(".venv").mkdir()
+    Path(".venv/.installed").touch()
+    Path("augmented_directory").mkdir()
+    Path("learnings.zip").touch()
+    write_image(Path("images/Apple_rust/a b.PNG"), IMAGE)
+    Path("images/Apple_rust/0\n\"'$x.png").write_bytes(
+        Path("images/Apple_rust/c.png").read_bytes())
+    fake = Path("python")
+    fake.write_text(
+        '#!/bin/sh\ncase "$1" in -m) cd "$OLD"; PYTHONPATH="' + str(ROOT)
+        + '" exec "$REAL" "$@";;\n'
+        '*) for part; do printf "<%s>" "$part" >>"$OLD/log"; done; '
+        'echo >>"$OLD/log";; esac\n')
+    fake.chmod(0o755)
+    done = subprocess.run(
+        ["make", "-f", ROOT / "Makefile", "-o", ".venv/.installed", "demo",
+         "RUN=./python"], capture_output=True, text=True,
+        env=os.environ | {"REAL": sys.executable, "OLD": str(place)})
+    said = Path("log").read_text("utf-8", "surrogateescape")
+    leaf = "images/Apple_rust/0\n\"'$x.png"
+    assert f"<Augmentation.py><{leaf}><--output-dir>" in said, done.stderr
+    assert f"<Transformation.py><{leaf}><--no-display>" in said
+    assert said.endswith("".join(
+        f"<images/{NAMES[index]}>" for index in (1, 2, 4)) + "\n")
+    assert not Path("figures/.leaf").exists()

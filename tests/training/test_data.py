@@ -1,0 +1,199 @@
+"""leaffliction/training/data.py: photographs from several folders."""
+
+import numpy as np
+import pytest
+
+from leaffliction.training.data import (cells, read_domain_groups,
+                                        read_domains, read_leaves, strata)
+from leaffliction.utils.class_folders import read_dataset
+from leaffliction.utils.cli import UserError
+from leaffliction.utils.images import write_image
+from leaffliction.utils.parallel import Workers
+from samples.__main__ import draw_leaf
+
+
+def test_one_folder_is_read_as_it_always_was(tree):
+    folder = tree({"A_b": 2, "A_c": 1})
+    dataset, domains = read_domains([folder])
+    alone = read_dataset(folder)
+    assert dataset.root == folder and dataset.files == alone.files
+    assert domains.tolist() == [0, 0, 0]
+
+
+def test_classes_of_one_name_are_one_class(tree):
+    folders = [tree({"A_b": 2, "A_c": 1}, "lab"),
+               tree({"A_c": 2, "B_d": 1}, "field")]
+    dataset, domains = read_domains(folders)
+    assert dataset.class_names == ("A_b", "A_c", "B_d")
+    assert dataset.plants == ("A", "A", "B")
+    assert domains.tolist() == [0, 0, 0, 1, 1, 1]
+    assert dataset.labels.tolist() == [0, 0, 1, 1, 1, 2]
+    assert all(path.is_file() for path in dataset.paths())
+    assert str(dataset.files[3]) == "field/A_c/image (1).JPG"
+
+
+def test_spellings_of_one_class_in_several_folders_are_one_class(tree):
+    folders = [tree({"Apple/healthy": 1, "Grape/healthy": 1}, "img"),
+               tree({"Apple/Healthy": 1}, "orchard"),
+               tree({"apple healthy": 1}, "phone")]
+    folders.append(tree({"healthy": 1}, "more/Apple"))
+    dataset, domains = read_domains(folders)
+    assert dataset.class_names == ("Apple_healthy", "Grape_healthy")
+    assert dataset.labels.tolist() == [0, 1, 0, 0, 0]
+    assert domains.tolist() == [0, 0, 1, 2, 3]
+
+
+def test_a_class_without_its_plant_in_one_folder_is_said(tree, capsys):
+    lab = tree({"Apple_scab": 1, "Apple_rust": 1, "scab_old": 1}, "lab")
+    orchard = tree({"scab": 1, "Apple_rust": 1, "mildew": 1}, "orchard")
+    dataset, _ = read_domains([lab, orchard])
+    assert len(dataset.class_names) == 5
+    assert capsys.readouterr().err == (
+        f"{orchard}: scab is a class of its own; if it is Apple_scab, give "
+        "its folder that name\n")
+    # Where a folder has both, it means both.
+    read_domains([lab, tree({"scab": 1, "Apple_scab": 1}, "both")])
+    assert capsys.readouterr().err == ""
+
+
+def test_images_kept_to_test_with_are_not_learned_from(tree, capsys):
+    folder = tree({"train/Apple_scab": 2, "train/Apple_rust": 2,
+                   "valid/Apple_scab": 1, "Test/Apple_scab": 3,
+                   "Test/Apple_healthy": 3})
+    dataset, domains = read_domains([folder])
+    assert dataset.class_names == ("Apple_rust", "Apple_scab")
+    assert dataset.plants == ("Apple", "Apple")
+    assert dataset.labels.tolist() == [0, 0, 1, 1, 1] and len(domains) == 5
+    assert (f"{folder}: 6 images in Test are not learned from"
+            in capsys.readouterr().err)
+    dataset, _ = read_domains([folder, tree({"Apple_scab": 1}, "more")])
+    assert dataset.counts().tolist() == [2, 4]
+    # Where there is nothing else, a folder of that name is as any other.
+    assert len(read_domains([folder / "Test"])[0].files) == 6
+
+
+@pytest.mark.parametrize("below", [".", "A_b"])
+def test_a_folder_in_another_is_refused(tree, below):
+    folder = tree({"A_b": 2, "A_c": 1})
+    with pytest.raises(UserError, match="given twice"):
+        read_domains([folder, folder / below])
+
+
+def test_a_cell_is_a_class_of_one_domain(tree):
+    dataset, domains = read_domains([tree({"A_b": 2, "A_c": 1}, "lab"),
+                                     tree({"A_c": 2}, "field")])
+    parts = cells(dataset, domains)
+    assert parts.class_names == ("A_b", "A_c", "A_c")
+    assert parts.labels.tolist() == [0, 0, 1, 2, 2]
+    assert parts.files == dataset.files
+
+
+def test_few_leaves_are_split_with_the_many(tree):
+    dataset, domains = read_domains([tree({"A_b": 4, "A_c": 5}, "lab"),
+                                     tree({"A_b": 3, "A_c": 2}, "field")])
+    groups = [str(file) for file in dataset.files]
+    assert np.bincount(strata(dataset, groups, domains).labels).tolist() == [
+        4, 3, 7]
+    # Three photographs of two leaves are few, too.
+    groups[9] = groups[10]
+    assert np.bincount(strata(dataset, groups, domains).labels).tolist() == [
+        7, 7]
+
+
+def test_a_csv_of_groups_is_relative_to_each_folder(tree, tmp_path):
+    folders = [tree({"A_b": 2}, "lab"), tree({"A_b": 3}, "field")]
+    csv = tmp_path / "leaves.csv"
+    csv.write_text("file,leaf\nA_b/image (1).JPG,x\nA_b/image (2).JPG,x\n")
+    dataset, domains = read_domains(folders)
+    assert read_domain_groups(csv, dataset, domains, folders) == [
+        "lab: x", "lab: x", "field: x", "field: x", None]
+    dataset, domains = read_domains(folders[:1])
+    assert read_domain_groups(csv, dataset, domains, folders[:1]) == ["x",
+                                                                      "x"]
+
+
+def test_leaves_of_folders_of_one_name_stay_apart(tree, tmp_path):
+    folders = [tree({"A_b": 1}, "a/photos"), tree({"A_b": 1}, "b/photos")]
+    csv = tmp_path / "leaves.csv"
+    csv.write_text("file,leaf\nA_b/image (1).JPG,x\n")
+    dataset, domains = read_domains(folders)
+    assert read_domain_groups(csv, dataset, domains, folders) == [
+        "a/photos: x", "b/photos: x"]
+
+
+@pytest.mark.parametrize("root", ["", "images/", "/home/me/images/",
+                                  "C:\\me\\"])
+def test_a_leaf_that_a_csv_names_in_two_folders_is_one_leaf(
+        tree, tmp_path, root):
+    folders = [tree({"A_b": 2}, "lab"), tree({"A_b": 2}, "field")]
+    csv = tmp_path / "leaves.csv"
+    csv.write_text("file,leaf\n" + "".join(
+        f"{root}{folder}/A_b/image ({number}).JPG,{number}\n"
+        for folder in ("lab", "field") for number in (1, 2)))
+    dataset, domains = read_domains(folders)
+    assert read_domain_groups(csv, dataset, domains, folders) == [
+        "1", "2", "1", "2"]
+
+
+def test_classes_are_ordered_as_those_of_one_folder(tree):
+    counts = {"A_10": 1, "A_9": 1, "a_8": 1}
+    alone = read_dataset(tree(counts, "lab"))
+    dataset, _ = read_domains([tree(counts, "lab2"), tree(counts, "field")])
+    assert dataset.class_names == alone.class_names
+
+
+def leaf(number):
+    """Return a drawn leaf, and others for other numbers."""
+    return draw_leaf("Apple_scab", np.random.default_rng(number), 64)
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Return the folder of two classes of photographs that repeat."""
+    first, twice, other = leaf(1), leaf(2), leaf(3)
+    for name, rgb_img in {
+            "a/1.png": first, "a/1 turned.jpg": np.rot90(first).copy(),
+            "a/1_Crop.png": leaf(9), "a/2.png": other, "a/3.png": twice,
+            "b/1.png": np.ascontiguousarray(twice[:, ::-1]),
+            "b/2.png": leaf(4), "b/3.png": leaf(5)}.items():
+        write_image(tmp_path / "images" / name, rgb_img)
+    return tmp_path / "images"
+
+
+def test_leaves_are_found_by_pixels_and_names(photographs, capfd):
+    found = read_leaves([photographs], None, Workers(1))
+    leaves = dict(zip(map(str, found.dataset.files), found.groups))
+    assert len(set(leaves.values())) == 5
+    assert leaves["a/1.png"] == leaves["a/1 turned.jpg"] == leaves[
+        "a/1_Crop.png"]
+    assert leaves["a/3.png"] == leaves["b/1.png"]
+    assert [str(file) for file, contradicts in zip(
+        found.dataset.files, found.contradicting) if contradicts] == [
+            "a/3.png", "b/1.png"]
+    assert "photographs in several classes: 1, in 2 images ('a/3.png' " \
+        "and 'b/1.png'" in capfd.readouterr().err
+
+
+def test_a_csv_adds_to_what_the_pixels_say(photographs, tmp_path, capfd):
+    path = tmp_path / "leaves.csv"
+    path.write_text("file,leaf\na/1.png,x\na/2.png,y\nb/2.png,z\n"
+                    "b/3.png,z\na/1 turned.jpg,y\n")
+    found = read_leaves([photographs], path, Workers(1))
+    leaves = dict(zip(map(str, found.dataset.files), found.groups))
+    # "a/1" turned is in the CSV on the leaf of "a/2".
+    assert {leaves[name] for name in (
+        "a/1.png", "a/1 turned.jpg", "a/1_Crop.png", "a/2.png")} == {"x"}
+    assert leaves["b/2.png"] == leaves["b/3.png"] == "z"
+    assert leaves["a/3.png"] == leaves["b/1.png"]
+    assert len(set(leaves.values())) == 3
+    notes = capfd.readouterr().err
+    assert "1 times two leaves of the CSV share a photograph" in notes
+    assert "2 of 8 images have no row with a leaf ('a/3.png')" in notes
+
+
+def test_copies_that_keras_has_made_are_said_to_be_unknown(
+        photographs, tmp_path, capfd):
+    (photographs / "a" / "2.png").rename(photographs / "a" / "aug_0_77.png")
+    read_leaves([photographs], None, Workers(1))
+    assert ("1 images are named as copies that Keras has made "
+            "('a/aug_0_77.png')" in capfd.readouterr().err)

@@ -1,1 +1,0 @@
-"""What two or more of the five programs share, one topic a file."""
