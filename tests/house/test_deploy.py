@@ -1,4 +1,4 @@
-"""The programs in docs/deploy.md and README.md say what predict.py says."""
+"""The programs in docs/how-to/phone.md and README.md say what predict.py says."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def move_threshold(learned, tmp_path):
                                   "Grape_Esca/image (2).JPG"])
 def test_the_program_of_the_document_says_the_same(
         learned, tmp_path, move_threshold, file, known):
-    (tmp_path / "leaf.py").write_text(ALONE + read_program("docs/deploy.md"))
+    (tmp_path / "leaf.py").write_text(ALONE + read_program("docs/how-to/phone.md"))
     image = learned / "images" / file
     ours = Classifier.load(learned / "learnings.zip").predict_image(
         read_image(image))
@@ -72,7 +72,7 @@ def test_the_program_of_the_document_says_the_same(
 
 
 def test_the_five_lines_of_the_readme_predict(learned, tmp_path):
-    program = read_program("README.md")
+    program = read_program("docs/how-to/python.md")
     assert program.count("\n") == 5
     shutil.copy(learned / "learnings.zip", tmp_path)
     image = learned / "images/Apple_healthy/image (1).JPG"
