@@ -1,43 +1,45 @@
-# make demo   set up, draw sample leaves if there are no images, run all five
-# make test   set up, then flake8 and pytest
-# make lint   flake8 alone
-# make fuzz   20,000 damaged files, 1,000 random command lines (20 minutes)
-# make faults killed, interrupted, without room, 50 times each (an hour)
-# make clean  remove what demo and test have made, but not ./images
+# make demo      install, draw sample leaves if there are no images, run all five
+# make test      install, then flake8 and pytest
+# make lint      flake8 alone
+# make test-all  make test, and faults and fuzzing in every program (15 minutes)
+# make bench     every benchmark, briefly, on drawn leaves
+# make fuzz      20,000 damaged files, 1,000 random command lines (20 minutes)
+# make faults    killed, interrupted, disk full, 50 times each (an hour)
+# make clean     remove what demo and test have made, but not ./images
 #
-# PYTHON=python3.12 make demo   takes another interpreter
+# PYTHON=python3.12 make demo   uses another interpreter
 
 PYTHON ?= python3
-# Bare flake8 enters every folder but a few, .nox among them, and follows no
-# link: so the environment lies there, and .venv is a link to it.
+# Bare flake8 enters every folder except a few, .nox among them, and follows no
+# link: so the environment is there, and .venv is a link to it.
 ENVIRONMENT = .nox/venv
 RUN = .venv/bin/python
 
-.PHONY: demo test lint fuzz faults clean check-python
+.PHONY: demo test test-all lint bench fuzz faults clean check-python
 .DELETE_ON_ERROR:
 
 demo: .venv/.installed
 	@$(MAKE) --no-print-directory images
 	$(RUN) Distribution.py images --no-display
-	@# What an image is the programs decide; names may hold anything.
+	@# samples.demo chooses the image, since a file name may hold anything.
 	@set -e; mkdir -p figures; $(RUN) -m samples.demo first >figures/.leaf; \
 	xargs -0 sh -c 'set -e -x; \
 	$(RUN) Augmentation.py "$$1" --output-dir figures --no-display; \
 	$(RUN) Transformation.py "$$1" --no-display' demo <figures/.leaf; \
 	rm figures/.leaf
 	@$(MAKE) --no-print-directory augmented_directory learnings.zip
-	@# The first leaf of each class that was not learned from.
+	@# The first validation leaf of each class.
 	@set -e; $(RUN) -m samples.demo validation >figures/.leaves; \
 	xargs -0 $(RUN) predict.py --no-display --top 1 --save \
 	    figures/predictions.png <figures/.leaves; \
 	rm figures/.leaves
 	@echo; echo "All done.  Look at"
 	@echo "  figures/       $$(ls figures/*.png | wc -l) figures"
-	@echo "  learnings.zip  what was learned (signature.txt: its SHA-1)"
-	@echo "  report/        how right it is: report.json, confusion.png"
-	@echo "  the lines above: what predict.py says of leaves never learned from"
+	@echo "  learnings.zip  the trained network (signature.txt: its SHA-1)"
+	@echo "  report/        how right it is: report.json, confusion.png, ..."
+	@echo "  the lines above: predict.py's answers on leaves not used in training"
 
-# What is there is the user's, or done.
+# These targets are made once; what exists is the user's, or done.
 images:
 	rm -rf .drawing
 	$(RUN) -m samples .drawing
@@ -47,23 +49,32 @@ augmented_directory:
 	$(RUN) Augmentation.py images --output-dir .balancing
 	mv .balancing augmented_directory
 
-# Of few images, small batches make more steps.
+# With few images, small batches give more steps.
 learnings.zip:
 	$(RUN) train.py images --batch-size 16 --no-display
 
+PYTEST = $(RUN) -m pytest -q -W error -n 2 --dist loadgroup
+
 test: .venv/.installed-dev
 	$(RUN) -m flake8
-	$(RUN) -m pytest -q -W error -n 2 tests
+	$(PYTEST) tests
+
+test-all: .venv/.installed-dev
+	$(RUN) -m flake8
+	FAULTS=1 FUZZ=1000 $(PYTEST) tests
 
 lint: .venv/.installed-dev
 	$(RUN) -m flake8
+
+bench: .venv/.installed-dev
+	$(RUN) -m benchmarks
 
 # make fuzz SEED=7 FUZZ=100000   other cases, and more of them.
 SEED ?= 1
 FUZZ ?= 20000
 
 fuzz: .venv/.installed-dev
-	@# A crash or a hang takes its test along, and leaves its file there.
+	@# A crash or a hang ends its test, and leaves its file there.
 	FUZZ=$(FUZZ) FUZZ_FILES=.nox/fuzz $(RUN) -m pytest -q -W error -n 2 \
 	    --dist worksteal tests/fuzz \
 	    --hypothesis-seed=$(SEED) --hypothesis-show-statistics
@@ -75,10 +86,9 @@ faults: .venv/.installed-dev
 	FAULTS=$(FAULTS) $(RUN) -m pytest -q -W error -n 2 \
 	    --dist worksteal -rs --durations=0 tests/faults
 
-# --no-compile: to compile all of TensorFlow takes a third of the time.  What
-# the programs use of it is compiled by importing it once, also where
-# PYTHONDONTWRITEBYTECODE is set: without that each start would compile anew
-# (TensorFlow alone: 6 s).
+# --no-compile: compiling all of TensorFlow takes a third of the time.  Importing
+# what the programs use compiles that part, also if PYTHONDONTWRITEBYTECODE is
+# set: otherwise each start would compile it again (TensorFlow alone: 6 s).
 IMPORTED = numpy, PIL.Image, cv2, ai_edge_litert.interpreter, rich.progress, \
 	matplotlib.pyplot, plantcv.plantcv, sklearn.ensemble, sklearn.metrics, \
 	keras, tensorflow.lite, distributed.cli.dask_scheduler, \
@@ -86,8 +96,8 @@ IMPORTED = numpy, PIL.Image, cv2, ai_edge_litert.interpreter, rich.progress, \
 
 .venv/.installed: requirements.txt | check-python
 	@echo "Installing into .venv: about two minutes and 3 GB, once"
-	@$(PYTHON) -m venv $(ENVIRONMENT) || { echo "error: no virtual" \
-	    "environment can be made; on Debian and Ubuntu:" \
+	@$(PYTHON) -m venv $(ENVIRONMENT) || { echo "error: cannot make a" \
+	    "virtual environment; on Debian and Ubuntu:" \
 	    "sudo apt install python3-venv" >&2; exit 1; }
 	@test -e .venv || ln -s $(ENVIRONMENT) .venv
 	$(RUN) -m pip install --quiet --no-compile -r requirements.txt
@@ -99,8 +109,13 @@ IMPORTED = numpy, PIL.Image, cv2, ai_edge_litert.interpreter, rich.progress, \
 	    { cat .nox/import.log >&2; exit 1; }
 	@touch $@
 
-.venv/.installed-dev: requirements-dev.txt .venv/.installed
-	$(RUN) -m pip install --quiet -r requirements-dev.txt
+# The tools are a dependency group, which older versions of pip cannot read.
+DEV_GROUP = import tomllib; print(*tomllib.load(open("pyproject.toml", \
+	"rb"))["dependency-groups"]["dev"], sep="\n")
+
+.venv/.installed-dev: pyproject.toml .venv/.installed
+	@$(RUN) -c '$(DEV_GROUP)' >.nox/dev.txt
+	$(RUN) -m pip install --quiet -r .nox/dev.txt
 	@touch $@
 
 check-python:

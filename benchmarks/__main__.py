@@ -1,0 +1,114 @@
+"""Run every benchmark briefly, on drawn leaves.
+
+    python -m benchmarks                     all of them, some minutes
+    python -m benchmarks mask prediction     only these
+
+This shows that each benchmark runs, and roughly what this computer does:
+fewer images, and one round instead of several.  For the figures in the
+documents run each one alone, with its defaults, on real photographs.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from leaffliction.utils.images import write_image
+from samples.dataset import sample_counts
+from samples.drawing import draw_leaf_and_mask
+
+ROOT = Path(__file__).resolve().parent.parent
+COUNT, SIZE, SEED = 160, 256, 42     # drawn leaves, pixels
+# Arguments of each benchmark, and constants that make it brief.  IMAGES,
+# OTHERS, MASKS, GROUPS and ARCHIVE are paths in the folder of this run.
+BRIEF: dict[str, tuple[str, dict[str, int]]] = {
+    "augmentation": ("IMAGES", {"ROUNDS": 1}),
+    "mask": ("IMAGES MASKS", {}),
+    "leaf_sizes": ("IMAGES", {}),
+    "transformation": ("IMAGES", {"IMAGES": 60, "PLAIN": 2}),
+    "training": ("IMAGES --groups GROUPS --weights none", {}),
+    "learning": ("", {"ROUNDS": 1, "IMAGES": 64}),
+    "few": ("IMAGES GROUPS --images 8 --seeds 1 "
+            "--classes Apple_healthy,Grape_Esca", {}),
+    "export": ("", {"ROUNDS": 1}),
+    "prediction": ("ARCHIVE IMAGES", {"ROUNDS": 1, "BULK_ROUNDS": 1,
+                                      "NETWORK_IMAGES": 50}),
+    "field": ("ARCHIVE/.. --leaves IMAGES --field OTHERS", {}),
+    "scale": ("--learnings ARCHIVE", {"FEW": 200, "ROUNDS": 1})}
+# Run in a process of its own: (module, constants, arguments).
+START = """
+import importlib, json, sys
+name, constants = sys.argv[1], json.loads(sys.argv[2])
+module = importlib.import_module(f"benchmarks.{name}")
+vars(module).update(constants)
+sys.argv = [name, *sys.argv[3:]]
+sys.exit(module.main())
+"""
+
+
+def draw(folder: Path) -> None:
+    """Draw leaves with masks and a table of leaves, and other leaves."""
+    rows = ["file,leaf"]
+    for name, seed in (("IMAGES", SEED), ("OTHERS", SEED + 1)):
+        for index, (class_name, count) in enumerate(
+                sample_counts(COUNT).items()):
+            for number in range(1, count + 1):
+                rng = np.random.default_rng([seed, index, number])
+                leaf, mask = draw_leaf_and_mask(class_name, rng, SIZE)
+                file = f"{class_name}/image ({number})"
+                write_image(folder / name / f"{file}.JPG", leaf)
+                if name == "IMAGES":
+                    rows.append(f"{file}.JPG,{class_name} {number}")
+                    write_image(folder / "MASKS" / f"{file}.png",
+                                cv2.cvtColor(mask.astype(np.uint8) * 255,
+                                             cv2.COLOR_GRAY2RGB))
+    (folder / "GROUPS").write_text("\n".join(rows) + "\n")
+
+
+def train(folder: Path) -> None:
+    """Train briefly, so that there is an archive to predict with."""
+    subprocess.run(
+        [sys.executable, ROOT / "train.py", folder / "IMAGES", "--groups",
+         folder / "GROUPS", "--output", folder / "learnings.zip",
+         "--weights", "none", "--size", "96", "--epochs", "1",
+         "--no-display"], check=True, stdout=subprocess.DEVNULL)
+
+
+def main(names: list[str]) -> int:
+    """Run the benchmarks; return how many of them failed."""
+    failed = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        draw(folder)
+        train(folder)
+        paths = {name: str(folder / name) for name in (
+            "IMAGES", "OTHERS", "MASKS", "GROUPS")} | {
+                "ARCHIVE": str(folder / "learnings.zip"),
+                "ARCHIVE/..": temporary}
+        for name in names:
+            arguments, constants = BRIEF[name]
+            print(f"== {name}", flush=True)
+            start = time.monotonic()
+            done = subprocess.run(
+                [sys.executable, "-c", START, name, json.dumps(constants), *(
+                    paths.get(word, word) for word in arguments.split())],
+                cwd=ROOT)
+            if done.returncode:
+                failed.append(name)
+            print(f"   ({time.monotonic() - start:.0f} s)\n", flush=True)
+    if failed:
+        print("failed: " + ", ".join(failed), file=sys.stderr)
+    return len(failed)
+
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:] or list(BRIEF)
+    if unknown := set(chosen) - set(BRIEF):
+        sys.exit(f"error: no benchmark {', '.join(sorted(unknown))}; there "
+                 f"are {', '.join(BRIEF)}")
+    sys.exit(main(chosen))
