@@ -25,25 +25,26 @@ ENCODINGS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16",
 
 # The hexadecimal digits of MD5, SHA-1, and the SHA-2, SHA-3 and BLAKE2
 # digests of 224, 256, 384 and 512 bits.
-DIGEST = "|".join(f"[0-9a-f]{{{digits}}}"
-                  for digits in (32, 40, 56, 64, 96, 128))
-# BSD's and OpenSSL's: "SHA1 (a.zip) = 01..", "SHA2-256(a.zip)= 01..", and
-# "(stdin)= 01..".
+HEX_DIGEST = "|".join(f"[0-9a-f]{{{digits}}}"
+                      for digits in (32, 40, 56, 64, 96, 128))
+# Lines of BSD's and OpenSSL's programs: "SHA1 (a.zip) = 01..",
+# "SHA2-256(a.zip)= 01..", "(stdin)= 01..".
 BSD_LINE = re.compile(
-    rf"(?P<label>[a-z0-9/-]*) *\((?P<name>.*)\) ?= ?(?P<value>{DIGEST})",
+    rf"(?P<label>[a-z0-9/-]*) *\((?P<name>.*)\) ?= ?(?P<value>{HEX_DIGEST})",
     re.IGNORECASE)
-# sha1sum's: "01..", "01..  a.zip", "01.. *a.zip".  A backslash in front means
-# that backslashes and line ends in the name are escaped.
-SUM_LINE = re.compile(rf"(?P<escaped>\\?)(?P<value>{DIGEST})"
+# Lines of sha1sum and its like: "01..", "01..  a.zip", "01.. *a.zip".  A
+# backslash in front means that backslashes and line ends in the name are
+# escaped.
+SUM_LINE = re.compile(rf"(?P<escaped>\\?)(?P<value>{HEX_DIGEST})"
                       r"(?:[ \t]+[*?^]?(?P<name>.*))?", re.IGNORECASE)
-# GnuPG's and, in Windows 7, CertUtil's: "a.zip: 0123 4567 ..".
+# Lines of GnuPG and of Windows 7's CertUtil: "a.zip: 0123 4567 ..".
 GROUPED_LINE = re.compile(r"(?:(?P<name>.*): +)?(?:(?P<label>[a-z]+\d+) = )?"
                           r"(?P<value>(?:[0-9a-f]{2}){1,8}"
                           r"(?: +(?:[0-9a-f]{2}){1,8}){5,})", re.IGNORECASE)
 # Any other text around one digest: "sha1: 01..", "| a.zip | 01.. |", and the
 # tables and lists of PowerShell.
 FREE_LINE = re.compile(
-    rf"(?P<before>.*(?<![a-z0-9])|)(?P<value>{DIGEST})"
+    rf"(?P<before>.*(?<![a-z0-9])|)(?P<value>{HEX_DIGEST})"
     r"(?P<after>(?![a-z0-9]).*|)", re.IGNORECASE)
 LINE_FORMS = BSD_LINE, SUM_LINE, GROUPED_LINE, FREE_LINE
 # The name of an algorithm in the text around a digest.
@@ -72,16 +73,16 @@ class Digest:
     name: str
 
     def is_of(self, name: str) -> bool:
-        """Tell whether the signature gives this name to its file.
+        """Tell whether the digest is of a file with this name.
 
-        Case and the encoding of accents do not matter: some file systems
+        Case and the encoding of accents do not count: some file systems
         change them.
         """
         return _normalized(self.name) == _normalized(name)
 
 
 def _normalized(name: str) -> str:
-    """Return a name the same for all spellings that a disk may give it."""
+    """Return a name that is equal for all spellings that a disk may store."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -91,7 +92,7 @@ def read_signature(path: Path) -> list[Digest]:
     Raises UserError where it can't be read, is larger than MAX_BYTES, or
     holds no digest in a known form.
     """
-    advice = "--no-verify does not read it"
+    advice = "--no-verify skips this check"
     try:
         is_there = path.exists() or is_local(path) and path.is_symlink()
         # Opening a pipe would wait forever for a writer.

@@ -52,9 +52,10 @@ def read_grouped_dataset(folders: list[Path], groups: Path | None,
                          workers: Workers) -> GroupedDataset:
     """Return the readable images of these folders, with their leaves.
 
-    groups: a CSV with the columns file,leaf, or None.  Besides that, near-
-    identical images, turned ones included, and augmented copies are of one
-    leaf.  An error line is printed for each image that can't be read.
+    groups: a CSV with the columns file,leaf, or None.
+    Images show one leaf if the CSV says so, if they are near-identical (also
+    turned or mirrored), or if one is an augmented copy of the other.  An
+    error line is printed for each image that can't be read.
     Raises UserError where fewer than two classes remain.
     """
     dataset, domains = read_domains(folders)
@@ -66,7 +67,7 @@ def read_grouped_dataset(folders: list[Path], groups: Path | None,
     if len(set(dataset.labels)) < 2:
         raise UserError(f"{dataset.root}: has one class only "
                         f"({dataset.class_names[dataset.labels[0]]}); "
-                        "learning takes at least two")
+                        "training needs at least two")
     classes = dataset.classes()
     clusters = near_identical(
         np.stack([results[index].thumbnail for index in readable]),
@@ -109,8 +110,8 @@ def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
     for index, path in enumerate(paths):
         for other in paths[:index] + paths[index + 1:]:
             if is_inside(path, other):
-                raise UserError(f"{folders[index]}: lies in another of the "
-                                "folders, or is given twice")
+                raise UserError(f"{folders[index]}: is inside another of the "
+                                "folders, or given twice")
     datasets = [drop_test_images(read_dataset(folder)) for folder in folders]
     root = common_folder(paths)
     classes: dict[str, tuple[str, str]] = {}    # {key: (name, plant)}

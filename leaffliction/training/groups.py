@@ -1,8 +1,8 @@
 """Which images show the same leaf: the groups by which a dataset is split.
 
-Three sources know that two images belong together: the CSV of --groups,
-their file names (augmented copies) and their pixels (near-identical images).
-Images that any of them joins are one leaf, and a leaf is never in two sets.
+Three sources tell that two images belong together: the CSV of --groups, their
+file names (augmented copies) and their pixels (near-identical images).  What
+any of them joins is one leaf, and the split puts a leaf into one set only.
 """
 
 from collections import defaultdict

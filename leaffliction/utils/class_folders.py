@@ -28,8 +28,9 @@ from leaffliction.utils.images import natural_key
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.storage import path_of, resolved
 
-# Images beside a single folder are strays where that folder holds this many
-# times as many; with fewer, both may be classes.
+# Images beside a single folder are strays if that folder has at least this
+# many times as many images; otherwise either could be the class, and only the
+# user knows.
 STRAYS_RATIO = 5
 
 
@@ -177,11 +178,12 @@ def _same_photographs(name: str, other: str, children: dict[str, set[Path]]
 
     name: of the one that is not in the original colours.  children: the
     folders with images in each, relative to it.
-    They do if they have a class folder in common and their names differ in
-    words for renderings alone.  Two classes side by side have no folder in
-    common but themselves; there the word must be one that is in no name of a
-    disease: "Tomato mold mask" is a rendering of "Tomato mold", but "Tomato
-    gray mold" is another disease.
+    They do if they have a class folder in common, and if the name of the
+    other, without words for renderings and containers, is empty or the same.
+    Two folders that are classes themselves count as having one in common.
+    Then the word must be one that occurs in no name of a disease: "Tomato
+    mold mask" is a rendering of "Tomato mold", but "Tomato gray mold" is
+    another disease.
     """
     common = children[name] & children[other]
     rendering = rendering_of(other)
@@ -216,11 +218,11 @@ def _rendered_twice(parent: Path, names: Sequence[str], rendering: Rendering,
 def drop_strays(root: Path, files: Sequence[Path]) -> list[Path]:
     """Return the images that are in a class folder.
 
-    Images beside class folders are strays; a note names them.  Raises
-    UserError where there are more strays than images in class folders, or
-    where the only folders are those that split the data set.
+    Images beside class folders are strays, and left out with a note.  Raises
+    UserError where a folder has more strays than images in the class folders
+    below it, or where the only folders are those that split the data set.
     """
-    # Computed for each folder, not for each image: images are many.
+    # Computed once for each folder, not for each of its many images.
     folder_of = {parent: without_splits(parent)
                  for parent in {file.parent for file in files}}
     counts = Counter(folder_of[file.parent] for file in files)

@@ -31,8 +31,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-# Each list below holds words of folder names, in lower case; words_of splits
-# a name into its words.
+# The lists below hold words of folder names, as words_of returns them.
 
 # Folders that split a data set, and what their images are for.
 TEST = "test"
@@ -103,9 +102,9 @@ PLANTS = frozenset("""
 def words_of(name: str) -> list[str]:
     """Return the words of a name in lower case: "Apple___Scab " has two."""
     text = unicodedata.normalize("NFKC", name).casefold()
-    # Lower-case letters may compose differently, so normalize again.
+    # Case folding may undo the normal form.
     text = unicodedata.normalize("NFKC", text)
-    # Vowel signs of Hindi or Thai are category M, which \w does not match.
+    # Hindi and Thai write vowels as marks (category M), which \w excludes.
     text = "".join(character if character in "+-" or character.isalnum()
                    or unicodedata.category(character).startswith("M")
                    else " " for character in text)
@@ -114,7 +113,7 @@ def words_of(name: str) -> list[str]:
 
 
 def class_key(name: str) -> str:
-    """Return what all spellings of a class name have in common."""
+    """Return the key of a class: equal for all spellings of its name."""
     return "_".join(words_of(name)) or name.strip().casefold()
 
 
@@ -226,7 +225,7 @@ def name_class(folder: Path, root: Path) -> tuple[str, str | None]:
     # From the nearest folder to the outermost.
     plants = [plant for parent in (*reversed(parents), *reversed(outer))
               if (plant := plant_of_folder(parent)) is not None]
-    plant = _plant_in_front(name, plants)
+    plant = _leading_plant(name, plants)
     if plant is not None:
         return name, plant
     if plants:
@@ -241,9 +240,9 @@ def name_class(folder: Path, root: Path) -> tuple[str, str | None]:
 def _split_path(folder: Path, root: Path) -> tuple[str, list[str], list[str]]:
     """Return the name of a class folder, its parents and the outer folders.
 
-    Parents lie below root and are not neutral.  The outer folders are root
-    or, where root is the class itself or one part of a split data set
-    ("Apple/train"), also the folder above it.
+    The parents lie below root; neutral ones are dropped.  The outer folders
+    are root and, where root splits a data set ("Apple/train"), the folder
+    above it.  Where root is the class itself, only the folder above it is.
     """
     parents = list(folder.parts)
     while parents and is_image_folder(parents[-1]):
@@ -251,12 +250,12 @@ def _split_path(folder: Path, root: Path) -> tuple[str, list[str], list[str]]:
     outer = [root.name]
     if not parents or split_of(root.name):
         outer.insert(0, root.parent.name)
-    # "/" has no name.
+    # The root of a disk, "/", has no name.
     name = clean_name(parents.pop() if parents else outer.pop()) or "images"
     return name, [part for part in parents if not is_neutral(part)], outer
 
 
-def _plant_in_front(name: str, plants: list[str]) -> str | None:
+def _leading_plant(name: str, plants: list[str]) -> str | None:
     """Return the plant with which a class name begins, or None.
 
     plants: the plant folders above, whose spelling is preferred.  Under one,
