@@ -127,6 +127,12 @@ def test_every_line_that_names_the_archive_must_fit(tmp_path, text):
         verify(tmp_path, text)
 
 
+def test_a_powershell_list_names_the_file_of_each_digest():
+    assert [digest.name for digest in parse_signature(
+        FORMS["several, PowerShell lists"].encode())] == [
+            "a.zip", "learnings.zip"]
+
+
 @pytest.mark.parametrize("text", [
     "", " \n", "text", SHA1[:-1], SHA1 + "0", f"x{SHA1}", "\0" * 100,
     # Algorithms that not every hashlib has.
