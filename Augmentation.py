@@ -33,9 +33,9 @@ from leaffliction.augmentation.balance import (Copies, class_targets,
 from leaffliction.augmentation.transforms import (GEOMETRIC, PHOTOMETRIC,
                                                   augment)
 from leaffliction.utils import cli
-from leaffliction.utils.class_folders import read_dataset, splits_of
+from leaffliction.utils.class_folders import read_dataset, split_folders
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.copies import augmented_copies, copy_of
+from leaffliction.utils.copies import augmented_copies, copy_path
 from leaffliction.utils.figures import drawable, open_pyplot, show_or_save
 from leaffliction.utils.files import last_bytes, may_replace, sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
@@ -169,7 +169,7 @@ def refuse_splits(dataset: Dataset) -> None:
 
     Copies in its validation part would be counted as photographs there.
     """
-    splits = splits_of({file.parent for file in dataset.files})
+    splits = split_folders({file.parent for file in dataset.files})
     if len(set(splits.values())) > 1:
         part = next((name for name, split in splits.items()
                      if split == "train"), next(iter(splits)))
@@ -244,7 +244,7 @@ def show_augmentations(options: argparse.Namespace) -> int:
     path = options.path
     rgb_img = read_leaf(path)
     targets = {name: (options.output_dir or path.parent)
-               / copy_of(path, name).name for name in options.augmentations}
+               / copy_path(path, name).name for name in options.augmentations}
     # By the content: the copies may have been moved along with their image.
     source = sha256_or_empty(path)
     check_copies(targets, path, source, rgb_img, options.seed)

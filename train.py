@@ -46,7 +46,8 @@ from leaffliction.scale.job import (PARTS, JobState, features_file,
 from leaffliction.training import backbone as backbones
 from leaffliction.training import loop, replicas
 from leaffliction.training.audit import audit
-from leaffliction.training.data import Leaves, cells, read_leaves, strata
+from leaffliction.training.data import (GroupedDataset, class_by_domain,
+                                        read_grouped_dataset, split_strata)
 from leaffliction.training.evaluate import (check_not_collapsed,
                                             evaluate_classifier,
                                             evaluation_table)
@@ -55,14 +56,13 @@ from leaffliction.training.features import (frozen_features, load_image,
                                             load_images)
 from leaffliction.training.field_images import (collect_backgrounds,
                                                 plan_field_images)
-from leaffliction.training.groups import check_split
 from leaffliction.training.loop import Examples, Plan
 from leaffliction.training.pretrained import find_weights
 from leaffliction.training.report import (Clock, report_files, write_report,
                                           write_split)
 from leaffliction.training.split import (LEFT_OUT, STOPPING, TRAINING,
-                                         VALIDATION, part_counts,
-                                         split_dataset)
+                                         VALIDATION, check_split,
+                                         part_counts, split_dataset)
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.cores import usable_cores
@@ -109,7 +109,7 @@ def augment(part: Dataset, domains: np.ndarray, root: Path,
     one would take a second, and the network sees them far smaller anyway.
     Returns its files, relative to root, and their labels.
     """
-    parts = cells(part, domains)
+    parts = class_by_domain(part, domains)
     targets = [max(LEAST_IMAGES, target)
                for target in class_targets(parts, None, False)]
     plan = plan_balance(parts, targets, options.seed, tuple(AUGMENTATIONS))
@@ -286,7 +286,8 @@ def help_fine_tuning(place: Path, task: tf_config.Task, strategy) -> int:
     return cli.INTERRUPTED if interrupted else cli.DONE
 
 
-def split_leaves(leaves: Leaves, options: argparse.Namespace) -> np.ndarray:
+def split_leaves(leaves: GroupedDataset, options: argparse.Namespace
+                 ) -> np.ndarray:
     """Return each image's part of the split, str (N,).
 
     One photograph in several classes is left out of all of them, unless
@@ -308,7 +309,8 @@ def split_leaves(leaves: Leaves, options: argparse.Namespace) -> np.ndarray:
     groups = [leaves.groups[row] for row in rows]
     parts = np.full(len(kept), LEFT_OUT, dtype="<U10")
     parts[rows] = split_dataset(
-        strata(leaves.dataset.subset(rows), groups, leaves.domains[rows]),
+        split_strata(leaves.dataset.subset(rows), groups,
+                     leaves.domains[rows]),
         groups, options.validation, STOPPING_SHARE, options.seed)
     check_split(parts, leaves.groups, (TRAINING, STOPPING, VALIDATION))
     return parts
@@ -325,7 +327,8 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     with clock.phase("reading and splitting"):
         folders = [match for path in options.directories
                    for match in expand(path)]
-        leaves = read_leaves(folders, options.groups, options.workers)
+        leaves = read_grouped_dataset(folders, options.groups,
+                                      options.workers)
         dataset, domains, groups = (leaves.dataset, leaves.domains,
                                     leaves.groups)
         parts = split_leaves(leaves, options)

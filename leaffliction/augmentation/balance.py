@@ -13,7 +13,7 @@ import numpy as np
 from leaffliction.augmentation.transforms import GEOMETRIC, augment
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.copies import augmented_copies, copy_of
+from leaffliction.utils.copies import augmented_copies, copy_path
 from leaffliction.utils.files import atomic_write, is_whole, unwritable
 from leaffliction.utils.images import (check_image, read_image, read_reduced,
                                        shrink, write_image)
@@ -123,7 +123,7 @@ def _copies_of(sources: list[Path], augmentations: Sequence[str],
         again = turn // kinds + 1
         while True:
             ending = f"_{again}" if again > 1 else ""
-            file = copy_of(source, f"{augmentation}{ending}")
+            file = copy_path(source, f"{augmentation}{ending}")
             if str(file).casefold() not in used:
                 break
             again += 1

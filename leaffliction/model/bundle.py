@@ -173,7 +173,7 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
     said = read_signature(signature)
     if not said:
         return
-    own = [digest for digest in said if digest.speaks_of(path.name)] or said
+    own = [digest for digest in said if digest.is_of(path.name)] or said
     fits = defaultdict(bool)
     for digest in own:
         for algorithm in digest.algorithms:

@@ -1,8 +1,11 @@
-"""What is learned from: photographs of several places, and their leaves.
+"""Read the images to learn from: classes, domains and leaves.
 
-A domain is a folder of them: laboratory, orchard, telephone.
+A domain is where photographs come from, such as a laboratory or an orchard.
+Each folder given to train.py is a domain.  Folders share their classes, so
+that "Apple_scab" of the laboratory and of the orchard is one class.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,34 +15,29 @@ from leaffliction.augmentation.balance import check_sides
 from leaffliction.distribution.duplicates import near_identical
 from leaffliction.distribution.inspection import (Inspection, inspect_dataset,
                                                   inspect_image)
-from leaffliction.training.groups import (contradictions, join_groups,
-                                          note_shared, read_groups)
+from leaffliction.training.groups import (find_contradictions, join_groups,
+                                          note_leaves_in_several_classes)
+from leaffliction.training.leaf_csv import read_groups
 from leaffliction.training.split import MIN_LEAVES
 from leaffliction.utils import cli
-from leaffliction.utils.class_folders import read_dataset, splits_of
+from leaffliction.utils.class_folders import read_dataset, split_folders
 from leaffliction.utils.class_names import TEST, class_key
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.copies import linked_copies, nameless_copies
-from leaffliction.utils.folders import NAMED
+from leaffliction.utils.copies import link_copies, unattributed_copies
+from leaffliction.utils.folders import MAX_NAMES
 from leaffliction.utils.images import natural_key
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.storage import common_folder, is_inside, resolved
 
 
-def inspect_leaf(path: Path) -> Inspection:
-    """Inspect an image; UserError where it can't be read, or augmented."""
-    inspection = inspect_image(path)
-    check_sides(path, inspection.size)
-    return inspection
-
-
 @dataclass(frozen=True)
-class Leaves:
-    """What there is to learn from: N images, and what is known of them.
+class GroupedDataset:
+    """The readable images, N of them, and what is known of each.
 
-    domains: int (N,), the index of the folder of each.  groups: its leaf.
-    contradicting: bool (N,), whether one photograph is in several classes.
+    domains: int (N,), the index of the folder that it comes from.
+    groups: the name of its leaf, (N,).
+    contradicting: bool (N,), whether its photograph is in several classes.
     problems: why other images can't be read.
     """
 
@@ -50,169 +48,168 @@ class Leaves:
     problems: list[UserError]
 
 
-def read_leaves(folders: list[Path], groups: Path | None, workers: Workers
-                ) -> Leaves:
-    """Return the readable images and which of them show one leaf.
+def read_grouped_dataset(folders: list[Path], groups: Path | None,
+                         workers: Workers) -> GroupedDataset:
+    """Return the readable images of these folders, with their leaves.
 
-    Each problem is printed.  A leaf is a cluster of near-identical images,
-    turned ones and augmented copies among them, and what a CSV of groups adds.
+    groups: a CSV with the columns file,leaf, or None.
+    Images show one leaf if the CSV says so, if they are near-identical (also
+    turned or mirrored), or if one is an augmented copy of the other.  An
+    error line is printed for each image that can't be read.
+    Raises UserError where fewer than two classes remain.
     """
     dataset, domains = read_domains(folders)
-    found, good = inspect_dataset(dataset, workers, inspect_leaf)
-    problems = [result for result in found if isinstance(result, UserError)]
-    dataset, domains = dataset.subset(good), domains[good]
+    results, readable = inspect_dataset(dataset, workers,
+                                        inspect_training_image)
+    problems = [result for result in results
+                if isinstance(result, UserError)]
+    dataset, domains = dataset.subset(readable), domains[readable]
     if len(set(dataset.labels)) < 2:
         raise UserError(f"{dataset.root}: has one class only "
                         f"({dataset.class_names[dataset.labels[0]]}); "
-                        "learning takes at least two")
-    links = linked_copies(dataset.files, dataset.classes())
+                        "training needs at least two")
+    classes = dataset.classes()
     clusters = near_identical(
-        np.stack([found[index].thumbnail for index in good]), links)
-    names = ([None] * len(dataset.files) if groups is None else
-             read_domain_groups(groups, dataset, domains, folders))
-    note_shared(names, dataset.classes())
-    nameless = nameless_copies(dataset.files)
-    if nameless and groups is None:
+        np.stack([results[index].thumbnail for index in readable]),
+        link_copies(dataset.files, classes))
+    leaves = ([None] * len(dataset.files) if groups is None else
+              read_domain_groups(groups, dataset, domains, folders))
+    note_leaves_in_several_classes(leaves, classes)
+    unattributed = unattributed_copies(dataset.files)
+    if unattributed and groups is None:
         cli.print_note(
-            f"{len(nameless)} images are named as copies that Keras has made "
-            f"({str(nameless[0])!r}), but not of which photograph: --groups "
-            "tells which belong together")
-    return Leaves(dataset, domains,
-                  join_groups(clusters, names, dataset.files),
-                  find_contradictions(dataset, clusters), problems)
+            "images named as copies that Keras saved, without the name of "
+            f"their photograph: {len(unattributed)} "
+            f"({str(unattributed[0])!r}); --groups can tell which of them "
+            "belong together")
+    return GroupedDataset(dataset, domains,
+                          join_groups(clusters, leaves, dataset.files),
+                          find_contradictions(dataset, clusters), problems)
 
 
-def find_contradictions(dataset: Dataset, clusters: np.ndarray) -> np.ndarray:
-    """Return which images lie in several classes, bool (N,), and say so.
-
-    clusters: int (N,), equal for images that show the same photograph.
-    """
-    contradicting = np.zeros(len(dataset.files), bool)
-    found = contradictions(clusters, dataset.labels)
-    for members in found:
-        contradicting[members] = True
-    if found:
-        first, second = found[0][0], next(
-            member for member in found[0]
-            if dataset.labels[member] != dataset.labels[found[0][0]])
-        cli.print_note(
-            f"photographs in several classes: {len(found)}, in "
-            f"{contradicting.sum()} images "
-            f"({str(dataset.files[first])!r} and "
-            f"{str(dataset.files[second])!r}; Distribution.py names all)")
-    return contradicting
+def inspect_training_image(path: Path) -> Inspection:
+    """Inspect an image; UserError where it can't be read or augmented."""
+    inspection = inspect_image(path)
+    check_sides(path, inspection.size)
+    return inspection
 
 
 def read_domains(folders: list[Path]) -> tuple[Dataset, np.ndarray]:
-    """Return the images of several folders as one dataset, and the domain.
+    """Return the images of several folders as one dataset, and their domains.
 
-    Domain: index of the folder from which an image is, int (N,).  Classes
-    of one name are one class; the root is what the folders have in common.
-    What a data set keeps to test with (test/) is not learned from.
-    Raises UserError where a folder has no image or lies in another.
+    Domains: int (N,), for each image the index of its folder.  The root is
+    the innermost folder that contains all of them.  Classes of the same name
+    are one class, with name and plant as in the first folder that has it.
+    Images in a folder "test" are left out: see drop_test_images.
+    Raises UserError where a folder has no image or lies in another one.
     """
     if len(folders) == 1:
-        dataset = without_test(read_dataset(folders[0]))
+        dataset = drop_test_images(read_dataset(folders[0]))
         return dataset, np.zeros(len(dataset.files), int)
-    places = [resolved(folder) for folder in folders]
-    for index, place in enumerate(places):
-        for other in places[:index] + places[index + 1:]:
-            if is_inside(place, other):
-                raise UserError(f"{folders[index]}: lies in another of the "
-                                "folders, or is given twice")
-    found = [without_test(read_dataset(folder)) for folder in folders]
-    root = common_folder(places)
-    # Each class has the name and the plant that it has where it comes first.
-    classes = {}
-    for dataset in found:
+    paths = [resolved(folder) for folder in folders]
+    for index, path in enumerate(paths):
+        for other in paths[:index] + paths[index + 1:]:
+            if is_inside(path, other):
+                raise UserError(f"{folders[index]}: is inside another of the "
+                                "folders, or given twice")
+    datasets = [drop_test_images(read_dataset(folder)) for folder in folders]
+    root = common_folder(paths)
+    classes: dict[str, tuple[str, str]] = {}    # {key: (name, plant)}
+    for dataset in datasets:
         for name, plant in zip(dataset.class_names, dataset.plants):
             classes.setdefault(class_key(name), (name, plant))
-    say_alike(folders, found)
+    note_classes_without_plant(folders, datasets)
     order = sorted(classes, key=lambda key: natural_key(classes[key][0]))
-    rank = {key: place for place, key in enumerate(order)}
-    domains = np.repeat(range(len(found)),
-                        [len(dataset.files) for dataset in found])
-    files = [place.relative_to(root) / file for place, dataset in
-             zip(places, found) for file in dataset.files]
-    labels = np.array([rank[class_key(dataset.class_names[label])]
-                       for dataset in found for label in dataset.labels])
+    label_of = {key: label for label, key in enumerate(order)}
+    files = [path.relative_to(root) / file for path, dataset in
+             zip(paths, datasets) for file in dataset.files]
+    labels = np.array([label_of[class_key(class_name)] for dataset in datasets
+                       for class_name in dataset.classes()])
     class_names, plants = zip(*(classes[key] for key in order))
+    domains = np.repeat(range(len(datasets)),
+                        [len(dataset.files) for dataset in datasets])
     return Dataset(root, tuple(files), labels, class_names, plants), domains
 
 
-def say_alike(folders: list[Path], found: list[Dataset]) -> None:
-    """Print a note on classes that lack the plant they have elsewhere.
+def note_classes_without_plant(folders: Sequence[Path],
+                               datasets: Sequence[Dataset]) -> None:
+    """Print a note on each class whose plant only another folder names.
 
     "scab" in one folder and "Apple_scab" in another are two classes, since
-    nothing tells that the first is of apples.
+    nothing says that the first is of apples.
     """
-    keys = [{class_key(name): name for name in dataset.class_names}
-            for dataset in found]
-    for folder, own in zip(folders, keys):
+    names_of = [{class_key(name): name for name in dataset.class_names}
+                for dataset in datasets]
+    for folder, own in zip(folders, names_of):
         for key, name in own.items():
-            longer = sorted({other for names in keys if names is not own
-                             for whole, other in names.items()
-                             if whole.endswith(f"_{key}")
-                             and whole not in own and key not in names})
-            if longer:
+            # A folder with both, "scab" and "Apple_scab", means two classes.
+            with_plant = sorted({
+                longer for names in names_of if names is not own
+                for longer_key, longer in names.items()
+                if longer_key.endswith(f"_{key}")
+                and longer_key not in own and key not in names})
+            if with_plant:
                 cli.print_note(
                     f"{folder}: {name} is a class of its own; if it is "
-                    f"{' or '.join(longer[:NAMED])}, give its folder that "
-                    "name")
+                    f"{' or '.join(with_plant[:MAX_NAMES])}, give its folder "
+                    "that name")
 
 
-def without_test(dataset: Dataset) -> Dataset:
-    """Return a dataset without the folders that are kept to test with.
+def drop_test_images(dataset: Dataset) -> Dataset:
+    """Return a dataset without the images in folders named "test".
 
-    They are left where there is nothing else.  Who divided a data set wants
-    to measure on that part later, on images that were not learned from.
+    Such a folder is meant to measure the accuracy later, on images that were
+    not learned from.  Where there are no others, its images stay.
     """
     folders = {file.parent for file in dataset.files}
-    tested = {folder for folder in folders
-              if TEST in splits_of([folder]).values()}
-    if not tested or tested == folders:
+    test_folders = {folder for folder in folders
+                    if TEST in split_folders([folder]).values()}
+    if not test_folders or test_folders == folders:
         return dataset
-    is_test = np.array([file.parent in tested for file in dataset.files])
-    names = sorted(name for name, split in splits_of(folders).items()
-                   if split == TEST)
+    is_test = np.array([file.parent in test_folders
+                        for file in dataset.files])
+    names = sorted(name for name, use in split_folders(folders).items()
+                   if use == TEST)
     cli.print_note(
         f"{dataset.root}: {is_test.sum():,} images in {', '.join(names)} are "
         "not learned from; predict.py --evaluate measures on them")
     rest = dataset.subset(np.flatnonzero(~is_test))
-    classes, labels = np.unique(rest.labels, return_inverse=True)
-    return replace(rest, labels=labels, **{
-        name: tuple(getattr(rest, name)[label] for label in classes)
-        for name in ("class_names", "plants")})
+    # Only classes that still have images.
+    present, labels = np.unique(rest.labels, return_inverse=True)
+    return replace(
+        rest, labels=labels,
+        class_names=tuple(rest.class_names[label] for label in present),
+        plants=tuple(rest.plants[label] for label in present))
 
 
 def read_domain_groups(csv: Path, dataset: Dataset, domains: np.ndarray,
                        folders: list[Path]) -> list[str | None]:
-    """Return each image's leaf from a CSV, or None: see groups.read_groups.
+    """Return the leaf of each image by a CSV, or None, (N,).
 
-    Files in it are relative to the folder in which the image was found.
+    The files in the CSV are relative to the domain's folder: see read_groups.
     """
     if len(folders) == 1:
         return read_groups(csv, [dataset])[0]
-    parts, rows = [], []
-    for domain, folder in enumerate(folders):
-        own = np.flatnonzero(domains == domain)
-        place = resolved(folder)
-        below = place.relative_to(dataset.root)
+    rows_of = [np.flatnonzero(domains == domain)
+               for domain in range(len(folders))]
+    parts = []
+    for rows, folder in zip(rows_of, folders):
+        root = resolved(folder)
+        prefix = root.relative_to(dataset.root)
         parts.append(replace(
-            dataset.subset(own), root=place, files=tuple(
-                dataset.files[index].relative_to(below) for index in own)))
-        rows.append(own)
+            dataset.subset(rows), root=root, files=tuple(
+                dataset.files[row].relative_to(prefix) for row in rows)))
     leaves: list[str | None] = [None] * len(dataset.files)
-    for own, found in zip(rows, read_groups(csv, parts)):
-        for index, leaf in zip(own, found):
-            leaves[index] = leaf
+    for rows, leaves_of_part in zip(rows_of, read_groups(csv, parts)):
+        for row, leaf in zip(rows, leaves_of_part):
+            leaves[row] = leaf
     return leaves
 
 
-def cells(dataset: Dataset, domains: np.ndarray) -> Dataset:
+def class_by_domain(dataset: Dataset, domains: np.ndarray) -> Dataset:
     """Return the dataset with a class for each pair of class and domain.
 
-    Its class names are those of the dataset, some of them several times.
+    The class of several domains then is several classes of the same name.
     """
     pairs, labels = np.unique(np.stack([dataset.labels, domains]), axis=1,
                               return_inverse=True)
@@ -222,19 +219,20 @@ def cells(dataset: Dataset, domains: np.ndarray) -> Dataset:
         plants=tuple(dataset.plants[label] for label in pairs[0]))
 
 
-def strata(dataset: Dataset, groups: list[str], domains: np.ndarray
-           ) -> Dataset:
-    """Return the dataset in the cells from which a split may draw.
+def split_strata(dataset: Dataset, groups: list[str], domains: np.ndarray
+                 ) -> Dataset:
+    """Return the dataset with a class for each stratum of the split.
 
-    A cell of fewer leaves than a split takes goes to the domain that has
-    most of the class: then a few photographs are split as part of the many.
+    A stratum is a class in a domain, so that every set of the split gets its
+    share of both.  Where a domain has fewer than MIN_LEAVES leaves of a
+    class, its images count to the domain with the most images of the class.
     """
-    groups, joined = np.asarray(groups), domains.copy()
+    groups, stratum_domains = np.asarray(groups), domains.copy()
     for label in range(len(dataset.class_names)):
-        own = dataset.labels == label
-        most = np.bincount(domains[own]).argmax()
-        for domain in set(domains[own].tolist()):
-            cell = own & (domains == domain)
-            if len(set(groups[cell])) < MIN_LEAVES:
-                joined[cell] = most
-    return cells(dataset, joined)
+        in_class = dataset.labels == label
+        largest_domain = np.bincount(domains[in_class]).argmax()
+        for domain in set(domains[in_class].tolist()):
+            in_stratum = in_class & (domains == domain)
+            if len(set(groups[in_stratum])) < MIN_LEAVES:
+                stratum_domains[in_stratum] = largest_domain
+    return class_by_domain(dataset, stratum_domains)

@@ -1,295 +1,104 @@
-"""Which photographs show one leaf: from a CSV, from names, from the pixels.
+"""Which images show the same leaf: the groups by which a dataset is split.
 
-All three are taken together: photographs that any of them puts on one leaf
-must never be learned from and tested on.
+Three sources tell that two images belong together: the CSV of --groups, their
+file names (augmented copies) and their pixels (near-identical images).  What
+any of them joins is one leaf, and the split puts a leaf into one set only.
 """
 
-import csv
-import io
-import os
-import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.copies import augmented_copies
-from leaffliction.utils.storage import common_folder
-from leaffliction.utils.tables import cell
-
-if TYPE_CHECKING:
-    from leaffliction.utils.labels import Dataset
-
-# Spreadsheets write commas, semicolons (where a comma is decimal) or tabs.
-SEPARATORS = ",;\t|"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the CSV: its number, the file that it names, and the leaf."""
-
-    line: int
-    file: str
-    leaf: str
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Return the rows of a CSV with the columns file,leaf, without blanks.
-
-    UTF-8, UTF-16 as spreadsheets write "Unicode text", or Windows-1252 as
-    they write a plain CSV; separated by any of SEPARATORS; the names of the
-    columns in any case.
-    Raises UserError where it can't be read or lacks a column.
-    """
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"PK":
-            raise UserError(f"{path}: a workbook (or another archive); save "
-                            "it as CSV")
-        is_wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
-        try:
-            text = content.decode("utf-16" if is_wide else "utf-8-sig")
-        except UnicodeDecodeError:
-            if is_wide:
-                raise
-            # Of another code page only names with accents match no image.
-            text = content.decode("cp1252")
-        lines = text.splitlines(keepends=True)
-        # A spreadsheet's own way to name the separator.
-        skipped = int(bool(lines) and lines[0].lower().startswith("sep="))
-        while skipped < len(lines) and not lines[skipped].strip():
-            skipped += 1
-        header = lines[skipped] if len(lines) > skipped else ""
-        for separator in SEPARATORS:
-            names = [name.strip().casefold() for name in
-                     next(csv.reader([header], delimiter=separator), [])]
-            if {"file", "leaf"} <= set(names):
-                break
-        else:
-            raise UserError(f"{path}: needs the columns file,leaf; its first "
-                            f"line is {header.strip()[:60]!r}")
-        file_at, leaf_at = names.index("file"), names.index("leaf")
-        reader = csv.reader(io.StringIO("".join(lines[skipped + 1:]),
-                                        newline=""), delimiter=separator)
-        rows = []
-        for values in reader:
-            file, leaf = ((values[place].strip() if place < len(values)
-                           else "") for place in (file_at, leaf_at))
-            if file:
-                rows.append(Row(reader.line_num + skipped + 1, file, leaf))
-        return rows
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise UserError(f"{path}: not readable as a CSV file "
-                        f"({error})") from None
-
-
-def read_groups(path: Path, parts: "Sequence[Dataset]"
-                ) -> list[list[str | None]]:
-    """Return the leaf of each image of each part from a CSV, or None.
-
-    Its files are relative to a part's root, or nearly so (see _matches).
-    Rows that match no image are counted and printed, and images without one
-    that names their leaf.
-    A leaf of which a row names images of several parts is one in each.
-    Raises UserError where the CSV can't be read, names no image or no leaf of
-    one, or puts an image on two leaves.
-    """
-    rows = read_rows(path)
-    often: Counter[int] = Counter()     # in how many parts a row names one
-    leaves, without = [], []
-    for part in parts:
-        found = _matches(rows, part)
-        often.update(found.keys())
-        leaf_of: dict[int, Row] = {}
-        for index, image in found.items():
-            row = rows[index]
-            other = leaf_of.setdefault(image, row)
-            if other.leaf != row.leaf:
-                raise UserError(
-                    f"{path}: line {other.line} puts {part.files[image]} on "
-                    f"leaf {other.leaf!r}, line {row.line} on leaf "
-                    f"{row.leaf!r}")
-        leaves.append([leaf_of[image].leaf or None if image in leaf_of
-                       else None for image in range(len(part.files))])
-        copies = augmented_copies(part.files, part.classes())
-        named = {part.files[image] for image, row in leaf_of.items()
-                 if row.leaf}
-        without += [file for file in part.files
-                    if file not in named and copies.get(file) not in named]
-    apart = {rows[index].leaf for index, count in often.items() if count > 1}
-    if apart:
-        top = common_folder([part.root for part in parts])
-        leaves = [[f"{part.root.relative_to(top).as_posix()}: {leaf}"
-                   if leaf in apart else leaf for leaf in found]
-                  for part, found in zip(parts, leaves)]
-    unmatched = set(range(len(rows))) - set(often)
-    images = sum(len(part.files) for part in parts)
-    if len(unmatched) == len(rows):
-        row = f"a row is {rows[0].file!r}" if rows else "it has no rows"
-        raise UserError(
-            f"{path}: names no image of "
-            + ", ".join(str(part.root) for part in parts)
-            + f": {row}, an image {str(parts[0].files[0])!r}")
-    if len(without) == images:
-        raise UserError(f"{path}: the column leaf is empty for all images "
-                        f"(line {rows[0].line}: {rows[0].file!r})")
-    if unmatched:
-        cli.print_note(
-            f"{path}: {len(unmatched)} of {len(rows)} rows match no image "
-            f"(line {rows[min(unmatched)].line}: "
-            f"{rows[min(unmatched)].file!r})")
-    if without:
-        cli.print_note(
-            f"{path}: {len(without)} of {images} images have no row "
-            f"with a leaf ({str(without[0])!r}); near-identical ones count as "
-            "one leaf")
-    return leaves
-
-
-def _folded(name: str) -> tuple[str, ...]:
-    """Return a path's parts, equal for all usual ways to write it."""
-    name = unicodedata.normalize("NFC", name).casefold().replace("\\", "/")
-    return tuple(part.strip() for part in name.split("/")
-                 if part.strip() not in ("", "."))
-
-
-def _matches(rows: Sequence[Row], part: "Dataset") -> dict[int, int]:
-    """Return {index of a row: index of the image that it names}.
-
-    A row matches as it stands, or as our own tables write a name; capitals
-    and kinds of slash do not count where no two images differ in nothing
-    else.  Or all rows have another root, from which most of them match; or
-    they end as exactly one image does each.
-    """
-    exact = {cell(file.as_posix()): image
-             for image, file in enumerate(part.files)}
-    images = [_folded(file.as_posix()) for file in part.files]
-    names = [_folded(row.file) for row in rows]
-    found = _unique(images, names)
-    for index, row in enumerate(rows):
-        # Path takes "./" away.
-        image = exact.get(cell(Path(row.file).as_posix()))
-        if image is not None:
-            found[index] = image
-    for root in _roots(names, part.root):
-        if len(found) == len(names):
-            break
-        other = _unique(images, [
-            name[len(root):] if name[:len(root)] == root else None
-            for name in names])
-        found = max(found, other, key=len)
-    if not found:
-        ends = defaultdict(list)
-        for image, name in enumerate(images):
-            for start in range(len(name)):
-                ends[name[start:]].append(image)
-        candidates = {index: ends[name] for index, name in enumerate(names)
-                      if name in ends}
-        if all(len(fitting) == 1 for fitting in candidates.values()):
-            found = {index: image for index, (image,) in candidates.items()}
-    return found
-
-
-def _unique(images: Sequence[tuple], names: Sequence[tuple | None]
-            ) -> dict[int, int]:
-    """Return {index of a name: index of the one image of that name}."""
-    often = Counter(images)
-    image_of = {name: image for image, name in enumerate(images)
-                if often[name] == 1}
-    return {index: image_of[name] for index, name in enumerate(names)
-            if name in image_of}
-
-
-def _roots(names: Sequence[tuple], folder: Path) -> Iterator[tuple]:
-    """Yield what may stand in front of a CSV's paths, and is not needed.
-
-    The end of the data set's own path; or folders that all rows have in
-    common, if another one is left: file names alone are alike in all
-    classes; or both, where the rows are of several data sets.
-    """
-    own = _folded(str(folder.resolve()))
-    for start in range(len(own)):
-        yield own[start:]
-    if names:
-        first, last = min(names), max(names)
-        shared = len(os.path.commonprefix([first, last]))
-        for length in range(1, min(shared, min(map(len, names)) - 2) + 1):
-            for start in range(len(own), -1, -1):
-                yield first[:length] + own[start:]
+from leaffliction.utils.labels import Dataset
 
 
 def join_groups(clusters: np.ndarray, leaves: Sequence[str | None],
                 files: Sequence[Path]) -> list[str]:
-    """Return the name of each image's leaf, by all that is known together.
+    """Return the leaf of each image, (N,), from all sources together.
 
-    clusters: int (N,), for each image the index of one that shows the same.
-    leaves: of each image by a CSV, or None.  A leaf without a name there is
-    called after its first file.  Leaves of the CSV that share a photograph
-    are joined, and counted in a note.
+    clusters: int (N,), the same index for images of the same photograph.
+    leaves: of each image by the CSV, or None.  A leaf that the CSV does not
+    name gets the path of its first file as its name.
+    Leaves of the CSV that share a photograph become one, and a note counts
+    them.  (Union-find: Galler and Fischer 1964.)
     """
-    name_of: dict = {}      # of each cluster or leaf one that it belongs to
+    # Nodes are clusters (int) and leaves (str); joined nodes have one root.
+    parents: dict = {}
 
-    def top(item):
-        while name_of.setdefault(item, item) != item:
-            name_of[item] = item = name_of[name_of[item]]
-        return item
+    def find_root(node):
+        while parents.setdefault(node, node) != node:
+            parents[node] = node = parents[parents[node]]
+        return node
 
     joined = []
     for cluster, leaf in zip(clusters.tolist(), leaves):
-        if leaf is not None and top(leaf) != top(cluster):
-            # A cluster's top is a leaf as soon as it has one.
-            if isinstance(top(cluster), str):
-                joined.append((top(cluster), leaf))
-            name_of[top(cluster)] = top(leaf)
+        if leaf is not None and find_root(leaf) != find_root(cluster):
+            # The root of a cluster is a leaf once the cluster has one.
+            if isinstance(find_root(cluster), str):
+                joined.append((find_root(cluster), leaf))
+            parents[find_root(cluster)] = find_root(leaf)
     if joined:
         cli.print_note(
-            f"{len(joined)} times two leaves of the CSV share a photograph "
-            "(near-identical, turned, or an augmented copy): they are one leaf "
-            "({!r} and {!r})".format(*joined[0]))
-    found = [top(cluster) for cluster in clusters.tolist()]
-    return [files[leaf].as_posix() if isinstance(leaf, int) else leaf
-            for leaf in found]
+            "pairs of leaves in the CSV that share a photograph (near-"
+            "identical, turned, or an augmented copy), and so are one leaf: "
+            "{} ({!r} and {!r})".format(len(joined), *joined[0]))
+    roots = [find_root(cluster) for cluster in clusters.tolist()]
+    return [files[root].as_posix() if isinstance(root, int) else root
+            for root in roots]
 
 
-def note_shared(leaves: Sequence[str | None], classes: Sequence[str]) -> None:
-    """Say which leaves of the CSV are in several classes.
+def note_leaves_in_several_classes(leaves: Sequence[str | None],
+                                   classes: Sequence[str]) -> None:
+    """Print a note on the leaves of the CSV that are in several classes.
 
-    leaves: of each image by a CSV, or None; classes: its class.
+    leaves: of each image by the CSV, or None.  classes: of each image.
     """
-    found = defaultdict(dict)
+    # Dictionaries, not sets: the classes in the order of the images.
+    classes_of = defaultdict(dict)
     for leaf, class_name in zip(leaves, classes):
         if leaf is not None:
-            found[leaf][class_name] = True
-    if shared := [leaf for leaf, names in found.items() if len(names) > 1]:
+            classes_of[leaf][class_name] = True
+    if shared := [leaf for leaf, names in classes_of.items()
+                  if len(names) > 1]:
         cli.print_note(
-            f"{len(shared)} leaves of the CSV are in several classes "
-            f"({shared[0]!r} in {', '.join(found[shared[0]])}), and stay on "
-            "one side of the split; if each class numbers its leaves anew, "
-            "put the class before the number")
+            f"leaves of the CSV that are in several classes: {len(shared)} "
+            f"({shared[0]!r} in {', '.join(classes_of[shared[0]])}); each "
+            "stays in one set of the split; if every class numbers its "
+            "leaves anew, put the class in front of the number")
 
 
-def check_split(parts: np.ndarray, groups: Sequence[str],
-                sides: Sequence[str]) -> None:
-    """Raise UserError where a leaf is in several of the parts named sides.
+def find_contradictions(dataset: Dataset, clusters: np.ndarray) -> np.ndarray:
+    """Return which images show a photograph of several classes, bool (N,).
 
-    parts, groups: of each image.
+    clusters: int (N,), the same index for images of the same photograph.
+    A note counts the photographs and names two files.
     """
-    part_of: dict[str, str] = {}
-    for part, leaf in zip(parts.tolist(), groups):
-        if part in sides and part_of.setdefault(leaf, part) != part:
-            raise UserError(f"the split has failed: leaf {leaf!r} is in "
-                            f"{part_of[leaf]} and in {part}")
+    contradictions = clusters_in_several_classes(clusters, dataset.labels)
+    is_contradicting = np.zeros(len(dataset.files), bool)
+    for images in contradictions:
+        is_contradicting[images] = True
+    if contradictions:
+        images = contradictions[0]
+        first, other = images[0], next(
+            image for image in images
+            if dataset.labels[image] != dataset.labels[images[0]])
+        cli.print_note(
+            f"photographs in several classes: {len(contradictions)}, as "
+            f"{is_contradicting.sum()} images ({str(dataset.files[first])!r} "
+            f"and {str(dataset.files[other])!r}; Distribution.py lists all)")
+    return is_contradicting
 
 
-def contradictions(clusters: np.ndarray, labels: np.ndarray
-                   ) -> list[np.ndarray]:
-    """Return the images of each cluster that lies in several classes."""
+def clusters_in_several_classes(clusters: np.ndarray, labels: np.ndarray
+                                ) -> list[np.ndarray]:
+    """Return the images of each cluster whose images differ in their label.
+
+    clusters, labels: int (N,).
+    """
     order = np.argsort(clusters, kind="stable")
     _, starts = np.unique(clusters[order], return_index=True)
-    return [members for members in np.split(order, starts[1:])
-            if len(set(labels[members].tolist())) > 1]
+    return [images for images in np.split(order, starts[1:])
+            if len(set(labels[images].tolist())) > 1]

@@ -1,65 +1,71 @@
-"""Labelled images below a folder: its folders tell the classes.
+"""Read the labelled images below a folder: its folders name the classes.
 
-Both layouts are read: flat (``images/Apple_scab/*.JPG``) and with a folder
-for each plant (``images/Apple/apple_scab/*.JPG``), and any part of a tree;
-also data sets that come divided (``train/``, ``valid/``, ``test/``).
+Each folder that holds images is a class.  Three layouts are read, and any
+part of them:
+
+- flat: ``images/Apple_scab/*.JPG``;
+- with a folder for each plant: ``images/Apple/scab/*.JPG``;
+- split: ``images/train/Apple_scab/*.JPG`` beside ``images/test/...``.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from leaffliction.utils import cli
-from leaffliction.utils.class_names import (CONTAINERS, SEGMENTED, class_key,
-                                            clean_name, is_holder, name_class,
+from leaffliction.utils.class_names import (CONTAINER_WORDS,
+                                            SEGMENTATION_WORDS, Rendering,
+                                            class_key, clean_name,
+                                            is_image_folder, name_class,
                                             rendering_of, split_of, words_of)
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
-from leaffliction.utils.folders import Found, say_left_out, search
+from leaffliction.utils.folders import (ImageSearch, note_left_out,
+                                        search_images)
 from leaffliction.utils.images import natural_key
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.storage import path_of, resolved
 
-# So many times as many images lie in a folder's only folder before those
-# beside that count as strays.
-MANY_TIMES = 5
+# Images beside a single folder are strays if that folder has at least this
+# many times as many images; otherwise either could be the class, and only the
+# user knows.
+STRAYS_RATIO = 5
 
 
 def read_dataset(folder: Path) -> Dataset:
     """Return the labelled images below a folder.
 
-    A class is a folder that holds images itself; its name and its plant
-    come from the folders' names alone: see class_names.  Folders that divide
-    a data set (train, valid, test) are looked through.  What is left out is
-    said on stderr.
+    class_names.py has the rule by which a class is named.  The classes are
+    in natural order of their names, whatever the layout.  Notes tell what
+    was left out, which folders split the data set, and which of several
+    folders are one class.
     Raises UserError where there is no image, or where the folders do not
-    tell the classes.
+    tell the classes apart.
     """
     folder = path_of(folder)
-    found = search(folder)
-    found.say_left_out(folder)
-    files = without_orphans(folder, found)
+    search = search_images(folder)
+    search.note_left_out(folder)
+    files = drop_orphaned_copies(folder, search)
     if not files:
         raise UserError(f"{folder}: no images in it or below it")
     refuse_renderings(folder, files)
-    files = without_strays(folder, files)
-    folders = sorted({file.parent for file in files}, key=natural_key)
-    names, plants = _name_classes(folder, folders)
-    say_splits(folder, folders)
-    # Folders of one class have one key.  Classes are ordered by name,
-    # whatever the layout.
-    classes: dict[str, int] = {}
+    files = drop_strays(folder, files)
+    class_folders = sorted({file.parent for file in files}, key=natural_key)
+    names, plants = _name_classes(folder, class_folders)
+    note_splits(folder, class_folders)
+    note_merged_folders(folder, class_folders, names)
+    # A class of several folders is named after the first of them.
+    first_folders: dict[str, int] = {}
     for index, name in enumerate(names):
-        classes.setdefault(class_key(name), index)
-    say_merged(folder, folders, names)
-    order = sorted(classes.values(), key=lambda index: natural_key(
-        names[index]))
-    rank = {class_key(names[index]): place
-            for place, index in enumerate(order)}
-    label_of = {parent: rank[class_key(name)]
-                for parent, name in zip(folders, names)}
+        first_folders.setdefault(class_key(name), index)
+    order = sorted(first_folders.values(),
+                   key=lambda index: natural_key(names[index]))
+    label_of_key = {class_key(names[index]): label
+                    for label, index in enumerate(order)}
+    label_of = {class_folder: label_of_key[class_key(name)]
+                for class_folder, name in zip(class_folders, names)}
     files = sorted(files, key=lambda file: label_of[file.parent])
     return Dataset(
         root=folder,
@@ -69,169 +75,208 @@ def read_dataset(folder: Path) -> Dataset:
         plants=tuple(plants[index] for index in order))
 
 
-def without_orphans(folder: Path, found: Found) -> list[Path]:
-    """Return the images found, less augmented copies without an original.
+def _name_classes(root: Path, folders: Sequence[Path]
+                  ) -> tuple[list[str], list[str]]:
+    """Return the class name and the plant of each class folder.
 
-    A copy whose original is elsewhere is no photograph, and nothing tells
-    on which side of a split it belongs.
+    folders: relative to root.  Charts are titled with the plants.  Where a
+    plant is unknown, it is the part of the name before "_", if all such names
+    have one; otherwise the name of root.
     """
-    if not found.copies:
-        return found.files
-    orphans = found.copies - augmented_copies(found.files).keys()
-    if orphans:
-        say_left_out(folder, orphans, "augmented copy without its original",
-                     "augmented copies without their original")
-    return [file for file in found.files if file not in orphans]
+    top = resolved(root)
+    named = [name_class(without_splits(folder), top) for folder in folders]
+    names = [name for name, _ in named]
+    has_prefixes = all(name.find("_") > 0
+                       for name, plant in named if plant is None)
+    plants = [plant or (name.split("_")[0] if has_prefixes else
+                        clean_name(top.name) or name)
+              for name, plant in named]
+    return names, plants
 
 
-def class_folder(folder: Path) -> Path:
-    """Return a relative folder without those that divide a data set."""
+def without_splits(folder: Path) -> Path:
+    """Return a relative path without the folders that split a data set."""
     return Path(*(part for part in folder.parts if split_of(part) is None))
 
 
-def splits_of(folders: Iterable[Path]) -> dict[str, str]:
-    """Return {folder's name: "train", "validation" or "test"}.
+def split_folders(folders: Iterable[Path]) -> dict[str, str]:
+    """Return {name: "train", "validation", "test" or the name of a fold}.
 
-    For each folder that divides a data set, on the way to one of these.
+    For each folder in these paths that splits a data set.
     """
     return {part: split for folder in folders for part in folder.parts
             if (split := split_of(part)) is not None}
 
 
-def say_splits(root: Path, folders: list[Path]) -> None:
-    """Print a note where several folders divide a data set."""
-    names = sorted(splits_of(folders), key=natural_key)
+def note_splits(root: Path, folders: Sequence[Path]) -> None:
+    """Print a note where several folders split the data set."""
+    names = sorted(split_folders(folders), key=natural_key)
     if len(names) > 1:
-        cli.print_note(f"{root}: {', '.join(names)} divide the data set; "
-                       "the classes are the folders in them, taken together")
+        cli.print_note(
+            f"{root}: {', '.join(names)} split the data set; the classes are "
+            "the folders inside them, those of one name taken together")
 
 
-def say_merged(root: Path, folders: list[Path], names: list[str]) -> None:
-    """Print a note on each class that has several folders."""
+def note_merged_folders(root: Path, folders: Sequence[Path],
+                        names: Sequence[str]) -> None:
+    """Print a note on each class that has several folders.
+
+    Folders that differ only in the split are not worth a note.
+    """
     members = defaultdict(dict)
     for folder, name in zip(folders, names):
-        members[class_key(name)].setdefault(class_folder(folder), name)
-    for found in members.values():
-        if len(found) > 1:
-            cli.print_note(f"{root}: {', '.join(map(str, found))}: one "
-                           f"class, {next(iter(found.values()))}")
+        members[class_key(name)].setdefault(without_splits(folder), name)
+    for name_of in members.values():
+        if len(name_of) > 1:
+            cli.print_note(f"{root}: the folders "
+                           f"{', '.join(map(str, name_of))} are one class, "
+                           f"{next(iter(name_of.values()))}")
 
 
-def refuse_renderings(root: Path, files: list[Path]) -> None:
-    """Raise UserError where photographs are there in several renderings.
+def drop_orphaned_copies(folder: Path, search: ImageSearch) -> list[Path]:
+    """Return the images without augmented copies whose original is missing.
 
-    PlantVillage has each in color/, grayscale/ and segmented/: learned from
-    together, they would be three classes of the same leaf, or one leaf on
-    both sides of the split.
+    An orphaned copy is no photograph, and may show the leaf of an image in
+    another set of the split.
     """
-    # Parent: {child: folders with images, relative to the child}.
-    below = defaultdict(lambda: defaultdict(set))
+    if not search.copies:
+        return search.files
+    orphans = search.copies - augmented_copies(search.files).keys()
+    if orphans:
+        note_left_out(folder, orphans, "augmented copy without its original",
+                      "augmented copies without their original")
+    return [file for file in search.files if file not in orphans]
+
+
+def refuse_renderings(root: Path, files: Sequence[Path]) -> None:
+    """Raise UserError where several folders render the same photographs.
+
+    PlantVillage has each photograph in color/, grayscale/ and segmented/.
+    Read together they would be three classes of the same leaf, or one leaf
+    in several sets of the split.
+    """
+    # {parent: {child: folders with images, relative to the child}}
+    tree = defaultdict(lambda: defaultdict(set))
     for folder in sorted({file.parent for file in files}, key=natural_key):
         for depth, part in enumerate(folder.parts):
-            below[Path(*folder.parts[:depth])][part].add(
+            tree[Path(*folder.parts[:depth])][part].add(
                 Path(*folder.parts[depth + 1:]))
-    for parent, children in below.items():
+    for parent, children in tree.items():
         for name in sorted(children, key=natural_key):
             rendering = rendering_of(name)
-            if rendering is None or rendering[1]:
+            if rendering is None or rendering.is_original:
                 continue
-            alike = sorted((other for other in children if _same_photographs(
+            same = sorted((other for other in children if _same_photographs(
                 name, other, children)), key=natural_key)
-            if len(alike) > 1:
-                best = next((other for other in alike if (
-                    rendering_of(other) or ("", True))[1]), alike[0])
-                # Of a class that is rendered beside itself, one alone would
-                # be without the other classes.
-                way_out = (
-                    f"give one of them, such as {root / parent / best}"
-                    if not rendering[0] or children[best] != {Path()}
-                    else f"keep {best} and move the others elsewhere")
-                raise UserError(
-                    f"{root / parent}: {', '.join(alike)} hold renderings of "
-                    f"the same photographs; {way_out}")
+            if len(same) > 1:
+                raise _rendered_twice(root / parent, same, rendering, children)
 
 
-def _same_photographs(name: str, other: str,
-                      children: dict[str, set[Path]]) -> bool:
-    """Tell whether a folder's photographs are rendered in another.
+def _same_photographs(name: str, other: str, children: dict[str, set[Path]]
+                      ) -> bool:
+    """Tell whether two folders render the same photographs.
 
-    name: of the one with renderings.  Their names differ in words of
-    renderings alone, and they have a class folder in common.  Names of
-    classes alone say less: "Tomato gray mold" is a disease, but
-    "Tomato mold mask" is none.
+    name: of the one that is not in the original colours.  children: the
+    folders with images in each, relative to it.
+    They do if they have a class folder in common, and if the name of the
+    other, without words for renderings and containers, is empty or the same.
+    Two folders that are classes themselves count as having one in common.
+    Then the word must be one that occurs in no name of a disease: "Tomato
+    mold mask" is a rendering of "Tomato mold", but "Tomato gray mold" is
+    another disease.
     """
-    subject = (rendering_of(other) or (
-        "_".join(word for word in words_of(other)
-                 if word not in CONTAINERS), True))[0]
     common = children[name] & children[other]
-    if subject == "":
+    rendering = rendering_of(other)
+    subject = rendering.subject if rendering else "_".join(
+        word for word in words_of(other) if word not in CONTAINER_WORDS)
+    if not common or subject == "":
         return bool(common)
-    return (subject == rendering_of(name)[0]
-            and bool(common) and (
-                common != {Path()} or not SEGMENTED.isdisjoint(
-                    words_of(name))))
+    return subject == rendering_of(name).subject and (
+        common != {Path()}
+        or not SEGMENTATION_WORDS.isdisjoint(words_of(name)))
 
 
-def without_strays(root: Path, files: list[Path]) -> list[Path]:
-    """Return the images that lie in a class folder.
+def _rendered_twice(parent: Path, names: Sequence[str], rendering: Rendering,
+                    children: dict[str, set[Path]]) -> UserError:
+    """Return the error for folders that render the same photographs.
 
-    Those that lie beside class folders are named and left out.  Raises
-    UserError where they are the larger part, or where there is no class
-    folder at all, but only folders that divide the data set.
+    names: of the folders.  rendering: of one that is not in the original
+    colours.
     """
-    # There are many images in few folders.
-    folder_of = {parent: class_folder(parent)
+    best = next((name for name in names
+                 if (rendering_of(name) or Rendering("", True)).is_original),
+                names[0])
+    # A class whose rendering is beside it can't be given alone: the other
+    # classes would be missing.
+    is_class = rendering.subject and children[best] == {Path()}
+    advice = (f"keep {best} and move the others elsewhere" if is_class
+              else f"give one of them, such as {parent / best}")
+    return UserError(f"{parent}: {', '.join(names)} hold renderings of the "
+                     f"same photographs; {advice}")
+
+
+def drop_strays(root: Path, files: Sequence[Path]) -> list[Path]:
+    """Return the images that are in a class folder.
+
+    Images beside class folders are strays, and left out with a note.  Raises
+    UserError where a folder has more strays than images in the class folders
+    below it, or where the only folders are those that split the data set.
+    """
+    # Computed once for each folder, not for each of its many images.
+    folder_of = {parent: without_splits(parent)
                  for parent in {file.parent for file in files}}
     counts = Counter(folder_of[file.parent] for file in files)
-    if splits_of(folder_of) and all(
-            is_holder(part) for other in counts for part in other.parts):
-        names = ", ".join(sorted((parent.as_posix() for parent in folder_of),
-                                 key=natural_key))
-        raise UserError(
-            f"{root}: the images lie in {names} without a folder for each "
-            "class, so nothing tells their classes; export the data set with "
-            "class folders (Roboflow: \"Folder Structure\")")
-    inside = Counter()
+    if split_folders(folder_of) and all(
+            is_image_folder(part) for folder in counts
+            for part in folder.parts):
+        raise _no_class_folders(root, folder_of)
+    inside: Counter[Path] = Counter()   # images in the folders below each
     for folder, count in counts.items():
         for parent in folder.parents:
             inside[parent] += count
-    strays = {folder for folder in counts if inside[folder]}
-    for folder in sorted(strays, key=natural_key):
+    with_strays = {folder for folder in counts if inside[folder]}
+    for folder in sorted(with_strays, key=natural_key):
         children = sorted((other for other in counts
                            if folder in other.parents), key=natural_key)
-        # A folder with one folder in it may be a class of its own.
-        is_container = len(children) > 1 or not folder.parts
-        most = inside[folder] // (1 if is_container else MANY_TIMES)
-        if counts[folder] > most:
-            places = sorted((root / parent for parent, other in
-                             folder_of.items() if other == folder),
-                            key=natural_key)
-            if places == [root / folder]:
-                beside = ", and folders with"
-            else:           # In train/, valid/ or test/.
-                beside = " in no class folder, beside folders with"
-            raise UserError(
-                f"{', '.join(map(str, places))}: holds {counts[folder]:,} "
-                f"images{beside} {inside[folder]:,} more, such as "
-                f"{children[0]}; a class is a folder of images alone: move "
-                "one or the other")
-    left_out = [file for file in files if folder_of[file.parent] in strays]
-    if left_out:
-        say_left_out(root, left_out, "image that lies in no class folder",
-                     "images that lie in no class folder")
-    return [file for file in files if folder_of[file.parent] not in strays]
+        # A folder with a single folder in it may be a class itself.
+        may_be_class = len(children) == 1 and folder.parts
+        if counts[folder] * (STRAYS_RATIO if may_be_class else 1) > (
+                inside[folder]):
+            raise _too_many_strays(
+                root / folder,
+                [root / parent for parent, other in folder_of.items()
+                 if other == folder],
+                counts[folder], inside[folder], children[0])
+    strays = [file for file in files if folder_of[file.parent] in with_strays]
+    if strays:
+        note_left_out(root, strays, "image outside the class folders",
+                      "images outside the class folders")
+    return [file for file in files
+            if folder_of[file.parent] not in with_strays]
 
 
-def _name_classes(root: Path, folders: list[Path]
-                  ) -> tuple[list[str], list[str]]:
-    """Return class name and plant for each class folder (relative)."""
-    top = resolved(root)
-    found = [name_class(class_folder(folder), top) for folder in folders]
-    # A chart is titled by plants: of a flat folder whose plants are unknown,
-    # by the first words of its names, if all have several.
-    unknown = [name for name, plant in found if plant is None]
-    prefixed = all(name.find("_") > 0 for name in unknown)
-    plants = [plant or (name.split("_")[0] if prefixed else
-                        clean_name(top.name) or name)
-              for name, plant in found]
-    return [name for name, _ in found], plants
+def _too_many_strays(folder: Path, paths: Sequence[Path], strays: int,
+                     inside: int, child: Path) -> UserError:
+    """Return the error for a folder with images beside class folders.
+
+    paths: the folders with the strays, which are inside train/, valid/ or
+    test/ where they are not the folder itself.  strays, inside: numbers of
+    images.  child: one of the class folders.
+    """
+    where = (", and folders with" if list(paths) == [folder]
+             else " in no class folder, beside folders with")
+    names = ", ".join(map(str, sorted(paths, key=natural_key)))
+    return UserError(
+        f"{names}: holds {strays:,} images{where} {inside:,} more, such as "
+        f"{child}; a class is a folder of images alone: move one or the "
+        "other")
+
+
+def _no_class_folders(root: Path, folders: Iterable[Path]) -> UserError:
+    """Return the error for images directly in train/, valid/ or test/."""
+    names = ", ".join(sorted((folder.as_posix() for folder in folders),
+                             key=natural_key))
+    return UserError(
+        f"{root}: the images are in {names} without a folder for each class, "
+        "so nothing tells their classes; export the data set with class "
+        "folders (Roboflow: \"Folder Structure\")")

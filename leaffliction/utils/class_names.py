@@ -1,59 +1,74 @@
-"""What a class folder is called, and what its neighbours do not change.
+"""Derive the name of a class from the names of its folders.
 
-The rule, for the folder that holds the images of a class:
+The rule, for a folder that holds images:
 
-1. A name that begins with a plant is the class: ``Apple_scab``,
+1. A name that begins with a plant is the name of the class: ``Apple_scab``,
    ``Tomato___healthy``, ``grape esca``.
-2. Else the plant's folder above it gives the plant: ``Apple/scab`` is
-   ``Apple_scab``, and so is ``Apple/2021/scab``.  That folder may be the one
-   that a program was given, as in ``predict.py images/Apple --evaluate``.
-3. Else the folder above it gives the first part, if it lies below the one
-   given: ``lab/scab`` is ``lab_scab``; but a name that begins with that
-   folder's stays as it is: ``Pawpaw/pawpaw_rust``.
+2. Otherwise the nearest plant folder above it is put in front: ``Apple/scab``
+   is ``Apple_scab``, and so is ``Apple/2021/scab``.  The plant folder may be
+   the folder that a program was given, as in
+   ``predict.py images/Apple --evaluate``.
+3. Otherwise the folder above it is put in front, if that lies below the
+   folder that the program was given: ``lab/scab`` is ``lab_scab``.  A name
+   that begins with the folder's stays as it is: ``Pawpaw/pawpaw_rust``.
 
-A name that is no disease takes that of the folder above along first: a batch
-or a severity (``Apple/scab/early`` is ``Apple_scab_early``), and a plant alone
-(``rust/Apple`` is ``rust_Apple``).
+A name that names no disease first gets the name of the folder above in
+front.  Such are batches and severities (``Apple/scab/early`` is
+``Apple_scab_early``), and a plant below a disease (``rust/Apple`` is
+``rust_Apple``).
 
-Folders that divide a data set (``train``, ``valid``, ``test``) or only hold it
-(``images``, ``color``) give no part of a name.  Two names are one class if
-they differ in capitals, in the marks between their words, in spaces around
-them, or in how an accent is encoded; but ``PVY+`` is not ``PVY-``.
+Folders that split a data set (``train``, ``valid``, ``test``) or merely hold
+it (``images``, ``color``) are skipped.  So a class has the same name whatever
+folders lie beside it.
+
+Two names are one class if they differ only in case, in spaces around them, in
+the characters between their words, or in the encoding of accents; but
+``PVY+`` is not ``PVY-``.
 """
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 
-# Folders that divide a data set, by what their images are for.
+# The lists below hold words of folder names, as words_of returns them.
+
+# Folders that split a data set, and what their images are for.
 TEST = "test"
 SPLITS = {
     **dict.fromkeys(("train", "training", "trainset"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev",
                      "valset", "validset"), "validation"),
     **dict.fromkeys(("test", "testing", "testset"), TEST)}
+# A fold of a cross-validation.
 FOLD = re.compile(r"fold_?[0-9]+")
-# Folders with the same photographs in other colours, as PlantVillage has
-# them, by the words of their names.
-COLOURED = frozenset(("color", "colour", "coloured", "colored", "rgb"))
-# Of these no disease is named; of gray some are.
-SEGMENTED = frozenset(("grayscale", "greyscale", "segmented", "segmentation",
-                       "segmentations", "mask", "masks", "masked"))
-RENDERED = SEGMENTED | {"gray", "grey"}
-# Words of folders that only hold a data set.
-CONTAINERS = frozenset((
+
+# PlantVillage has each photograph three times, in color/, grayscale/ and
+# segmented/.  Such renderings are one data set, not several classes.
+COLOUR_WORDS = frozenset(("color", "colour", "coloured", "colored", "rgb"))
+# These occur in no name of a disease; "gray" does ("gray mold").
+SEGMENTATION_WORDS = frozenset((
+    "grayscale", "greyscale", "segmented", "segmentation", "segmentations",
+    "mask", "masks", "masked"))
+RENDERING_WORDS = SEGMENTATION_WORDS | {"gray", "grey"}
+
+# A folder whose name consists of these merely holds a data set, and says
+# nothing of a class: "raw images", "dataset", "Leaves".
+CONTAINER_WORDS = frozenset((
     "image", "images", "img", "imgs", "photo", "photos", "photograph",
     "photographs", "picture", "pictures", "data", "dataset", "datasets",
     "set", "raw", "leaf", "leaves", "classes", "class", "plant", "plants",
     "disease", "diseases", "new", "augmented", "augmentation", "original",
     "originals", "augmentedset", "originalset", "directory"))
-# Of these, words of folders in a class's own ("scab/images"); "scab/leaf" may
-# be a class beside "scab/stem".
-HOLDERS = frozenset((
+# Those of them by which a folder inside that of a class ("scab/images") holds
+# the class's images.  "scab/leaf" is not one: it may be beside "scab/stem".
+IMAGE_WORDS = frozenset((
     "image", "images", "img", "imgs", "photo", "photos", "photograph",
     "photographs", "picture", "pictures"))
-# Words that tell images of one disease apart, but name none; so do numbers,
-# containers ("leaf 1"), and the folders of cameras.
+
+# Words that distinguish images of one disease: severity, part of the plant,
+# batch.  Numbers, container words ("leaf 1") and the folders of cameras do so
+# as well.
 QUALIFIERS = frozenset((
     "early", "late", "initial", "advanced", "mild", "slight", "light",
     "moderate", "medium", "severe", "strong", "low", "high", "stage",
@@ -61,8 +76,10 @@ QUALIFIERS = frozenset((
     "session", "day", "week", "month", "year", "front", "back", "side",
     "top", "upper", "lower", "stem", "stems", "fruit", "fruits", "flower",
     "flowers", "sample", "samples", "dcim"))
-CAMERA = re.compile("[0-9]{3}[a-z]{5}")
-# Plants that people photograph for their diseases; in the singular.
+# "100CANON": three digits and five letters, by the DCF standard of cameras.
+CAMERA_FOLDER = re.compile("[0-9]{3}[a-z]{5}")
+
+# Plants that are photographed for their diseases, in the singular.
 PLANTS = frozenset("""
     almond apple apricot aubergine avocado banana barley basil bean beet
     beetroot betel blackberry blackgram blueberry brinjal broccoli cabbage
@@ -83,33 +100,89 @@ PLANTS = frozenset("""
 
 
 def words_of(name: str) -> list[str]:
-    """Return a name's words, in small letters: "Apple___Scab " has two."""
+    """Return the words of a name in lower case: "Apple___Scab " has two."""
     text = unicodedata.normalize("NFKC", name).casefold()
-    # Small letters may be composed anew: once more.
+    # Case folding may undo the normal form.
     text = unicodedata.normalize("NFKC", text)
-    # Vowels of Hindi or Thai are marks on the letter before, and no \w.
+    # Hindi and Thai write vowels as marks (category M), which \w excludes.
     text = "".join(character if character in "+-" or character.isalnum()
                    or unicodedata.category(character).startswith("M")
                    else " " for character in text)
-    # Behind a word a sign is part of it: "PVY+" is not "PVY-".
+    # A sign that ends a word belongs to it: "PVY+" is not "PVY-".
     return re.findall(r"[^\s+-]+(?:[+-]+(?!\S))?", text)
 
 
 def class_key(name: str) -> str:
-    """Return what two names of one class have in common."""
+    """Return the key of a class: equal for all spellings of its name."""
     return "_".join(words_of(name)) or name.strip().casefold()
 
 
 def clean_name(name: str) -> str:
-    """Return a folder's name as a class shows it: no spaces around it, and
-    accents as one character."""
+    """Return a folder's name for display, as part of a class name.
+
+    Without spaces around it, and with each accented letter as one character.
+    """
     return unicodedata.normalize("NFC", name).strip() or name
 
 
-def plant_of(word: str) -> str | None:
-    """Return the plant that a word in small letters names, or None.
+def split_of(name: str) -> str | None:
+    """Return what a folder that splits a data set is for, or None.
 
-    In the singular: "berries" of one are that one.
+    "train", "validation" or "test", also of "train images"; a fold of a
+    cross-validation is a split of its own, such as "fold_1".
+    """
+    key = "_".join(word for word in words_of(name)
+                   if word not in CONTAINER_WORDS)
+    return key if FOLD.fullmatch(key) else SPLITS.get(key)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """What the name of a folder says about a rendering of photographs.
+
+    subject: the rest of the name, as a key: "" of "segmented", "plantvillage"
+    of "PlantVillage color".  is_original: whether the photographs have their
+    own colours, and are not segmented.
+    """
+
+    subject: str
+    is_original: bool
+
+
+def rendering_of(name: str) -> Rendering | None:
+    """Return the rendering that a folder is named after, or None."""
+    words = words_of(name)
+    if set(words).isdisjoint(RENDERING_WORDS | COLOUR_WORDS):
+        return None
+    return Rendering(
+        "_".join(word for word in words if word not in
+                 RENDERING_WORDS | COLOUR_WORDS | CONTAINER_WORDS),
+        set(words).isdisjoint(RENDERING_WORDS))
+
+
+def is_image_folder(name: str) -> bool:
+    """Tell whether a folder only holds the images of the folder above it."""
+    words = set(words_of(name))
+    return bool(words & IMAGE_WORDS) and words <= CONTAINER_WORDS
+
+
+def is_neutral(name: str) -> bool:
+    """Tell whether a folder's name says nothing about the class."""
+    return split_of(name) is not None or set(words_of(name)) <= (
+        CONTAINER_WORDS | RENDERING_WORDS | COLOUR_WORDS)
+
+
+def is_qualifier(name: str) -> bool:
+    """Tell whether a name names no disease: "2", "batch1", "early stage"."""
+    return all(CAMERA_FOLDER.fullmatch(word) or re.sub("[0-9]+", "", word)
+               in QUALIFIERS | CONTAINER_WORDS | {""}
+               for word in words_of(name))
+
+
+def plant_of_word(word: str) -> str | None:
+    """Return the plant, in the singular, that a word names, or None.
+
+    word: in lower case, singular or plural ("apples", "cherries").
     """
     singulars = [word]
     for plural, singular in (("s", ""), ("es", ""), ("ies", "y")):
@@ -118,108 +191,89 @@ def plant_of(word: str) -> str | None:
     return next((name for name in singulars if name in PLANTS), None)
 
 
-def is_holder(name: str) -> bool:
-    """Tell whether a folder only holds the images of the one above it."""
-    words = set(words_of(name))
-    return bool(words & HOLDERS) and words <= CONTAINERS
+def plant_of_folder(name: str) -> str | None:
+    """Return the plant after which a folder is named, as spelt there, or None.
 
-
-def is_qualifier(name: str) -> bool:
-    """Tell whether a name tells no disease: "2", "batch1", "early stage"."""
-    return all(CAMERA.fullmatch(word) or re.sub("[0-9]+", "", word)
-               in QUALIFIERS | CONTAINERS | {""} for word in words_of(name))
-
-
-def split_of(name: str) -> str | None:
-    """Return what a folder that divides a data set is for, or None.
-
-    "train", "validation" or "test" ("train images" as well); folds of a
-    cross-validation each for itself: "fold_1".
+    "Apple" is a plant folder, and so is "Apple leaves"; "Apple scab" is not.
     """
-    key = "_".join(word for word in words_of(name) if word not in CONTAINERS)
-    return key if FOLD.fullmatch(key) else SPLITS.get(key)
-
-
-def rendering_of(name: str) -> tuple[str, bool] | None:
-    """Return which photographs a folder renders, and in which colours.
-
-    The other words of its name, and whether it has the photographs' own
-    colours: ("", False) for "segmented", ("plantvillage", True) for
-    "PlantVillage color".  None where no word speaks of a rendering.
-    """
-    words = words_of(name)
-    rest = [word for word in words
-            if word not in RENDERED | COLOURED | CONTAINERS]
-    if not set(words) & (RENDERED | COLOURED):
+    words = [word for word in words_of(name) if word not in CONTAINER_WORDS]
+    if len(words) != 1 or plant_of_word(words[0]) is None:
         return None
-    return "_".join(rest), not set(words) & RENDERED
-
-
-def is_neutral(name: str) -> bool:
-    """Tell whether a folder's name says nothing of what is in it."""
-    return split_of(name) is not None or set(words_of(name)) <= (
-        CONTAINERS | RENDERED | COLOURED)
-
-
-def plant_in(name: str) -> str | None:
-    """Return a folder's name if it is a plant's, as "Apple" is.
-
-    "Apple leaves" is "Apple".
-    """
-    words = [word for word in words_of(name) if word not in CONTAINERS]
-    if len(words) != 1 or plant_of(words[0]) is None:
-        return None
-    found = re.search(re.escape(words[0]), clean_name(name), re.IGNORECASE)
-    return found[0] if found else words[0]
+    spelt = re.search(re.escape(words[0]), clean_name(name), re.IGNORECASE)
+    return spelt[0] if spelt else words[0]
 
 
 def name_class(folder: Path, root: Path) -> tuple[str, str | None]:
-    """Return the name of a class, and its plant if that is known.
+    """Return the name of a class and its plant, None where that is unknown.
 
     folder: that of the class, relative to root, without the folders that
-    divide a data set.  root: absolute, the folder that a program was given.
+    split a data set.  root: absolute, the folder that a program was given.
+    Where no plant is known, the folder whose name was put in front stands
+    for the plant.
     """
-    parts = list(folder.parts)
-    while parts and is_holder(parts[-1]):
-        parts.pop()
-    above = [root.name]
-    if not parts or split_of(root.name):
-        # Root is the class itself, or divides the folder above it.
-        above.insert(0, root.parent.name)
-    if not parts:
-        parts = [above.pop()]
-    own = clean_name(parts.pop()) or "images"
-    parts = [part for part in parts if not is_neutral(part)]
-    if plant_in(own):
-        diseases = [part for part in parts if not is_qualifier(part)]
-        if diseases and plant_in(diseases[-1]) is None:
-            return _below(diseases[-1], own), plant_in(own)
-    group = None
-    while parts and is_qualifier(own) and plant_in(parts[-1]) is None:
-        group = clean_name(parts[-1])
-        own = _below(parts.pop(), own)
-    words = words_of(own)
-    plants = list(filter(None, map(plant_in, (*reversed(parts),
-                                              *reversed(above)))))
-    plant = plant_of(words[0]) if words else None
-    # "Tobacco mosaic virus" is a disease of tomatoes as well.
-    if plant and not (plants and words[-1] in ("virus", "viroid")):
-        # In the plant folder's spelling, if there is one.
-        return own, next((found for found in plants
-                          if plant_of(found.casefold()) == plant),
-                         re.match(r"[\W_]*([^\W_]*)", own)[1])
+    name, parents, outer = _split_path(folder, root)
+    if plant := plant_of_folder(name):
+        # "rust/Apple": the disease is above the plant.
+        diseases = [parent for parent in parents if not is_qualifier(parent)]
+        if diseases and plant_of_folder(diseases[-1]) is None:
+            return _with_prefix(diseases[-1], name), plant
+    prefix = None
+    while (parents and is_qualifier(name)
+           and plant_of_folder(parents[-1]) is None):
+        prefix = clean_name(parents[-1])
+        name = _with_prefix(parents.pop(), name)
+    # From the nearest folder to the outermost.
+    plants = [plant for parent in (*reversed(parents), *reversed(outer))
+              if (plant := plant_of_folder(parent)) is not None]
+    plant = _leading_plant(name, plants)
+    if plant is not None:
+        return name, plant
     if plants:
-        # "Apple/healthy apple" says it already.
-        is_said = class_key(plants[0]) in words
-        return own if is_said else f"{plants[0]}_{own}", plants[0]
-    if parts:
-        return _below(parts[-1], own), clean_name(parts[-1])
-    return own, group
+        # "Apple/healthy apple" names the plant already.
+        is_named = class_key(plants[0]) in words_of(name)
+        return name if is_named else f"{plants[0]}_{name}", plants[0]
+    if parents:
+        return _with_prefix(parents[-1], name), clean_name(parents[-1])
+    return name, prefix
 
 
-def _below(folder: str, own: str) -> str:
-    """Return a class's name with that of a folder above it in front."""
+def _split_path(folder: Path, root: Path) -> tuple[str, list[str], list[str]]:
+    """Return the name of a class folder, its parents and the outer folders.
+
+    The parents lie below root; neutral ones are dropped.  The outer folders
+    are root and, where root splits a data set ("Apple/train"), the folder
+    above it.  Where root is the class itself, only the folder above it is.
+    """
+    parents = list(folder.parts)
+    while parents and is_image_folder(parents[-1]):
+        parents.pop()
+    outer = [root.name]
+    if not parents or split_of(root.name):
+        outer.insert(0, root.parent.name)
+    # The root of a disk, "/", has no name.
+    name = clean_name(parents.pop() if parents else outer.pop()) or "images"
+    return name, [part for part in parents if not is_neutral(part)], outer
+
+
+def _leading_plant(name: str, plants: list[str]) -> str | None:
+    """Return the plant with which a class name begins, or None.
+
+    plants: the plant folders above, whose spelling is preferred.  Under one,
+    the name of a virus does not begin with its plant: tobacco mosaic virus
+    was first described on tobacco, and infects tomatoes as well.
+    """
+    words = words_of(name)
+    plant = plant_of_word(words[0]) if words else None
+    if plant is None or plants and words[-1] in ("virus", "viroid"):
+        return None
+    return next((spelt for spelt in plants
+                 if plant_of_word(spelt.casefold()) == plant),
+                re.match(r"[\W_]*([^\W_]*)", name)[1])
+
+
+def _with_prefix(folder: str, name: str) -> str:
+    """Return a class name with a folder's in front, unless it begins so."""
     words = words_of(folder)
-    if words_of(own)[:len(words)] == words:
-        return own
-    return f"{clean_name(folder)}_{own}"
+    if words_of(name)[:len(words)] == words:
+        return name
+    return f"{clean_name(folder)}_{name}"

@@ -1,8 +1,8 @@
-"""Augmented copies of photographs, known by the names that tools give them.
+"""Recognise augmented copies of photographs by the names that tools give.
 
-"a_Flip.JPG" shows the leaf of "a.JPG".  Such a copy is worth learning from,
-but an accuracy measured on it, or with its original among the images learned
-from, says nothing.
+"a_Flip.JPG" is an augmented copy of "a.JPG", its original.  A copy is worth
+learning from, but it shows the original's leaf: an accuracy measured on it
+while the original is learned from, or the other way round, is too high.
 """
 
 import re
@@ -15,15 +15,17 @@ import numpy as np
 from leaffliction.utils.images import SUFFIXES
 from leaffliction.utils.labels import AUGMENTATION_NAMES
 
-# What is said of a copy in its name: by our Augmentation.py, by the solutions
-# of the same exercise, by the augmented editions of PlantVillage ("_90deg",
-# "_new30degFlipLR"), and by people who use imgaug or albumentations.
-SIDES = "lr|tb|ud|x|y|h|v|horizontal(?:ly)?|vertical(?:ly)?"
-WORDS = (
+# The words for an augmentation in file names: of Augmentation.py, of other
+# solutions of the same exercise, of PlantVillage's augmented editions
+# ("_90deg", "_new30degFlipLR"), and of scripts that use imgaug or
+# albumentations.
+DIRECTIONS = "lr|tb|ud|x|y|h|v|horizontal(?:ly)?|vertical(?:ly)?"
+AUGMENTATION_WORDS = (
     *AUGMENTATION_NAMES, "Contrast", "Scal(?:e|ed|ing)", "Illumination",
     "Projective", "Translat(?:e|ed|ion)", "Rotat(?:ed|ion)", "Flipped",
     "Skewed", "Sheared", "Cropped", "Distorted", "Blur(?:red|ry)",
-    rf"flip(?:ped)?[_-]?(?:{SIDES})", f"(?:{SIDES})[_-]?flip(?:ped)?",
+    rf"flip(?:ped)?[_-]?(?:{DIRECTIONS})",
+    rf"(?:{DIRECTIONS})[_-]?flip(?:ped)?",
     "mirror(?:ed)?", "transposed?", "bright(?:er|ened)?",
     "dark(?:er|ened)?", "nois[ey]", "(?:gaussian|salt)[_-]?(?:noise|blur)",
     "zoom(?:ed)?", "saturat(?:ed|ion)", "hue", "colou?r[_-]?jitter",
@@ -33,106 +35,100 @@ WORDS = (
     r"(?:new|rot(?:ated?)?)?[_-]?\d{1,3}deg(?:rees?)?"
     "(?:[_-]?flip(?:lr|tb|ud)?)?",
     "rot",
-    # A leaf cut out, or shown again.
+    # The original saved again, or its leaf cut out.
     "original", "(?:final[_-]?)?mask(?:ed)?", "segment(?:ed|ation)")
-MARK = f"(?:{'|'.join(WORDS)})"
-# "_2", "-15", "_0.8", "_5_3".
+AUGMENTATION = f"(?:{'|'.join(AUGMENTATION_WORDS)})"
+# The number of a copy or an amount: "_2", "-15", "_0.8", "_5_3".
 NUMBER = r"[_ -]{0,2}\d{1,4}(?:\.\d{1,4})?(?:[_x-]{1,2}\d{1,4})?"
-# "a_Flip" and "a_Rotate_2" show "a"; so do "flipped_a" and "aug_3_a".
-BEHIND = re.compile(rf"(.+?)[_ -]+{MARK}({NUMBER})?", re.IGNORECASE)
-BEFORE = re.compile(rf"{MARK}(?:{NUMBER})?[_ -]+(.+)", re.IGNORECASE)
-# Keras's save_to_dir names a copy PREFIX_INDEX_RANDOM: of a single image the
-# index is 0, and the prefix often its name.
+# "a_Flip" and "a_Rotate_2"; group 2 is the number.
+SUFFIXED = re.compile(rf"(.+?)[_ -]+{AUGMENTATION}({NUMBER})?", re.IGNORECASE)
+# "flipped_a" and "aug_3_a".
+PREFIXED = re.compile(rf"{AUGMENTATION}(?:{NUMBER})?[_ -]+(.+)",
+                      re.IGNORECASE)
+# Keras's save_to_dir names a copy PREFIX_INDEX_RANDOM.  The index is that of
+# the photograph in its batch: 0 where single images are augmented, and then
+# the prefix is often the name of the photograph.
 KERAS = re.compile(r"(.+)_0_\d{1,7}")
-NAMELESS = re.compile(r"(?:aug\w*?|gen\w*?)?_\d+_\d{1,7}", re.IGNORECASE)
-# Roboflow's "a_jpg.rf.HASH" and Augmentor's "CLASS_original_a.jpg_UUID" are
-# never one photograph's only copies: of these the original is often missing.
+KERAS_UNATTRIBUTED = re.compile(r"(?:aug\w*?|gen\w*?)?_\d+_\d{1,7}",
+                                re.IGNORECASE)
+# Roboflow ("a_jpg.rf.HASH") and Augmentor ("CLASS_original_a.jpg_UUID") write
+# several copies of a photograph, often into data sets without the original.
 ROBOFLOW = re.compile(
     r"(.+)_(?:jpe?g|png|bmp|tiff?|webp|heic|avif)\.rf\.[0-9a-z]{16,40}",
     re.IGNORECASE)
 AUGMENTOR = re.compile(
     r".*?_original_(.+?)_[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}",
     re.IGNORECASE)
-# An original's own ending inside a copy's name: "a.JPG_90deg.JPG".
-ENDING = re.compile(r"(.+)\.(?:jpe?g|png|bmp|tiff?|webp|heic|avif)",
-                    re.IGNORECASE)
+# The original's suffix within the name of a copy: "a.JPG_90deg.JPG".
+INNER_SUFFIX = re.compile(r"(.+)\.(?:jpe?g|png|bmp|tiff?|webp|heic|avif)",
+                          re.IGNORECASE)
 
 
-def origins_of(stem: str) -> Iterator[tuple[str, bool]]:
-    """Yield the stems of which a copy's stem was made, the nearest first.
+def copy_path(source: Path, augmentation: str) -> Path:
+    """Return the path of an augmented copy: "a_Flip.JPG" of "a.JPG".
 
-    With each, whether two copies of it are surely of one photograph even if
-    the original is missing.  They are not where a copy is only numbered:
-    "leaf_aug_1" and "leaf_aug_2" may be two photographs.
-    """
-    sure = True
-    while True:
-        for pattern in (ROBOFLOW, AUGMENTOR, BEHIND, KERAS, BEFORE):
-            found = pattern.fullmatch(stem)
-            if found is not None:
-                break
-        else:
-            return
-        if pattern is BEHIND:
-            sure = sure and found[2] is None
-        elif pattern in (KERAS, BEFORE):
-            sure = False
-        stem = found[1]
-        ending = ENDING.fullmatch(stem)
-        if ending:
-            # "a.HEIC.jpg" is a name of its own, if there is such a file.
-            yield stem, sure
-            stem = ending[1]
-        yield stem, sure
-
-
-def copy_of(source: Path, augmentation: str) -> Path:
-    """Return the name of an augmented copy, which origins_of leads back.
-
-    "a_Flip.JPG" of "a.JPG".  Of what is not written, or has no ending, it is
-    a JPEG: "a.heic_Flip.jpg".
+    A copy of a file without a suffix, or with one that is not written, is a
+    JPEG: "a.heic_Flip.jpg".  original_stems leads back from both.
     """
     if source.suffix.lower() in SUFFIXES:
         return source.with_stem(f"{source.stem}_{augmentation}")
     return source.with_name(f"{source.name}_{augmentation}.jpg")
 
 
-def original_of(file: Path) -> Path | None:
-    """Return the name of which an augmented copy's name was made, or None.
+def original_stems(stem: str) -> Iterator[tuple[str, bool]]:
+    """Yield the stems that the original of a copy may have, nearest first.
 
-    Without regard to whether there is such a file.
+    stem: of the copy.  "a_Flip_Crop" yields "a_Flip", then "a"; the name of
+    an original yields nothing.
+    With each stem comes whether two copies that share it are of the same
+    photograph even where the original is missing.  They need not be if they
+    are only numbered: "leaf_aug_1" and "leaf_aug_2" may be two leaves.
     """
-    for stem, _ in origins_of(file.stem):
-        return file.with_name(stem + file.suffix)
-    return None
+    is_certain = True
+    while True:
+        for pattern in (ROBOFLOW, AUGMENTOR, SUFFIXED, KERAS, PREFIXED):
+            match = pattern.fullmatch(stem)
+            if match is not None:
+                break
+        else:
+            return
+        if pattern is SUFFIXED:
+            is_certain = is_certain and match[2] is None
+        elif pattern in (KERAS, PREFIXED):
+            is_certain = False
+        stem = match[1]
+        inner = INNER_SUFFIX.fullmatch(stem)
+        if inner:
+            # There may be an original "a.HEIC.jpg" as well as an "a.jpg".
+            yield stem, is_certain
+            stem = inner[1]
+        yield stem, is_certain
 
 
-class Names:
-    """Files by class and stem, whatever their letters' case and ending.
-
-    By the whole name as well: "a.heic_Flip.jpg" is a copy of "a.heic".
-    """
+class StemIndex:
+    """Finds the files of a class by their stem or name, in any case."""
 
     def __init__(self, files: Iterable[Path],
                  classes: Iterable[Hashable] | None) -> None:
-        """classes: of each file; None: its folder stands for its class."""
+        """classes: of each file; None: its folder."""
         files = list(files)
         self.class_of = dict(zip(files, classes if classes is not None else
                                  [file.parent for file in files]))
-        self.found = defaultdict(list)
+        self._files = defaultdict(list)
         for file in files:
+            # The name, too: "a.heic_Flip.jpg" is a copy of "a.heic".
             for name in {file.stem.casefold(), file.name.casefold()}:
-                self.found[self.class_of[file], name].append(file)
+                self._files[self.class_of[file], name].append(file)
 
-    def nearest(self, copy: Path, stem: str) -> Path | None:
-        """Return the file of a stem in a copy's class, or None.
+    def find(self, copy: Path, stem: str) -> Path | None:
+        """Return the file of this stem in the class of a copy, or None.
 
-        Of several the one beside the copy, and with the copy's ending; of
-        these the first.
+        Of several the first one in the copy's folder, and of these the first
+        one with the copy's suffix.
         """
-        found = [file for file in self.found.get(
+        candidates = [file for file in self._files.get(
             (self.class_of[copy], stem.casefold()), ()) if file != copy]
-        return min(found, default=None, key=lambda file: (
+        return min(candidates, default=None, key=lambda file: (
             file.parent != copy.parent,
             file.suffix.lower() != copy.suffix.lower()))
 
@@ -142,55 +138,57 @@ def augmented_copies(files: Iterable[Path],
                      ) -> dict[Path, Path]:
     """Return {augmented copy: original} for the copies among the files.
 
-    classes: of each file; None: its folder stands for its class.
-    By the names that tools give, and only where the original is in the same
-    class: a file that merely is called "Crop" is an original like any other.
+    classes: of each file; None: its folder.
+    A file is a copy if its name says so and its original is in the same
+    class: a file that is merely called "Crop" is an original.  The original
+    of a copy of a copy is the photograph that both were made of.
     """
-    names = Names(files, classes)
+    index = StemIndex(files, classes)
     sources = {}
-    for file in names.class_of:
-        for stem, _ in origins_of(file.stem):
-            source = names.nearest(file, stem)
+    for file in index.class_of:
+        for stem, _ in original_stems(file.stem):
+            source = index.find(file, stem)
             if source is not None:
                 sources[file] = source
                 break
     copies = {}
     for file, source in sources.items():
-        met = {file}
-        while source in sources and source not in met:
-            met.add(source)
+        visited = {file}    # Two files may each be named as the other's copy.
+        while source in sources and source not in visited:
+            visited.add(source)
             source = sources[source]
         copies[file] = source
     return copies
 
 
-def linked_copies(files: Sequence[Path],
-                  classes: Sequence[Hashable] | None = None) -> np.ndarray:
-    """Return for each file the index of one that shows its leaf: int (N,).
+def link_copies(files: Sequence[Path],
+                classes: Sequence[Hashable] | None = None) -> np.ndarray:
+    """Return for each file the index of a file with the same leaf, int (N,).
 
-    For an augmented copy its original; where that is missing, for all surely
-    made of it the first of them; for any other file itself.
+    classes: of each file; None: its folder.
+    An augmented copy is linked to its original; copies that are certainly of
+    one missing original, to the first of them; any other file, to itself.
     """
     copies = augmented_copies(files, classes)
     index_of = {file: index for index, file in enumerate(files)}
-    siblings: dict = {}
-    links = []
     if classes is None:
         classes = [file.parent for file in files]
-    for index, (file, class_) in enumerate(zip(files, classes)):
+    first_copies: dict[tuple[Hashable, str], int] = {}
+    links = []
+    for index, (file, class_name) in enumerate(zip(files, classes)):
         if file in copies:
             links.append(index_of[copies[file]])
             continue
-        stems = [stem for stem, sure in origins_of(file.stem) if sure]
-        links.append(siblings.setdefault(
-            (class_, stems[-1].casefold()), index) if stems
-            else index)
+        stems = [stem for stem, is_certain in original_stems(file.stem)
+                 if is_certain]
+        links.append(first_copies.setdefault(
+            (class_name, stems[-1].casefold()), index) if stems else index)
     return np.array(links, int)
 
 
-def nameless_copies(files: Iterable[Path]) -> list[Path]:
-    """Return the files that Keras's save_to_dir has named, without originals.
+def unattributed_copies(files: Iterable[Path]) -> list[Path]:
+    """Return files whose name says only that Keras's save_to_dir wrote them.
 
-    Such a name says that it is a copy, but not of which photograph.
+    They are copies, but their names do not tell of which photograph.
     """
-    return [file for file in files if NAMELESS.fullmatch(file.stem)]
+    return [file for file in files if KERAS_UNATTRIBUTED.fullmatch(file.stem)]

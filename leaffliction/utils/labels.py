@@ -1,4 +1,4 @@
-"""Labelled images, and the names of the augmentations in file names."""
+"""The Dataset, images with class labels, and the names of augmentations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-# A copy's file name ends in one of these: "image (1)_Flip.JPG".  They stand
-# here, and not beside the transforms, since all programs read such names.
+# The name of an augmented copy ends in its augmentation: "image (1)_Flip.JPG"
+# is a flipped "image (1).JPG".  Every program must recognise such copies (see
+# copies.py), so the names are here and not beside the transforms.
 AUGMENTATION_NAMES = (
     "Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion", "Brightness",
     "WhiteBalance", "Blur", "JpegNoise", "Shadow")
@@ -15,10 +16,12 @@ AUGMENTATION_NAMES = (
 
 @dataclass(frozen=True)
 class Dataset:
-    """Labelled images below one folder.
+    """Images below one folder, each with the label of its class.
 
-    files: paths relative to root, in natural order of class and name.
-    labels: int array (N,), indices into class_names.
+    root: the folder.
+    files: paths relative to root, sorted by class, then in natural order
+    ("2.jpg" before "10.jpg").
+    labels: int (N,), indices into class_names.
     plants: the plant of each class, in the order of class_names.
     """
 
@@ -29,21 +32,21 @@ class Dataset:
     plants: tuple[str, ...]
 
     def paths(self) -> list[Path]:
-        """Return the files' paths with root in front."""
+        """Return the path of each image: root and file joined."""
         return [self.root / file for file in self.files]
 
     def subset(self, indices: Sequence[int]) -> "Dataset":
-        """Return the dataset with the images at indices alone."""
+        """Return the dataset of the images at these indices, all classes."""
         return replace(self, labels=self.labels[indices],
                        files=tuple(self.files[index] for index in indices))
 
-    def sample(self, most: int, rng: np.random.Generator) -> "Dataset":
-        """Return the dataset with at most so many of its images."""
+    def sample(self, limit: int, rng: np.random.Generator) -> "Dataset":
+        """Return a random subset of at most `limit` images, order kept."""
         return self.subset(np.sort(
-            rng.permutation(len(self.files))[:most]))
+            rng.permutation(len(self.files))[:limit]))
 
     def classes(self) -> list[str]:
-        """Return the name of each image's class, (N,)."""
+        """Return the class name of each image, (N,)."""
         return [self.class_names[label] for label in self.labels]
 
     def counts(self) -> np.ndarray:

@@ -16,7 +16,7 @@ from leaffliction.distribution.inspection import (inspect_dataset,
 from leaffliction.utils import parallel
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.copies import linked_copies
+from leaffliction.utils.copies import link_copies
 
 
 def picture(seed, size=256):
@@ -45,7 +45,7 @@ def eight_views(images):
 
 def group(images, names=None):
     """Return near_identical as numbers, in the order of meeting."""
-    linked = None if names is None else linked_copies(
+    linked = None if names is None else link_copies(
         [Path(name) for name in names])
     found = near_identical(np.stack([make_thumbnail(image)
                                      for image in images]), linked)

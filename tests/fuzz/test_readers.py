@@ -19,7 +19,7 @@ from leaffliction.augmentation.transforms import AUGMENTATIONS, augment
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.model.bundle import verify_signature
 from leaffliction.model.classifier import Classifier
-from leaffliction.training.groups import read_groups
+from leaffliction.training.leaf_csv import read_groups
 from leaffliction.training.pretrained import tensors_digest
 from leaffliction.transformation.mask import find_leaf
 from leaffliction.transformation.views import VIEWS, measure

@@ -353,7 +353,7 @@ def test_a_mixed_folder_is_shown_right(images, workplace, capsys):
         re.split("  +", line) for line in lines[1:6])}
     assert counts == {"A_rust": 2, "deep_er": 1, "A scab": 1, "A_été": 2,
                       "A_\N{RED APPLE}": 1}
-    assert "left out 2 images that lie in no class folder: A/" in err
+    assert "left out 2 images outside the class folders: A/" in err
     assert [line for line in lines if line.startswith("no image")] == [
         "no image in: A_empty", "no image in: A/also empty"]
 

@@ -1,249 +1,68 @@
-"""leaffliction/training/groups.py: leaves from a CSV, and what belongs together in all."""
+"""leaffliction/training/groups.py: which images show the same leaf."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from leaffliction.training.groups import (check_split, contradictions,
-                                          join_groups, note_shared,
-                                          read_groups)
-from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.tables import write_csv
-
-NAMES = ("A_b/image (1).JPG", "A_b/image (2).JPG", "A_b/image (3).JPG",
-         "A_c/image (1).JPG", "A_c/image (2).JPG", "A_c/image (3).JPG")
-
-
-@pytest.fixture
-def folder(tree):
-    """Return two classes of three images and an augmented copy."""
-    found = tree({"A_b": 3, "A_c": 3})
-    (found / "A_b" / "image (1)_Flip.JPG").touch()
-    return found
-
-
-def read(folder, path):
-    """Return {file: leaf} of the images that have one."""
-    dataset = read_dataset(folder)
-    leaves, = read_groups(path, [dataset])
-    return {file.as_posix(): leaf for file, leaf in zip(
-        dataset.files, leaves, strict=True) if leaf is not None}
-
-
-def test_groups_are_read_by_file_and_the_rest_is_counted(
-        folder, tmp_path, capfd):
-    path = tmp_path / "groups.csv"
-    path.write_text("\ufeffleaf,more,file\nL1,x,A_b/image (1).JPG\n"
-                    "L1,x,./A_b/image (2).JPG\n,x,A_c/image (1).JPG\n"
-                    "L9,x,A_b/gone.JPG\n", encoding="utf-8")
-    assert read(folder, path) == dict.fromkeys(NAMES[:2], "L1")
-    notes = capfd.readouterr().err
-    assert "1 of 4 rows match no image (line 5: 'A_b/gone.JPG')" in notes
-    # The augmented copy goes with its original.
-    # One has a row, but no leaf in it.
-    assert ("4 of 7 images have no row with a leaf ('A_b/image (3).JPG')"
-            in notes)
-
-
-def test_a_csv_that_names_all_needs_no_note(folder, tmp_path, capfd):
-    path = tmp_path / "groups.csv"
-    path.write_text("file,leaf\n" + "".join(
-        f"{name},{name[0]}\n" for name in NAMES))
-    assert len(read(folder, path)) == 6
-    assert not capfd.readouterr().err
-
-
-def lines_of(names, header="file,leaf", separator=","):
-    return "\r\n".join([header] + [
-        f"{name}{separator}L{index}" for index, name in enumerate(names)])
-
-
-@pytest.mark.parametrize("content", [
-    lines_of(NAMES).encode("utf-8-sig"),
-    lines_of(NAMES, "File\tLeaf", "\t").encode("utf-16"),
-    lines_of(NAMES, "File\tLeaf", "\t").encode("utf-16-be").join(
-        [b"\xfe\xff", b""]),
-    lines_of(NAMES, " FILE ; Leaf ;x", ";").encode(),
-    ("sep=;\n" + lines_of(NAMES, "file;leaf", ";")).encode(),
-    lines_of(NAMES, "file|leaf", " | ").encode(),
-    lines_of([f'"{name}"' for name in NAMES], '"file","leaf"').encode(),
-    lines_of([name.replace("/", "\\") for name in NAMES]).encode(),
-    lines_of([f".\\{name}" for name in NAMES]).encode(),
-    lines_of([name.upper() for name in NAMES]).encode(),
-    lines_of([name.lower() for name in NAMES]).encode(),
-    lines_of([f"  {name} " for name in NAMES]).encode(),
-    lines_of([name.replace("/", "//") for name in NAMES]).encode(),
-    lines_of([f"./{name}" for name in NAMES]).encode(),
-    lines_of([f"images/{name}" for name in NAMES]).encode(),
-    lines_of([f"photos/2019/{name}" for name in NAMES]).encode(),
-    lines_of([f"C:\\Users\\me\\{name}" for name in NAMES]).encode(),
-    lines_of([f"/home/me/photos/{name}" for name in NAMES]).encode(),
-    (lines_of(NAMES) + "\n\n ,\n").encode(),
-    ("\n \n" + lines_of(NAMES)).encode(),
-    (lines_of(NAMES) + "\nA_b/image (1).JPG,L0\n").encode()])
-def test_a_csv_may_be_written_in_many_ways(folder, tmp_path, content, capfd):
-    path = tmp_path / "groups.csv"
-    path.write_bytes(content)
-    assert read(folder, path) == {
-        name: f"L{index}" for index, name in enumerate(NAMES)}
-    assert not capfd.readouterr().err
-
-
-def test_a_csv_of_windows_has_accents(tree, tmp_path, capfd):
-    folder = tree({"Pomme_tavel\u00e9e": 2, "A_c": 1})
-    path = tmp_path / "groups.csv"
-    path.write_bytes("file;leaf\nPomme_tavel\u00e9e/image (1).JPG;\u00e4\n"
-                     "Pomme_tavel\u00e9e/image (2).JPG;\u00e4\n"
-                     "A_c/image (1).JPG;1\n".encode("cp1252"))
-    assert set(read(folder, path).values()) == {"\u00e4", "1"}
-    assert not capfd.readouterr().err
-
-
-def test_leaves_in_several_classes_are_said(capfd):
-    note_shared(["1", "1", "2", None, None], list("abbab"))
-    assert "1 leaves of the CSV are in several classes ('1' in a, b)" in (
-        capfd.readouterr().err)
-    note_shared([None, None, "2", "2"], list("abbb"))
-    assert not capfd.readouterr().err
-
-
-def test_rows_of_the_whole_tree_fit_a_part_of_it(folder, tmp_path, capfd):
-    path = tmp_path / "groups.csv"
-    for root in ("", "images/", f"{folder.resolve()}/"):
-        path.write_text(lines_of([root + name for name in NAMES]))
-        assert read(folder / "A_c", path) == {
-            f"image ({number}).JPG": f"L{number + 2}"
-            for number in (1, 2, 3)}
-        assert "3 of 6 rows match no image" in capfd.readouterr().err
-
-
-def test_rows_of_a_part_fit_the_tree_where_that_is_safe(tree, tmp_path):
-    path = tmp_path / "groups.csv"
-    folder = tree({"train/A_b": 2, "train/A_c": 2})
-    path.write_text(lines_of(["A_b/image (1).JPG", "A_c/image (2).JPG"]))
-    assert read(folder, path) == {"train/A_b/image (1).JPG": "L0",
-                                  "train/A_c/image (2).JPG": "L1"}
-    # Of two that end alike neither is taken.
-    tree({"valid/A_b": 1})
-    with pytest.raises(UserError, match="names no image"):
-        read(folder, path)
-
-
-def test_a_file_name_alone_is_enough_where_no_other_is_the_same(
-        tree, tmp_path):
-    folder = tree({"A_b": 1})
-    (folder / "A_c").mkdir()
-    (folder / "A_c" / "x.jpg").touch()
-    path = tmp_path / "groups.csv"
-    path.write_text("file,leaf\nx.JPG,1\nimage (1).JPG,2\n")
-    assert read(folder, path) == {"A_c/x.jpg": "1", "A_b/image (1).JPG": "2"}
-
-
-def test_names_that_differ_in_capitals_alone_stay_two(tree, tmp_path, capfd):
-    folder = tree({"A_b": 1})
-    (folder / "A_b" / "IMAGE (1).JPG").touch()
-    path = tmp_path / "groups.csv"
-    path.write_text("file,leaf\nA_b/IMAGE (1).JPG,1\nA_b/image (1).JPG,2\n"
-                    "A_B/Image (1).JPG,3\n")
-    assert read(folder, path) == {"A_b/IMAGE (1).JPG": "1",
-                                  "A_b/image (1).JPG": "2"}
-    assert "1 of 3 rows match no image" in capfd.readouterr().err
-
-
-@pytest.mark.parametrize("escape", [True, False])
-def test_groups_know_names_as_our_tables_write_them(tree, tmp_path, escape):
-    folder = tree({"=A_b": 2, "A_\x1bc": 2})
-    dataset = read_dataset(folder)
-    rows = [(file.as_posix(), f"L{index}")
-            for index, file in enumerate(dataset.files)]
-    path = tmp_path / "groups.csv"
-    if escape:
-        write_csv(path, ("file", "leaf"), rows)
-        assert "\x1b" not in path.read_text()
-    else:
-        with open(path, "w", newline="") as lines:
-            csv.writer(lines).writerows([("file", "leaf"), *rows])
-    assert read_groups(path, [dataset]) == [["L0", "L1", "L2", "L3"]]
-
-
-@pytest.mark.parametrize("content, reason", [
-    (b"", "needs the columns file,leaf"),
-    (b"file:leaf\n", "needs the columns file,leaf"),
-    (b"path,leaf\nA_b/image (1).JPG,1\n", "needs the columns file,leaf; its "
-     "first line is 'path,leaf'"),
-    (b"PK\x03\x04file,leaf\n", "a workbook .*save it as CSV"),
-    (b"Datei;Blatt\n", "needs the columns file,leaf; .*'Datei;Blatt'"),
-    (b"file,leaf\nA_b/image (1).JPG,\nA_c/image (1).JPG\n",
-     r"the column leaf is empty for all images \(line 2: 'A_b/image \(1\)"),
-    (b"file;leaf\n", "names no image .*it has no rows"),
-    (b"file,leaf\n", "names no image .*it has no rows"),
-    (b"file,leaf\nimage (1).JPG,1\n",
-     r"names no image .*a row is 'image \(1\).JPG', an image 'A_b/image"),
-    # Of another class, or another tree: never by the files' names alone.
-    (b"file,leaf\nA_d/image (1).JPG,1\n", "names no image"),
-    (b"file,leaf\nA_b/image (1).JPG,1\nA_b/image (1).JPG,2\n",
-     r"line 2 puts A_b/image \(1\).JPG on leaf '1', line 3 on leaf '2'"),
-    (b"file,leaf\nA_b/image (1).JPG,1\na_b\\IMAGE (1).jpg,2\n", "line 3"),
-    (b"file,leaf\n\x81\x8d,1\n", "not readable as a CSV file"),
-    (b"\xff\xfefil", "not readable as a CSV file"),
-    (b"file,leaf\n" + b"x" * 200_000, "not readable as a CSV file"),
-    (None, "not readable as a CSV file")])
-def test_groups_that_cannot_be_used_are_refused(
-        folder, tmp_path, content, reason):
-    path = tmp_path / "groups.csv"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(UserError, match=reason):
-        read(folder, path)
-
-
-def test_a_row_of_another_class_fits_no_image_of_this_one(folder, tmp_path):
-    path = tmp_path / "groups.csv"
-    path.write_text(lines_of(NAMES[:3]))
-    with pytest.raises(UserError, match="names no image"):
-        read(folder / "A_c", path)
+from leaffliction.training.groups import (clusters_in_several_classes,
+                                          find_contradictions, join_groups,
+                                          note_leaves_in_several_classes)
+from leaffliction.utils.labels import Dataset
 
 
 def join(clusters, leaves):
-    """Return join_groups as numbers, in the order of meeting."""
+    """Return join_groups' leaves as numbers, in order of appearance."""
+    files = [Path(f"{index}.jpg") for index in range(len(clusters))]
     numbers = {}
-    return [numbers.setdefault(name, len(numbers)) for name in join_groups(
-        np.array(clusters), leaves, [Path(f"{index}.jpg") for index in
-                                     range(len(clusters))])]
+    return [numbers.setdefault(name, len(numbers))
+            for name in join_groups(np.array(clusters), leaves, files)]
 
 
-def test_clusters_and_leaves_are_joined(capfd):
+def test_clusters_and_leaves_of_the_csv_are_joined(capfd):
     assert join([0, 0, 2, 3, 3, 5, 6], [None] * 7) == [0, 0, 1, 2, 2, 3, 4]
     assert join([0, 1, 2, 3], ["x", "y", "x", None]) == [0, 1, 0, 2]
-    # An image without a row joins the leaf of one that it repeats.
+    # An image without a row joins the leaf of the image that it repeats.
     assert join([0, 0, 2, 2, 4], ["x", None, None, "y", "x"]) == [
         0, 0, 1, 1, 0]
     assert not capfd.readouterr().err
-    # Near-identical images of two leaves make one of them, and a third.
+
+
+def test_leaves_that_share_a_photograph_become_one(capfd):
+    # x and y share cluster 0, y and z share cluster 2.
     assert join([0, 0, 2, 3, 2, 5], ["x", "y", "y", "z", "z", "t"]) == [
         0, 0, 0, 0, 0, 1]
-    assert "2 times two leaves of the CSV share" in capfd.readouterr().err
+    assert "and so are one leaf: 2 ('x' and 'y')" in (
+        capfd.readouterr().err)
 
 
-def test_leaves_are_named_after_the_csv_or_a_file():
+def test_a_leaf_is_named_by_the_csv_or_after_its_first_file():
     assert join_groups(np.array([0, 1, 1, 3]), [None, None, "x", None], [
         Path("c", f"{index}.jpg") for index in range(4)]) == [
             "c/0.jpg", "x", "x", "c/3.jpg"]
 
 
-def test_a_leaf_on_both_sides_is_an_error():
-    sides = ("training", "validation")
-    check_split(np.array(["training", "training", "validation", "left out"]),
-                ["a", "a", "b", "b"], sides)
-    with pytest.raises(UserError, match="leaf 'a' is in training and in val"):
-        check_split(np.array(["training", "left out", "validation"]),
-                    ["a", "b", "a"], sides)
+def test_leaves_in_several_classes_are_noted(capfd):
+    note_leaves_in_several_classes(["1", "1", "2", None, None],
+                                   list("abbab"))
+    assert ("leaves of the CSV that are in several classes: 1 "
+            "('1' in a, b)") in capfd.readouterr().err
+    note_leaves_in_several_classes([None, None, "2", "2"], list("abbb"))
+    assert not capfd.readouterr().err
 
 
-def test_a_photograph_in_two_classes_contradicts_itself():
-    found = contradictions(np.array([0, 1, 0, 3, 1, 3]),
-                           np.array([0, 0, 1, 1, 0, 1]))
-    assert [members.tolist() for members in found] == [[0, 2]]
+def test_clusters_in_several_classes_are_listed():
+    found = clusters_in_several_classes(np.array([0, 1, 0, 3, 1, 3]),
+                                        np.array([0, 0, 1, 1, 0, 1]))
+    assert [images.tolist() for images in found] == [[0, 2]]
+
+
+def test_contradictions_are_marked_and_noted(capfd):
+    dataset = Dataset(Path("."), tuple(map(Path, "stuvwx")),
+                      np.array([0, 0, 1, 1, 0, 1]), ("a", "b"), ("a", "b"))
+    assert find_contradictions(
+        dataset, np.array([0, 1, 0, 3, 1, 3])).tolist() == [
+            True, False, True, False, False, False]
+    assert "in several classes: 1, as 2 images ('s' and 'u';" in (
+        capfd.readouterr().err)
+    assert not find_contradictions(dataset, np.arange(6)).any()
+    assert not capfd.readouterr().err

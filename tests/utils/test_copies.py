@@ -1,22 +1,23 @@
-"""leaffliction/utils/copies.py: augmented copies, known by the names that tools give."""
+"""leaffliction/utils/copies.py: augmented copies, recognised by name."""
 
 from pathlib import Path
 
 import pytest
 
-from leaffliction.utils.copies import (augmented_copies, copy_of,
-                                       linked_copies, nameless_copies,
-                                       original_of)
+from leaffliction.utils.copies import (augmented_copies, copy_path,
+                                       link_copies, original_stems,
+                                       unattributed_copies)
 from leaffliction.utils.images import SUFFIXES
 
 HASH, UUID = "0123456789abcdef" * 2, "6e5c4b0c-1111-4222-8333-0123456789ab"
 
 
 def paths(*names):
+    """Return the names as paths."""
     return [Path(name) for name in names]
 
 
-def test_augmented_copies_are_known_by_name_and_original():
+def test_copies_are_recognised_by_name_and_original():
     files = paths("c/a.JPG", "c/a_Flip.JPG", "c/a_Rotate_2.JPG",
                   "c/a_Flip_Crop.JPG", "c/a_Skew_Shear.JPG", "d/a_Flip.JPG",
                   "c/Crop.JPG", "c/b_Flip.JPG", "c/a_Flipside.JPG")
@@ -39,19 +40,19 @@ def test_augmented_copies_are_known_by_name_and_original():
     "a_mask.JPG", "a_final_masked.jpg", "a_Original.JPG",
     "a_0_4711.jpg", "a_0_9999999.png", f"a_jpg.rf.{HASH}.jpg",
     f"A_JPG.rf.{HASH.upper()}.jpg", f"c_original_a.JPG_{UUID}.JPG"])
-def test_names_of_many_tools_are_known(name):
+def test_copies_of_many_tools_are_recognised(name):
     original, copy = paths("c/a.jpg", f"c/{name}")
     assert augmented_copies([copy, original]) == {copy: original}
-    # It is one only beside its original.
+    # Only in the class of its original.
     assert augmented_copies([copy, *paths("d/a.jpg", "c/other.jpg")]) == {}
 
 
 @pytest.mark.parametrize("name", [
     "a.jpg", "a.JPG", "a.jfif", "a.heic", "a", "a.jpg?w=300", "a.HEIC.jpg",
     "a.jpg.jpg", "leaf.001", "1.5 m", "Flip.gif"])
-def test_a_copy_of_ours_leads_back_to_its_original_and_can_be_written(name):
+def test_copy_path_is_writable_and_recognised(name):
     original = Path("c", name)
-    copy, other = copy_of(original, "Flip_2"), Path("c/other.001")
+    copy, other = copy_path(original, "Flip_2"), Path("c/other.001")
     assert copy.suffix.lower() in SUFFIXES
     assert augmented_copies([copy, other, original]) == {copy: original}
 
@@ -66,13 +67,13 @@ def test_a_copy_of_ours_leads_back_to_its_original_and_can_be_written(name):
     ("a.jpg", "aflip.jpg"), ("a.jpg", "a_flipper.jpg"),
     ("Apple_Black.jpg", "Apple_Black_rotten.jpg"), ("Flip.jpg", "Crop.jpg"),
     ("Flip.jpg", "Flip.png")])
-def test_other_names_are_of_other_photographs(names):
+def test_similar_names_are_not_copies(names):
     files = paths(*(f"c/{name}" for name in names))
     assert augmented_copies(files) == {}
-    assert linked_copies(files).tolist() == [0, 1]
+    assert link_copies(files).tolist() == [0, 1]
 
 
-def test_an_original_of_the_same_class_in_another_folder_counts():
+def test_the_original_may_be_in_another_folder_of_the_class():
     files = paths("train/c/a.jpg", "valid/c/a_flipLR.jpg", "valid/c/a.jpg",
                   "valid/d/a_Flip.jpg", "train/c/b.png", "valid/c/b_Crop.jpg",
                   "valid/c/b_Crop.png")
@@ -81,34 +82,42 @@ def test_an_original_of_the_same_class_in_another_folder_counts():
     assert augmented_copies(files) == {files[1]: files[2]}
 
 
-def test_copies_without_their_original_stay_together():
+def test_copies_of_one_missing_original_are_linked():
     files = paths(
         f"c/b_jpg.rf.{HASH}.jpg", f"c/b_jpg.rf.{HASH[::-1]}.jpg",
         f"d/b_jpg.rf.{HASH}.jpg", "c/a_90deg.jpg", "c/a_flipLR.jpg",
         f"c/c_original_e.JPG_{UUID}.JPG",
         f"c/c_original_e.JPG_{UUID[::-1]}.JPG",
         f"c/c_original_e.JPG_{UUID.replace('6', '7')}.JPG",
-        # Numbers may count photographs.
+        # These numbers may count photographs.
         "c/rot_1.jpg", "c/x_aug_1.jpg", "c/x_aug_2.jpg", "c/a_180deg.png")
-    assert linked_copies(files).tolist() == [
+    assert link_copies(files).tolist() == [
         0, 0, 2, 3, 3, 5, 6, 5, 8, 9, 10, 3]
     assert augmented_copies(files) == {}
 
 
-def test_a_copy_is_linked_to_its_original():
+def test_copies_are_linked_to_their_original():
     files = paths("c/a_Flip.jpg", "c/b.jpg", "c/a.jpg", "c/a_Flip_Crop.jpg")
-    assert linked_copies(files).tolist() == [2, 1, 2, 2]
-    assert linked_copies([]).tolist() == []
+    assert link_copies(files).tolist() == [2, 1, 2, 2]
+    assert link_copies([]).tolist() == []
 
 
-def test_names_that_do_not_say_of_what_they_are_copies():
+def test_keras_names_without_a_photograph_are_listed():
     files = paths("c/aug_0_123.jpg", "c/_12_4567.png", "c/a_0_123.jpg",
                   "c/IMG_2019_123.jpg")
-    assert nameless_copies(files) == files[:2]
-    # Were there such an original, the name would say it.
-    assert original_of(Path("c/aug_0_123.jpg")) == Path("c/aug.jpg")
+    assert unattributed_copies(files) == files[:2]
 
 
-def test_two_files_that_each_name_the_other_end():
+def test_original_stems_lead_from_copies_of_copies_to_the_photograph():
+    assert list(original_stems("a")) == []
+    assert list(original_stems("a_Flip_Crop")) == [
+        ("a_Flip", True), ("a", True)]
+    assert list(original_stems("a.JPG_90deg")) == [("a.JPG", True),
+                                                   ("a", True)]
+    # Only numbered: "aug_0_123" and "aug_0_124" may be two photographs.
+    assert list(original_stems("aug_0_123")) == [("aug", False)]
+
+
+def test_files_named_as_copies_of_each_other_do_not_loop():
     files = paths("c/Flip_Crop.jpg", "c/Flip.jpg", "c/Crop.jpg")
     assert set(augmented_copies(files)) == {files[0]}

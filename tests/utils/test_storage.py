@@ -15,7 +15,7 @@ import Distribution
 from leaffliction.augmentation.balance import link_or_copy
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.training.data import read_domains
-from leaffliction.training.groups import read_groups
+from leaffliction.training.leaf_csv import read_groups
 from leaffliction.utils import storage
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.cli import UserError
