@@ -9,7 +9,7 @@ from PIL import Image
 from leaffliction.augmentation.transforms import (AUGMENTATIONS, GEOMETRIC,
                                                   PHOTOMETRIC, augment)
 from leaffliction.utils.images import read_image
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 SIZE = 48
 augmentations = pytest.mark.parametrize("augmentation", AUGMENTATIONS)

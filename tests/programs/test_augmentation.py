@@ -16,7 +16,7 @@ from leaffliction.utils import cli, parallel
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.images import read_image, write_image
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 PROGRAM = Path(Augmentation.__file__)
 # The names that the exercise gives them.

@@ -21,7 +21,7 @@ from leaffliction.utils.figures import open_pyplot
 from leaffliction.utils.files import atomic_write, check_outputs
 from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.marks import MARK
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 SIX = ("Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion")
 CLASSES = ("Apple_scab", "Grape_Esca")

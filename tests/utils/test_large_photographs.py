@@ -18,7 +18,7 @@ from leaffliction.training.field_images import (FieldImage, cut_out_file,
 from leaffliction.utils import images
 from leaffliction.utils.images import (preprocess, read_for, read_image,
                                        write_image)
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 WIDTH, HEIGHT = 2400, 1800
 
