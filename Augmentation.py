@@ -181,7 +181,7 @@ def print_summary(result: BalanceResult, output: Path, counts: np.ndarray
     print(f"{len(files)} images in {cli.printable(output)}, "
           f"{len(augmented_copies(files))} of them augmented copies; "
           f"{len(result.written)} written now, "
-          f"{len(result.errors)} unreadable ones left out")
+          f"{len(result.errors)} unreadable images left out")
 
 
 def print_identical(title: str, groups: list[list[Path]]) -> None:

@@ -153,7 +153,7 @@ def test_subject_9_every_class_ends_with_as_many_images_as_the_largest(
     assert capsys.readouterr().out.splitlines() == [
         "Apple_rust: 2 -> 5", "Apple_scab: 5 -> 5", "Grape_Esca: 1 -> 5",
         "15 images in augmented_directory, 7 of them augmented copies; "
-        "15 written now, 0 unreadable ones left out"]
+        "15 written now, 0 unreadable images left out"]
     assert sorted(map(str, Path().iterdir())) == [
         "augmented_directory", "images"]
 
@@ -335,7 +335,7 @@ def test_unreadable_images_are_reported_and_left_out(images, capsys, where):
     assert [line.split(": not")[0] for line in shown.err.splitlines()] == [
         f"error: {truncated}", "error: images/Grape_spot/image (1).JPG"]
     assert "Grape_spot: 1 -> 0" in shown.out
-    assert "2 unreadable ones left out" in shown.out
+    assert "2 unreadable images left out" in shown.out
     after = content_of(Path("images"))
     assert after.items() >= before.items()
     output = Path("images" if where else "augmented_directory")
