@@ -160,7 +160,7 @@ def test_images_are_found_and_read_as_on_a_disk(store, tmp_path):
                 == read_image(tmp_path / "disk" / file)).all()
     one, other = (inspect_image(folder / files[0])
                   for folder in (store, tmp_path / "disk"))
-    assert one.digest == other.digest
+    assert one.sha256 == other.sha256
     assert read_dataset(store).class_names == ("Apple_rust", "Grape_Esca")
 
 
