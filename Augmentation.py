@@ -52,13 +52,11 @@ COLUMNS = 7              # images side by side in the figure
 FIGURE_SIDE = 512        # pixels of an image's longer side in the figure
 # What each optional augmentation does, for --help.
 PHOTOMETRIC_HELP = {
-    "Brightness": "also change brightness and contrast, as another exposure "
-                  "would",
-    "WhiteBalance": "also make the light warmer or colder",
-    "Blur": "also blur the leaf, as a camera slightly out of focus does",
-    "JpegNoise": "also add the artefacts of strong JPEG compression",
-    "Shadow": "also cast the shadow of a branch or another leaf across the "
-              "leaf"}
+    "Brightness": "change brightness and contrast, as another exposure would",
+    "WhiteBalance": "make the light warmer or colder",
+    "Blur": "blur the leaf, as a camera slightly out of focus does",
+    "JpegNoise": "add the artefacts of strong JPEG compression",
+    "Shadow": "cast the shadow of a branch or another leaf across the leaf"}
 
 
 def show_augmentations(path: Path, output: Path, augmentations: Sequence[str],
@@ -208,6 +206,9 @@ def build_parser() -> cli.Parser:
     add("--output-dir", type=path_of, metavar="DIR",
         help="folder to write to (default: beside the image; for a folder, "
              f"{DEFAULT_OUTPUT})")
+    further = parser.add_argument_group(
+        "further augmentations", "Each option adds one to the six.")
+    add = further.add_argument
     for name in PHOTOMETRIC:
         add(f"--{flag_of(name)}", dest="augmentations", action="append_const",
             const=name, default=argparse.SUPPRESS, help=PHOTOMETRIC_HELP[name])

@@ -29,7 +29,7 @@ BLUR = (0.002, 0.006)    # standard deviation, fraction of the shorter side
 JPEG_NOISE = (15, 45)    # JPEG quality, of 0..100
 SHADOW_DEPTH = (0.35, 0.65)  # fraction of the light that is lost
 SHADOW_WIDTH = (0.25, 0.70)  # fraction of the longer side
-PENUMBRA = (0.02, 0.10)  # width of a shadow's soft edge, as SHADOW_WIDTH
+PENUMBRA = (0.02, 0.10)  # soft edge, fraction of the longer side
 
 
 def sample_flip(rng: np.random.Generator) -> int:

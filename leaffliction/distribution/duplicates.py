@@ -22,13 +22,13 @@ KINDS = "identical", "near-identical", "turned or mirrored"
 # Largest root mean square difference, in grey levels, of the thumbnails of
 # near-identical images.  A difference in the brightness of the whole image
 # counts with BRIGHTNESS_WEIGHT.  An image saved again, scaled, or 5 % lighter
-# differs by at most 3.5; of 9,854 photographs no two, even of the same leaf,
-# differ by less than 6.7, with either weight.
+# differs by at most 3.5.  No two of 9,854 photographs, even of the same leaf,
+# differ by less than 6.7, whether or not their brightness counts.
 MAX_DIFFERENCE = 5.0
 BRIGHTNESS_WEIGHT = 1 / 3
 COMPONENTS = 32          # principal components of a signature
-MIN_SAMPLE = 5000        # images from which the components are computed
-BLOCK_SIZE = 512         # images that are compared with others at once
+MAX_SAMPLE = 5000        # images from which the components are computed
+BLOCK_SIZE = 512         # images compared with all their candidates at once
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def find_repeats(dataset: Dataset, inspections: Sequence[Inspection]
               if len(positions) > 1]
     if not groups:
         return []
-    # Without orientations, groups with rotated or mirrored images fall apart.
+    # A group that falls apart without orientations has rotated or mirrored
+    # images.
     repeated = np.concatenate(groups)
     unturned = dict(zip(repeated.tolist(), near_identical(
         thumbnails[repeated], turned=False).tolist()))
@@ -111,8 +112,8 @@ def near_identical(thumbnails: np.ndarray, linked: np.ndarray | None = None,
     thumbnails: uint8 (N, 3 * side * side), with an even side.
     linked: int (N,), for each image another one (or itself) that belongs to
     its group in any case.
-    turned: also put images into one group that show each other rotated by
-    quarters, or mirrored.
+    turned: whether an image that shows another one rotated by quarters, or
+    mirrored, belongs to its group as well.
     Two images belong together if their thumbnails, with almost equal
     brightness, differ by at most MAX_DIFFERENCE: identical files, images
     saved again, scaled or turned.  Groups are transitive.
@@ -146,7 +147,7 @@ def _candidates(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
     images: float32 (N, side, side, 3).  Each pair comes at least once.  Only
     signatures are compared, and only within a window along their first
-    component: images that are near each other are near there as well.
+    component, because near images have near signatures.
     """
     count = len(images)
     points = signatures(images)
@@ -218,6 +219,6 @@ def _flat(part: np.ndarray) -> np.ndarray:
 
 def _components(part: np.ndarray) -> np.ndarray:
     """Return the first principal axes of (N, D), as columns."""
-    sample = part[::len(part) // MIN_SAMPLE + 1]
+    sample = part[::len(part) // MAX_SAMPLE + 1]
     _, axes = np.linalg.eigh(sample.T @ sample)
     return axes[:, :-COMPONENTS - 1:-1]

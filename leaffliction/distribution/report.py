@@ -25,9 +25,9 @@ REPEAT_COLUMNS = ("group", "kind", "class", "file", "sha256")
 
 @dataclass(frozen=True)
 class ClassTable:
-    """A row of values for each class.
+    """The table of the classes: the names of its columns, and its rows.
 
-    Numbers, texts, and Counters (of sizes and modes).
+    A value is a number, a text, or a Counter (of sizes or modes).
     """
 
     columns: list[str]
@@ -123,7 +123,7 @@ def repeat_lines(repeats: "list[Repeat]") -> list[str]:
 def repeats_path(path: Path) -> Path:
     """Return the CSV file of the repeats, beside the table at path.
 
-    Raises UserError where a file has that name which is no such table.
+    Raises UserError if another file has that name.
     """
     path = path.with_stem(f"{path.stem}_repeats")
     if path.is_file():
@@ -137,10 +137,9 @@ def repeats_path(path: Path) -> Path:
 
 def write_tables(path: Path, table: ClassTable, repeats: "list[Repeat]"
                  ) -> Iterator[Path]:
-    """Write the table, and the repeats if there are any; yield each file.
+    """Write the table and, if there are any, the repeats; yield each path.
 
-    path: "-" for stdout, to which the table alone is written; then nothing is
-    yielded.
+    path: "-" writes the table alone, to stdout, and yields nothing.
     The repeats of an earlier run are deleted first, so that an interrupted
     run does not leave them beside a table of other images.
     """

@@ -1,7 +1,7 @@
-"""Thumbnails by which near-identical images are found.
+"""Make the thumbnails that are compared to find near-identical images.
 
-The thumbnail of most images is the whole image at 16x16 pixels.  Small leaves
-on a plain background would all look the same there, so the thumbnail of such
+The thumbnail of most images is the whole image at 16x16 pixels.  At that size
+all small leaves on a plain background look the same, so the thumbnail of such
 an image shows the leaf alone.
 """
 
@@ -45,14 +45,14 @@ def make_thumbnail(rgb_img: np.ndarray) -> np.ndarray:
 
 
 def thumbnail_of(rgb_img: np.ndarray, leaf: Circle | None) -> np.ndarray:
-    """Return the thumbnail of a leaf, or without one of the whole image.
+    """Return a thumbnail of the leaf, or of the whole image if leaf is None.
 
-    uint8 (3 * 16 * 16,); of a leaf with reduced contrast.
+    uint8 (3 * 16 * 16,).  That of a leaf has reduced contrast.
     """
     if leaf is None:
         return cv2.resize(rgb_img, (SIDE, SIDE),
                           interpolation=cv2.INTER_AREA).ravel()
-    # Sample 4x4 points for each pixel of the thumbnail, then average them.
+    # Each pixel of the thumbnail is the mean of 4x4 points.
     step = 2 * leaf.radius / (4 * SIDE)
     matrix = np.array([[step, 0, leaf.x - leaf.radius + step / 2],
                        [0, step, leaf.y - leaf.radius + step / 2]])
@@ -77,7 +77,7 @@ def find_small_leaf(rgb_img: np.ndarray) -> Circle | None:
     reduced = _foreground_weights(cv2.resize(
         rgb_img, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
     if np.count_nonzero(reduced) > MAX_FOREGROUND * reduced.size:
-        return None    # A quick test that most images end with.
+        return None    # For most images this quick test is enough.
     weights = _foreground_weights(rgb_img)
     total = float(weights.sum())
     if not total:
