@@ -10,6 +10,8 @@ allocator reuses arrays of this size; one array with all three channels takes
 twice the time.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -81,32 +83,43 @@ def _sample_pixels(weights: np.ndarray, relief: Relief, count: int,
     return np.stack(np.divmod(indices, len(relief.alpha)), axis=1)
 
 
-def _spots(relief: Relief, rng: np.random.Generator, count: int,
-           radius: tuple, weights: np.ndarray | float = 1.,
-           ragged: float = .1, stretch: float = 1.4, radial: bool = False
-           ) -> np.ndarray:
-    """Return the field of `count` lesions, 0 in the centre, 1 at the edge.
+@dataclass(frozen=True)
+class Lesions:
+    """The sizes and the outlines of the lesions of a disease.
 
-    radius: smallest and largest, as fractions of the frame.
-    weights: relative probability of a lesion at each pixel, (size, size).
+    radii: smallest and largest radius, as fractions of the frame.
     ragged: irregularity of the edge, as a fraction of the radius.
     stretch: largest ratio of a lesion's length to its width.
-    radial: stretch lesions away from the base of the leaf; otherwise in
-    random directions.
+    radial: whether lesions are stretched away from the base of the leaf;
+    otherwise in random directions.
+    """
+
+    radii: tuple[float, float]
+    ragged: float = .1
+    stretch: float = 1.4
+    radial: bool = False
+
+
+def _spots(relief: Relief, rng: np.random.Generator, count: int,
+           lesions: Lesions, weights: np.ndarray | float = 1.) -> np.ndarray:
+    """Return the field of `count` lesions, 0 in the centre, 1 at the edge.
+
+    weights: relative probability of a lesion at each pixel, (size, size).
     """
     size = len(relief.alpha)
+    smallest, largest = lesions.radii
     field = np.ones((size, size), np.float32)
-    rough = ragged * (smooth_noise(rng, size, size // 12)
-                      + .6 * smooth_noise(rng, size, size // 4))
+    rough = lesions.ragged * (smooth_noise(rng, size, size // 12)
+                              + .6 * smooth_noise(rng, size, size // 4))
     for y, x in _sample_pixels(weights, relief, count, rng).tolist():
         age = rng.uniform()
-        radius_px = size * radius[0] * (radius[1] / radius[0]) ** age
-        slim = rng.uniform(1, stretch)
+        radius_px = size * smallest * (largest / smallest) ** age
+        slim = rng.uniform(1, lesions.stretch)
         turn = rng.uniform(0, np.pi)
-        if radial:
+        if lesions.radial:
             turn = np.arctan2(y - relief.base[1], x - relief.base[0])
         cos, sin = float(np.cos(turn)), float(np.sin(turn))
-        reach = int(radius_px * slim ** .5 * (1 + 2 * ragged)) + 2
+        reach = int(radius_px * slim ** .5 * (1 + 2 * lesions.ragged)) + 2
         top, left = max(0, y - reach), max(0, x - reach)
         part = field[top:y + reach + 1, left:x + reach + 1]
         down = np.arange(part.shape[0], dtype=np.float32)[:, None] + (top - y)
@@ -132,8 +145,8 @@ def _scab(leaf, relief, rng):
     veins, so its blotches have no sharp rim; its spores look like velvet.
     """
     near = np.exp(-relief.vein_px / (len(relief.alpha) * .02)) + .15
-    field = _spots(relief, rng, int(rng.integers(6, 30)), (.03, .085), near,
-                   ragged=.22, stretch=1.8)
+    field = _spots(relief, rng, int(rng.integers(6, 30)),
+                   Lesions((.03, .085), ragged=.22, stretch=1.8), near)
     _paint(leaf, field, SCAB, rng)
 
 
@@ -143,8 +156,8 @@ def _rust(leaf, relief, rng):
     Gymnosporangium feeds on the living leaf around each point of infection;
     the red centre bears its first spores.
     """
-    field = _spots(relief, rng, int(rng.integers(8, 36)), (.014, .042),
-                   ragged=.14)
+    field = _spots(relief, rng, int(rng.integers(8, 36)),
+                   Lesions((.014, .042), ragged=.14))
     _paint(leaf, field, RUST, rng)
 
 
@@ -154,12 +167,13 @@ def _apple_rot(leaf, relief, rng):
     Botryosphaeria obtusa kills the leaf in phases, each of which leaves a
     ring; the oldest part, in the centre, bleaches.
     """
-    field = _spots(relief, rng, int(rng.integers(6, 26)), (.014, .05))
+    field = _spots(relief, rng, int(rng.integers(6, 26)),
+                   Lesions((.014, .05)))
     if rng.uniform() < .35:             # rot that grows in from the edge
         edge = relief.edge_px < len(field) * .05
         field = np.minimum(field, _spots(
-            relief, rng, int(rng.integers(1, 4)), (.06, .16), edge,
-            ragged=.15, stretch=2))
+            relief, rng, int(rng.integers(1, 4)),
+            Lesions((.06, .16), ragged=.15, stretch=2), edge))
     _paint(leaf, field, APPLE_ROT, rng)
 
 
@@ -168,8 +182,8 @@ def _grape_rot(leaf, relief, rng):
 
     The dots are the pycnidia, in which Guignardia bidwellii makes spores.
     """
-    field = _spots(relief, rng, int(rng.integers(5, 26)), (.014, .055),
-                   ragged=.07)
+    field = _spots(relief, rng, int(rng.integers(5, 26)),
+                   Lesions((.014, .055), ragged=.07))
     _paint(leaf, field, GRAPE_ROT, rng)
     brown = field < .5
     dots = np.zeros(brown.shape, bool)
@@ -187,9 +201,9 @@ def _esca(leaf, relief, rng):
     size = len(relief.alpha)
     between = np.clip(relief.vein_px / (size * .03), 0, 1)
     outer = np.exp(-relief.edge_px / (size * rng.uniform(.08, .5)))
-    field = _spots(relief, rng, int(rng.integers(15, 75)), (.02, .07),
-                   between ** 2 * outer + 1e-6, ragged=.16, stretch=4.5,
-                   radial=True)
+    field = _spots(relief, rng, int(rng.integers(15, 75)),
+                   Lesions((.02, .07), ragged=.16, stretch=4.5, radial=True),
+                   between ** 2 * outer + 1e-6)
     _paint(leaf, field + .55 * (1 - between) ** 2, ESCA, rng)
 
 
