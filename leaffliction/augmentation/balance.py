@@ -86,8 +86,8 @@ def plan_balance(dataset: Dataset, targets: Sequence[int], seed: int,
         rng = np.random.default_rng([seed, label])
         files = [dataset.files[index] for index in
                  np.flatnonzero(dataset.labels == label)]
-        sources, kept_copies = _choose_files(files, target, copies, rng)
-        new_copies = {file: [] for file in sources + kept_copies}
+        sources, existing_copies = _choose_files(files, target, copies, rng)
+        new_copies = {file: [] for file in sources + existing_copies}
         missing = target - len(new_copies)
         for source, augmentation, file in _generate_copies(
                 sources, augmentations, originals):
