@@ -5,277 +5,98 @@
     python Augmentation.py images --target 500 --output-dir balanced
     python Augmentation.py images --in-place --brightness --shadow
 
-An image is shown beside its six augmentations, which are saved beside it
-under its name and theirs: "image (1)_Flip.JPG".  A folder is balanced: in a
-new tree every class ends with as many images as the largest one has, since
-a network that sees one disease more often than others learns to guess it.
-The same folder, seed and options give the same bytes, and a run that was
-interrupted is completed by the next one.
+For one image, the program makes six augmented copies, saves them beside the
+image under its name and the augmentation's ("image (1)_Flip.JPG"), and shows
+all seven.  For a folder, it writes a new tree in which every class has as many
+images as the largest one: a network that sees one disease more often than the
+others learns to guess that disease.  The same folder, seed and options give
+the same bytes.  The next run completes one that was interrupted.
 """
 
-from leaffliction import program  # before all that takes time to load
-
 import argparse
-import hashlib
-import json
 import re
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from leaffliction.augmentation.balance import (Copies, class_targets,
-                                               plan_balance, plan_files,
-                                               read_leaf, write_plan)
+from leaffliction import program  # before all that takes time to load
+from leaffliction.augmentation.balance import plan_files, read_leaf
+from leaffliction.augmentation.balanced_tree import (BalanceConfig,
+                                                     BalanceResult, balance,
+                                                     find_identical,
+                                                     fingerprint_of,
+                                                     read_checksums,
+                                                     refuse_splits)
 from leaffliction.augmentation.transforms import (GEOMETRIC, PHOTOMETRIC,
                                                   augment)
 from leaffliction.utils import cli
-from leaffliction.utils.class_folders import read_dataset, split_folders
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies, copy_path
 from leaffliction.utils.figures import drawable, open_pyplot, show_or_save
 from leaffliction.utils.files import last_bytes, may_replace, sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
-from leaffliction.utils.labels import Dataset
 from leaffliction.utils.marks import (COPY, mark_line, marked_kind,
                                       marked_source, source_key)
 from leaffliction.utils.output_tree import (OutputTree, check_place,
-                                            lock_output_tree, remove)
+                                            lock_output_tree)
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.storage import path_of
+from leaffliction.utils.tables import first_lines
 
-OUTPUT = Path("augmented_directory")
-MOST = 100_000           # images a class; more is a slip of the finger
-# To be raised with every change of what is made of the same images.
-VERSION = 1
-# On which the bytes depend as well.
-PACKAGES = ("numpy", "opencv-python", "pillow")
-# Images beside each other in a figure, and lines of a list that is printed.
-PANELS, LINES = 7, 20
-LONGEST_SIDE = 512       # pixels; a figure shows no more of an image
+DEFAULT_OUTPUT = Path("augmented_directory")
+MAX_TARGET = 100_000     # images per class; a larger number is a typing error
+COLUMNS = 7              # images side by side in the figure
+FIGURE_SIDE = 512        # pixels of an image's longer side in the figure
+# What each optional augmentation does, for --help.
+PHOTOMETRIC_HELP = {
+    "Brightness": "change brightness and contrast, as another exposure would",
+    "WhiteBalance": "make the light warmer or colder",
+    "Blur": "blur the leaf, as a camera slightly out of focus does",
+    "JpegNoise": "add the artefacts of strong JPEG compression",
+    "Shadow": "cast the shadow of a branch or another leaf across the leaf"}
 
 
-@dataclass(frozen=True)
-class Balance:
-    """What a folder was balanced to.
+def show_augmentations(path: Path, output: Path, augmentations: Sequence[str],
+                       seed: int, no_display: bool) -> None:
+    """Save the augmented copies of an image and show them beside it.
 
-    dataset: the readable images, from which the plan was made.
-    written: the files that were not there before.
+    output: the folder of the copies.
     """
-
-    plan: list[Copies]
-    dataset: Dataset
-    written: set[Path]
-    problems: list[UserError]
-
-
-def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
-            copies: dict[Path, Path], fingerprint: str) -> Balance:
-    """Write a balanced tree, leaving out what can't be read.
-
-    Each image is decoded once, for all its copies.  Where that fails, the
-    plan is made again without it, and what is missing by then is added.
-    copies: {file: original} of what is not augmented.
-    fingerprint: of the new tree; none where a folder is balanced in place.
-    """
-    problems: list[UserError] = []
-    tree, ever, before = None, set(), set(dataset.files)
-    while True:
-        plan = plan_balance(
-            dataset,
-            class_targets(dataset, options.target, options.per_plant),
-            options.seed, options.augmentations, copies)
-        planned = set(plan_files(plan)[0])
-        if fingerprint:
-            if tree is None:
-                tree = OutputTree(output, fingerprint, planned,
-                                  options.force)
-                before = set(tree.own)
-            tree.begin(planned)
-        ever |= planned
-        unreadable = set()
-        for part, problem in zip(plan, write_plan(
-                plan, dataset.root, output, options.seed, options.workers)):
-            if problem is not None:
-                cli.print_error(problem)
-                problems.append(problem)
-                unreadable.add(part.source)
-        if not unreadable:
-            break
-        dataset = dataset.subset([
-            index for index, file in enumerate(dataset.files)
-            if file not in unreadable])
-    # Copies that were made for the sake of images since left out.
-    remove(output, ever - before - planned)
-    if tree is not None:
-        tree.finish(planned)
-    if not planned:
-        raise UserError(f"{dataset.root}: no readable image in it")
-    return Balance(plan, dataset, planned - before, problems)
-
-
-def repeated_images(dataset: Dataset, digests: Sequence[str]
-                    ) -> tuple[dict[Path, Path], list[list[Path]]]:
-    """Return what of the originals is there twice, by their bytes.
-
-    digests: "" for those that can't be read.
-    First {file: the first file with the same bytes in its class}, then the
-    lists of identical files that lie in several classes.
-    """
-    copies = augmented_copies(dataset.files, dataset.classes())
-    places = defaultdict(dict)
-    repeated = {}
-    for file, label, digest in zip(dataset.files, dataset.labels.tolist(),
-                                   digests):
-        if digest and file not in copies:
-            first = places[digest].setdefault(label, file)
-            if first != file:
-                repeated[file] = first
-    return repeated, [list(files.values()) for files in places.values()
-                      if len(files) > 1]
-
-
-def fingerprint_of(dataset: Dataset, digests: Sequence[str],
-                   options: argparse.Namespace) -> str:
-    """Return what tells one balanced tree from all others, in hex.
-
-    The images and where they lie, seed and options, and the versions of what
-    decodes, augments and encodes: not the number of jobs.
-    """
-    content = json.dumps([
-        VERSION, {name: version(name) for name in PACKAGES}, options.seed,
-        options.target, options.per_plant, options.augmentations,
-        sorted(zip(map(str, dataset.files), digests))])
-    return hashlib.sha256(content.encode()).hexdigest()
-
-
-def read_digests(folder: Path, workers: Workers
-                 ) -> tuple[Dataset, list[str]]:
-    """Return the images of a folder and the digest of each file.
-
-    Files that can't be opened are named later, when they are decoded.
-    """
-    dataset = read_dataset(folder)
-    digests = cli.progress(workers.map(sha256_or_empty, dataset.paths()),
-                           len(dataset.files), "Reading")
-    return dataset, list(digests)
-
-
-def refuse_splits(dataset: Dataset) -> None:
-    """Raise UserError where a data set comes divided in several parts.
-
-    Copies in its validation part would be counted as photographs there.
-    """
-    splits = split_folders({file.parent for file in dataset.files})
-    if len(set(splits.values())) > 1:
-        part = next((name for name, split in splits.items()
-                     if split == "train"), next(iter(splits)))
-        folder = next(parent for file in dataset.files
-                      for parent in file.parents if parent.name == part)
-        raise UserError(
-            f"{dataset.root}: {', '.join(sorted(splits))} divide the data "
-            "set, and augmented copies belong to its training part alone; "
-            f"give that part: {dataset.root / folder}")
-
-
-def balance_folder(options: argparse.Namespace) -> int:
-    """Balance a folder, print a summary, return the exit status."""
-    folder = options.path
-    output = folder if options.in_place else options.output_dir
-    dataset, digests = read_digests(folder, options.workers)
-    refuse_splits(dataset)
-    repeated, ambiguous = repeated_images(dataset, digests)
-    copies = augmented_copies(dataset.files, dataset.classes()) | repeated
-    found = dataset.counts()
-    if options.in_place:
-        largest = int(found.max())
-        if options.target and options.target < largest:
-            raise UserError(f"--in-place removes nothing: --target is at "
-                            f"least {largest}, the size of the largest class")
-        fingerprint = ""
-    else:
-        check_place(output, folder)
-        fingerprint = fingerprint_of(dataset, digests, options)
-        dataset = dataset.subset([
-            index for index, file in enumerate(dataset.files)
-            if file not in repeated])
-    with lock_output_tree(output):
-        balanced = balance(dataset, output, options, copies, fingerprint)
-    print_summary(balanced, output, found)
-    print_files("the same bytes, counted once" if not options.in_place else
-                "the same bytes", [[first, file] for file, first
-                                   in repeated.items()])
-    print_files("the same bytes in two classes", ambiguous)
-    return cli.FAILED if balanced.problems else cli.DONE
-
-
-def print_summary(balanced: Balance, output: Path, found: np.ndarray
-                  ) -> None:
-    """Print what has become of each class, and the sum.
-
-    found: the number of each class's files in the source, int (classes,).
-    """
-    files, labels = plan_files(balanced.plan)
-    dataset = balanced.dataset
-    after = np.bincount(labels, minlength=len(dataset.class_names))
-    for class_name, before, used, now in zip(
-            dataset.class_names, found, dataset.counts(), after):
-        drawn = "  (a drawn subset)" if now < used else ""
-        print(f"{cli.printable(class_name)}: {before} -> {now}{drawn}")
-    copies = len(augmented_copies(files))
-    print(f"{len(files)} images in {cli.printable(output)}, {copies} of them "
-          f"augmented copies; {len(balanced.written)} written now, "
-          f"{len(balanced.problems)} unreadable ones left out")
-
-
-def print_files(title: str, groups: list[list[Path]]) -> None:
-    """Print which files belong together, a line for each group."""
-    for group in groups[:LINES]:
-        print(f"{title}: " + " = ".join(map(cli.printable, group)))
-    if len(groups) > LINES:
-        print(f"{title}: {len(groups) - LINES} more")
-
-
-def show_augmentations(options: argparse.Namespace) -> int:
-    """Save the augmentations of an image and show them beside it."""
-    path = options.path
     rgb_img = read_leaf(path)
-    targets = {name: (options.output_dir or path.parent)
-               / copy_path(path, name).name for name in options.augmentations}
-    # By the content: the copies may have been moved along with their image.
-    source = sha256_or_empty(path)
-    check_copies(targets, path, source, rgb_img, options.seed)
-    panels = {"Original": shrink(rgb_img, LONGEST_SIDE)}
+    targets = {name: output / copy_path(path, name).name
+               for name in augmentations}
+    # Copies are marked with the image's checksum, not its path, so that they
+    # may be moved along with it.
+    checksum = sha256_or_empty(path)
+    check_targets(targets, path, checksum, rgb_img, seed)
+    panels = {"Original": shrink(rgb_img, FIGURE_SIDE)}
     for name, target in targets.items():
-        augmented = augment(rgb_img, name, options.seed, path.name)
-        write_image(target, augmented, mark_line(source, COPY))
+        augmented = augment(rgb_img, name, seed, path.name)
+        write_image(target, augmented, mark_line(checksum, COPY))
         print(cli.printable(target))
-        # Several of the largest images would fill the memory.
-        panels[name] = shrink(augmented, LONGEST_SIDE)
-    figure = draw(open_pyplot(options.no_display), path.name, panels)
+        # Shrunk at once: several of the largest images would fill the memory.
+        panels[name] = shrink(augmented, FIGURE_SIDE)
+    figure = draw(open_pyplot(no_display), path.name, panels)
     show_or_save({f"augmentation_{path.stem}": figure}, None, path)
-    return cli.DONE
 
 
-def check_copies(targets: dict[str, Path], path: Path, source: str,
-                 rgb_img: np.ndarray, seed: int) -> None:
-    """Raise UserError where an augmented copy of an image has no place.
+def check_targets(targets: dict[str, Path], path: Path, checksum: str,
+                  rgb_img: np.ndarray, seed: int) -> None:
+    """Raise UserError where an augmented copy would overwrite another image.
 
-    targets: by the augmentation.  source: the digest of the image at path,
-    RGB uint8 (H, W, 3).  An image that this program has not made stays, and
-    so does a copy of another image, which may have the same name where the
-    copies are not beside their original.  An earlier version wrote the same
-    copies without a mark.
+    targets: the file of each augmentation's copy.  path, checksum, rgb_img:
+    of the original.  Files that this program did not make are not
+    overwritten, nor are copies of another image, which have the same names
+    where several images share an --output-dir.  A file without a mark may be
+    overwritten if it has the bytes of the copy: earlier versions wrote none.
     """
     for name, target in targets.items():
-        beside = target.parent == path.parent
-        mark = last_bytes(target)
+        end = last_bytes(target)
         if may_replace(target, COPY):
-            if marked_kind(mark) == COPY and not beside and (
-                    marked_source(mark) != source_key(source)):
+            if (marked_kind(end) == COPY and target.parent != path.parent
+                    and marked_source(end) != source_key(checksum)):
                 raise UserError(f"{target}: is a copy of another image, and "
                                 "is not written over; choose another "
                                 "--output-dir")
@@ -288,8 +109,8 @@ def check_copies(targets: dict[str, Path], path: Path, source: str,
 
 
 def draw(pyplot, title: str, images: dict[str, np.ndarray]):
-    """Return a figure of the images side by side, titled."""
-    rows = -(-len(images) // PANELS)
+    """Return a figure of the images side by side, each under its name."""
+    rows = -(-len(images) // COLUMNS)
     columns = -(-len(images) // rows)
     figure, axes = pyplot.subplots(
         rows, columns, figsize=(2.2 * columns, 2.4 * rows + 0.5),
@@ -303,6 +124,71 @@ def draw(pyplot, title: str, images: dict[str, np.ndarray]):
     return figure
 
 
+def balance_folder(folder: Path, output: Path | None, config: BalanceConfig,
+                   workers: Workers, force: bool) -> int:
+    """Balance a folder, print a summary, return the exit status.
+
+    output: folder for the new tree; None to balance the folder in place.
+    force: replace another tree in output.
+    """
+    in_place = output is None
+    output = output or folder
+    dataset, checksums = read_checksums(folder, workers)
+    refuse_splits(dataset)
+    duplicates, ambiguous = find_identical(dataset, checksums)
+    copies = augmented_copies(dataset.files, dataset.classes()) | duplicates
+    counts = dataset.counts()
+    open_tree = None
+    if in_place:
+        largest = int(counts.max())
+        if config.target and config.target < largest:
+            raise UserError(f"--in-place removes no image: --target must be "
+                            f"at least {largest}, the size of the largest "
+                            "class")
+    else:
+        check_place(output, folder)
+        open_tree = partial(
+            OutputTree, output, fingerprint_of(dataset, checksums, config),
+            force=force)
+        dataset = dataset.subset([
+            index for index, file in enumerate(dataset.files)
+            if file not in duplicates])
+    with lock_output_tree(output):
+        result = balance(dataset, copies, output, config, workers, open_tree)
+    print_summary(result, output, counts)
+    print_identical("identical" if in_place else "identical, used once",
+                    [[first, file] for file, first in duplicates.items()])
+    print_identical("identical, in several classes", ambiguous)
+    return cli.FAILED if result.errors else cli.DONE
+
+
+def print_summary(result: BalanceResult, output: Path, counts: np.ndarray
+                  ) -> None:
+    """Print the number of images of each class before and after, and in all.
+
+    counts: of the source, with unreadable images, int (classes,).
+    """
+    files, labels = plan_files(result.plan)
+    dataset = result.dataset
+    counts_after = np.bincount(labels, minlength=len(dataset.class_names))
+    for class_name, before, usable, after in zip(
+            dataset.class_names, counts, dataset.counts(), counts_after):
+        subset = "  (a random subset)" if after < usable else ""
+        print(f"{cli.printable(class_name)}: {before} -> {after}{subset}")
+    print(f"{len(files)} images in {cli.printable(output)}, "
+          f"{len(augmented_copies(files))} of them augmented copies; "
+          f"{len(result.written)} written now, "
+          f"{len(result.errors)} unreadable images left out")
+
+
+def print_identical(title: str, groups: list[list[Path]]) -> None:
+    """Print a line for each group of identical files."""
+    lines = [f"{title}: " + " = ".join(map(cli.printable, group))
+             for group in groups]
+    for line in first_lines(lines, f"{title}: {{}} more"):
+        print(line)
+
+
 def flag_of(augmentation: str) -> str:
     """Return "white-balance" for "WhiteBalance"."""
     return re.sub(r"(?<!^)([A-Z])", r"-\1", augmentation).lower()
@@ -310,31 +196,35 @@ def flag_of(augmentation: str) -> str:
 
 def build_parser() -> cli.Parser:
     """Return the parser of the command line."""
-    parser = cli.Parser("Show and save six augmentations of a leaf, or balance "
-                        "the classes of a folder with augmented copies.")
+    parser = cli.Parser(
+        "Show and save six augmentations of a leaf, or balance the classes of "
+        "a folder with augmented copies.")
     add = parser.add_argument
     add("path", type=path_of, metavar="IMAGE|DIRECTORY",
-        help="one image, or a folder of class folders")
+        help="one image, or a folder with a folder of images for each class")
     add("--output-dir", type=path_of, metavar="DIR",
-        help="where to write (default: beside the image; for a folder "
-             f"{OUTPUT})")
-    for name, (_, apply) in PHOTOMETRIC.items():
-        # Without docstrings (python -OO) there is no more to say.
-        does = (apply.__doc__ or name).splitlines()[0].rstrip(".")
+        help="folder to write to (default: beside the image; for a folder, "
+             f"{DEFAULT_OUTPUT})")
+    further = parser.add_argument_group(
+        "further augmentations", "Each option adds one to the six.")
+    add = further.add_argument
+    for name in PHOTOMETRIC:
         add(f"--{flag_of(name)}", dest="augmentations", action="append_const",
-            const=name, default=argparse.SUPPRESS,
-            help=f"beyond the six, {does[0].lower()}{does[1:]}")
+            const=name, default=argparse.SUPPRESS, help=PHOTOMETRIC_HELP[name])
     folders = parser.add_argument_group("folders")
     add = folders.add_argument
     add("--target", type=class_size, metavar="N",
-        help="images that each class ends with (default: as many as the "
-             "largest class has)")
+        help="number of images that each class ends with (default: as many as "
+             "the largest class has)")
     add("--per-plant", action="store_true",
-        help="as many as the largest class of the same plant has")
+        help="balance each plant by itself: fill every class up to the "
+             "largest class of the same plant")
     add("--in-place", action="store_true",
-        help="add the augmented copies to the folder itself")
+        help="add the augmented copies to the folder itself, instead of "
+             "writing a new one")
     add("--force", action="store_true",
-        help="replace an earlier tree in DIR, and files in the way of this")
+        help="replace an earlier tree in DIR, and files that have the names "
+             "of new ones")
     parser.add_seed()
     parser.add_jobs()
     parser.add_display()
@@ -342,10 +232,11 @@ def build_parser() -> cli.Parser:
 
 
 def class_size(text: str) -> int:
-    """Return text as a size of a class, for argparse."""
+    """Return text as a number of images per class, for argparse."""
     size = cli.positive_int(text)
-    if size > MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is more than {MOST:,}")
+    if size > MAX_TARGET:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is more than {MAX_TARGET:,}")
     return size
 
 
@@ -353,22 +244,29 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     parser = build_parser()
     options = parser.parse_args(argv)
-    options.workers = program.make_workers(options.jobs, options.cluster)
-    # In the order of the table, however the flags were given.
+    workers = program.make_workers(options.jobs, options.cluster)
+    # In the order of PHOTOMETRIC, whatever the order of the options.
     chosen = getattr(options, "augmentations", [])
-    options.augmentations = [*GEOMETRIC, *(name for name in PHOTOMETRIC
-                                           if name in chosen)]
+    augmentations = (*GEOMETRIC,
+                     *(name for name in PHOTOMETRIC if name in chosen))
     if not options.path.is_dir():
         for name in ("target", "per_plant", "in_place", "force"):
             if getattr(options, name) and options.path.is_file():
                 parser.error(f"--{name.replace('_', '-')} is for folders")
-        return show_augmentations(options)
+        show_augmentations(
+            options.path, options.output_dir or options.path.parent,
+            augmentations, options.seed, options.no_display)
+        return cli.DONE
     if options.in_place and (options.output_dir or options.force):
         parser.error("--in-place goes with neither --output-dir nor --force")
     if options.per_plant and options.target:
         parser.error("--target and --per-plant exclude each other")
-    options.output_dir = options.output_dir or OUTPUT
-    return balance_folder(options)
+    config = BalanceConfig(options.target, options.per_plant, augmentations,
+                           options.seed)
+    output = (None if options.in_place
+              else options.output_dir or DEFAULT_OUTPUT)
+    return balance_folder(options.path, output, config, workers,
+                          options.force)
 
 
 if __name__ == "__main__":

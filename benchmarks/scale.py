@@ -40,7 +40,8 @@ from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.images import write_image
 from leaffliction.utils.parallel import Workers
-from samples.__main__ import CLASS_COUNTS, draw_leaf
+from samples.dataset import CLASS_COUNTS
+from samples.drawing import draw_leaf
 
 FEW, ROUNDS, SEED, SIZE = 2000, 3, 42, 256
 DRAWN = 20               # leaves of a class that are drawn; others are of them

@@ -25,8 +25,8 @@ import time
 import zipfile
 from pathlib import Path
 
-from leaffliction.augmentation.balance import link_or_copy
 from leaffliction.utils import cli
+from leaffliction.utils.file_copy import link_or_copy
 
 HEAD_RATE, FINE_RATE = 1e-3, 1e-4     # of Keras's own guide to fine-tuning
 

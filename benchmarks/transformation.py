@@ -25,7 +25,7 @@ from leaffliction.transformation.views import VIEWS, transform_file
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import write_image
 from leaffliction.utils.parallel import Workers
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 IMAGES, PLAIN = 600, 6
 SEVEN = [name for name in VIEWS if name != "Lesions"]

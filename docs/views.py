@@ -16,7 +16,8 @@ from leaffliction.transformation.views import VIEWS
 from leaffliction.utils.figures import drawable, open_pyplot, save_figure
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
-from samples.__main__ import CLASS_COUNTS, draw_leaf
+from samples.dataset import CLASS_COUNTS
+from samples.drawing import draw_leaf
 
 CELL = 1.4    # inches of a view; the histogram takes two of them
 SIZE = 256    # pixels of a drawn leaf

@@ -1,0 +1,1 @@
+"""Drawn leaves of apple and grape, for tests and for `make demo`."""

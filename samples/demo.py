@@ -1,9 +1,10 @@
-"""The leaves that `make demo` shows, whatever their files are called.
+"""Choose the leaves that `make demo` shows.
 
-    python -m samples.demo first          an image of ./images
-    python -m samples.demo validation     one of each class not learned from
+    python -m samples.demo first          one readable image of ./images
+    python -m samples.demo validation     one validation image per class
 
-Each name ends in a zero byte, for `xargs -0`: it may hold anything else.
+Prints their paths, each followed by a zero byte, for `xargs -0`: a file name
+may contain any other byte.
 """
 
 import csv
@@ -17,24 +18,31 @@ from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import check_image
 from leaffliction.utils.tables import cell
 
-FOLDER, SPLIT = Path("images"), Path("report/split.csv")
+IMAGES, SPLIT = Path("images"), Path("report/split.csv")
 
 
 def first_leaf(folder: Path) -> Path:
-    """Return the first image of a folder that can be read."""
+    """Return the first readable image of a folder.
+
+    Raises UserError where none is readable.
+    """
     for file in find_images(folder):
         try:
             check_image(folder / file)
         except UserError:
             continue
         return folder / file
-    raise UserError(f"{folder}: no readable image in it; without this folder "
-                    "make demo draws leaves")
+    raise UserError(f"{folder}: no readable image in it; delete the folder, "
+                    "and make demo draws leaves")
 
 
 def validation_leaves(folder: Path, split: Path) -> list[Path]:
-    """Return the first image of each class in the split's validation part."""
-    # A CSV holds the names escaped.
+    """Return the first validation image of each class.
+
+    split: the CSV in which train.py recorded the split of the images.
+    Raises UserError where it names no validation image of the folder.
+    """
+    # The CSV has control characters in file names escaped.
     files = {cell(file.as_posix()): file for file in find_images(folder)}
     leaves = {}
     with split.open(newline="", encoding="utf-8") as lines:
@@ -42,18 +50,22 @@ def validation_leaves(folder: Path, split: Path) -> list[Path]:
             if row["part"] == "validation" and row["file"] in files:
                 leaves.setdefault(row["class"], folder / files[row["file"]])
     if not leaves:
-        raise UserError(f"{split}: names no image of {folder}; was that "
-                        "exchanged since? make clean, then make demo")
+        raise UserError(f"{split}: names no image of {folder}; if you "
+                        "replaced that folder, run make clean, then make "
+                        "demo")
     return list(leaves.values())
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the names asked for."""
-    parser = cli.Parser("Name the leaves that make demo shows.")
-    parser.add_argument("which", choices=("first", "validation"))
-    leaves = ([first_leaf(FOLDER)]
-              if parser.parse_args(argv).which == "first"
-              else validation_leaves(FOLDER, SPLIT))
+    """Print the paths of the chosen leaves."""
+    parser = cli.Parser("Choose the leaves that make demo shows.")
+    parser.add_argument(
+        "which", choices=("first", "validation"),
+        help="first: one readable image of ./images; validation: one image "
+             "of each class that train.py kept for validation")
+    options = parser.parse_args(argv)
+    leaves = ([first_leaf(IMAGES)] if options.which == "first"
+              else validation_leaves(IMAGES, SPLIT))
     sys.stdout.flush()
     sys.stdout.buffer.write(b"".join(os.fsencode(leaf) + b"\0"
                                      for leaf in leaves))

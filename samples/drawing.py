@@ -1,9 +1,9 @@
 """Draw a leaf on paper, from its outline to the noise of the camera.
 
-Its shape (samples/shapes.py) gives the relief, and the relief light and
-dark; the signs of its disease (samples/symptoms.py) are painted before the
-light falls on them.  Lengths are fractions of the frame unless a name ends
-in `_px`.
+samples/shapes.py makes the outline and the veins, and from them the relief
+that gives light and shade.  samples/symptoms.py paints the symptoms of a
+disease onto the blade before it is lit.  Lengths are fractions of the frame
+unless a name ends in `_px`.
 """
 
 from dataclasses import dataclass
@@ -11,18 +11,20 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from samples.shapes import Relief, apple_shape, grape_shape, make_relief, place
-from samples.symptoms import SIGNS, cover, smooth_noise
+from samples.shapes import (Relief, apple_shape, grape_shape, make_relief,
+                            pose_shape)
+from samples.symptoms import SYMPTOMS, blend, smooth_noise
 
-SMALLEST = 16     # pixels a side; a leaf on fewer is a blur
-DRAWN_AT = 128    # pixels a side below which a drawing is made, then reduced
-# Dark and bluish, deep, common, pale, yellowish: leaves lie between them.
+MIN_SIZE = 16     # pixels per side; a smaller leaf is only a blur
+# Pixels per side: smaller images are drawn at this size, then reduced.
+MIN_DRAWING_SIZE = 128
+# Dark and bluish, deep, common, pale, yellowish: leaves are mixtures of them.
 GREENS = [(38, 64, 50), (58, 96, 42), (76, 110, 66), (106, 138, 104),
           (118, 146, 70)]
 VEIN_COLOUR = (190, 200, 120)
-SKY = (140, 150, 160)                   # what a glossy leaf mirrors
-# Shape, highest gloss and strength of the quilt between the veins: an apple
-# leaf is matt and flat, a grape leaf glossy and blistered.
+SKY = (140, 150, 160)                   # what a glossy leaf reflects
+# Shape, highest gloss, and depth of the quilted surface between the veins:
+# an apple leaf is matt and flat, a grape leaf glossy and blistered.
 SPECIES = {"Apple": (apple_shape, .25, .5), "Grape": (grape_shape, .5, 1.)}
 
 
@@ -30,7 +32,7 @@ SPECIES = {"Apple": (apple_shape, .25, .5), "Grape": (grape_shape, .5, 1.)}
 class Scene:
     """All that does not depend on the leaf: table, light and camera."""
 
-    paper: list               # red, green, blue, unlit
+    paper: list               # red, green, blue, without light
     grain: np.ndarray         # (size, size), grey levels of the paper
     light: np.ndarray         # (size, size), about 1: uneven lamp or sky
     noise: np.ndarray         # (size, size), grey levels of the camera
@@ -38,14 +40,14 @@ class Scene:
     shadow_length: float
     shadow_blur: float
     shadow_depth: float       # 0 none, 1 black
-    pose: tuple               # of the leaf, see drawing_shapes.place
+    pose: tuple               # of the leaf, see shapes.pose_shape
 
 
 def draw_scene(rng: np.random.Generator, size: int) -> Scene:
-    """Return paper on a table, the light on it and the pose of a leaf.
+    """Return the paper, the light on it and the pose of a leaf.
 
-    Knows nothing of classes: the same generator gives the same ground
-    whatever is laid on it.
+    Independent of the class: the same generator gives the same background
+    for a leaf of any class.
     """
     tints = np.array([[1, 1, 1], [.96, .93, 1.1], [1.07, .98, .97],
                       [1.05, 1, .93]])       # grey, bluish, pinkish, brown
@@ -72,21 +74,25 @@ def draw_scene(rng: np.random.Generator, size: int) -> Scene:
               *rng.uniform(-.5, .5, 2)))
 
 
-def _blade(relief: Relief, rng: np.random.Generator) -> list:
-    """Return a healthy blade without light, uneven green and paler veins."""
+def _paint_blade(relief: Relief, rng: np.random.Generator) -> list:
+    """Return a healthy blade without light: uneven green, paler veins."""
     size = len(relief.alpha)
     green = rng.dirichlet([.8] * 5) @ np.array(GREENS)
     uneven = 1 + smooth_noise(rng, size, 5) * .06 + smooth_noise(
         rng, size, size // 5) * .04
     leaf = [uneven * level for level in green.tolist()]
     pale = .55 * green + .45 * np.array(VEIN_COLOUR)
-    cover(leaf, pale.tolist(), relief.veins * rng.uniform(.4, 1))
+    blend(leaf, pale.tolist(), relief.veins * rng.uniform(.4, 1))
     return leaf
 
 
 def _shade(leaf: list, relief: Relief, scene: Scene, gloss: float,
            quilt: float, rng: np.random.Generator) -> None:
-    """Let light fall on pleats along the veins, quilt between, and curl."""
+    """Light the leaf, in place: folds along the veins, quilt, and curl.
+
+    gloss: strength of the reflection.  quilt: depth of the surface between
+    the veins, as in SPECIES.
+    """
     size = len(relief.alpha)
     px = 256 / size
     height = relief.main_px * (px * rng.uniform(-.05, .09))
@@ -102,7 +108,7 @@ def _shade(leaf: list, relief: Relief, scene: Scene, gloss: float,
     to_x, to_y = scene.towards_light
     facing = -(across * to_x + down * to_y)
     bright = np.clip(1 + 1.8 * facing, .4, 1.8)
-    # Each hair and pore of the surface catches the light by itself.
+    # Each hair and pore of the surface reflects light differently.
     bright += rng.standard_normal((size, size), dtype=np.float32) * (
         rng.uniform(.02, .1))
     shine = np.exp(-((facing - .2) / .12) ** 2) * gloss
@@ -111,47 +117,53 @@ def _shade(leaf: list, relief: Relief, scene: Scene, gloss: float,
         plane += level * shine
 
 
-def draw_leaf_and_mask(class_name: str, rng: np.random.Generator,
-                       size: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Return a leaf of a class, and where in the image it is.
-
-    The image is RGB uint8 (size, size, 3); the mask bool (size, size), True
-    on blade and petiole.
-    Raises ValueError for an unknown class and for a size below SMALLEST.
-    """
-    if class_name not in SIGNS:
-        raise ValueError(f"no class {class_name!r}: choose one of "
-                         + ", ".join(SIGNS))
-    if size < SMALLEST:
-        raise ValueError(f"size {size}: at least {SMALLEST} pixels")
-    drawn = max(size, DRAWN_AT)
-    scene = draw_scene(rng, drawn)
-    make_shape, gloss, quilt = SPECIES[class_name.split("_")[0]]
-    shape = place(make_shape(rng), scene.pose, drawn, rng)
-    relief = make_relief(shape, drawn, rng)
-    leaf = _blade(relief, rng)
-    SIGNS[class_name](leaf, relief, rng)
-    _shade(leaf, relief, scene, rng.uniform(0, gloss), quilt, rng)
-    right, below = (-drawn * scene.shadow_length * part
+def _shadow_of(relief: Relief, scene: Scene) -> np.ndarray:
+    """Return the shadow of a leaf on the paper, (size, size): 0-1."""
+    size = len(relief.alpha)
+    right, below = (-size * scene.shadow_length * part
                     for part in scene.towards_light)
     shadow = cv2.warpAffine(
         relief.alpha, np.float32([[1, 0, right], [0, 1, below]]),
-        (drawn, drawn))
-    shadow = cv2.GaussianBlur(shadow, (0, 0), scene.shadow_blur * drawn)
-    ground = [scene.grain + level for level in scene.paper]
-    cover(ground, [0, 0, 0], scene.shadow_depth * shadow)
-    cover(ground, leaf, relief.alpha)
-    image = cv2.merge([
+        (size, size))
+    return cv2.GaussianBlur(shadow, (0, 0), scene.shadow_blur * size)
+
+
+def draw_leaf_and_mask(class_name: str, rng: np.random.Generator,
+                       size: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Return the drawing of a leaf of a class, and the mask of the leaf.
+
+    The image is RGB uint8 (size, size, 3); the mask bool (size, size), True
+    on blade and petiole.
+    Raises ValueError for an unknown class and for a size below MIN_SIZE.
+    """
+    if class_name not in SYMPTOMS:
+        raise ValueError(f"no class {class_name!r}: choose one of "
+                         + ", ".join(SYMPTOMS))
+    if size < MIN_SIZE:
+        raise ValueError(f"size {size}: at least {MIN_SIZE} pixels")
+    drawing_size = max(size, MIN_DRAWING_SIZE)
+    scene = draw_scene(rng, drawing_size)
+    make_shape, max_gloss, quilt = SPECIES[class_name.split("_")[0]]
+    shape = pose_shape(make_shape(rng), scene.pose, drawing_size, rng)
+    relief = make_relief(shape, drawing_size, rng)
+    leaf = _paint_blade(relief, rng)
+    SYMPTOMS[class_name](leaf, relief, rng)
+    _shade(leaf, relief, scene, rng.uniform(0, max_gloss), quilt, rng)
+    image = [scene.grain + level for level in scene.paper]
+    blend(image, [0, 0, 0], scene.shadow_depth * _shadow_of(relief, scene))
+    blend(image, leaf, relief.alpha)
+    rgb_img = cv2.merge([
         np.clip(plane * scene.light + scene.noise, 0, 255).astype(np.uint8)
-        for plane in ground])
+        for plane in image])
     alpha = relief.alpha
-    if drawn != size:
-        image = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-        alpha = cv2.resize(alpha, (size, size), interpolation=cv2.INTER_AREA)
-    return image, alpha > .5
+    if drawing_size != size:
+        rgb_img, alpha = (
+            cv2.resize(field, (size, size), interpolation=cv2.INTER_AREA)
+            for field in (rgb_img, alpha))
+    return rgb_img, alpha > .5
 
 
 def draw_leaf(class_name: str, rng: np.random.Generator,
               size: int = 256) -> np.ndarray:
-    """Return the image of `draw_leaf_and_mask` alone."""
+    """Return the image of `draw_leaf_and_mask` without the mask."""
     return draw_leaf_and_mask(class_name, rng, size)[0]

@@ -1,11 +1,12 @@
-"""The shape of a drawn leaf: outline, veins, and the relief they make.
+"""Make the shape of a leaf: its outline, its veins, and its relief.
 
-Outline and veins come first, as points in a frame where the leaf is one unit
-long.  They are turned, bent and scaled to pixels; the distance of each pixel
-to the nearest vein then tells where the blade rises and falls.
+apple_shape and grape_shape return outline and veins as points; the leaf is
+one unit long.  pose_shape bends and rotates them and scales them to pixels.
+make_relief computes the distance of each pixel to the nearest vein, from
+which the drawing takes the height of the blade.
 
 A field is a float32 array of the frame, (size, size).  Lengths are fractions
-of the leaf unless a name ends in `_px`.
+of the leaf's length unless a name ends in `_px`.
 """
 
 from dataclasses import dataclass
@@ -13,44 +14,45 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-VEIN_SCALE = 2    # veins are drawn this much larger: the thin ones need 1/2 px
-FIXED_BITS = 4    # OpenCV's fractional bits: points to 1/16 px
+# Veins are drawn enlarged by this factor: thin ones are half a pixel wide.
+VEIN_SCALE = 2
+FIXED_BITS = 4    # fractional bits of OpenCV's coordinates: 1/16 px
 
 
 @dataclass(frozen=True)
 class Shape:
     """Outline and veins as (N, 2) points: x right, y from base to tip.
 
-    Placed on a frame, they are pixels, and y points down.
+    After pose_shape they are pixels of the frame, and y points down.
     """
 
     outline: np.ndarray
     main: list                # midrib, or the five main veins
-    side: list                # the veins that leave them
+    side: list                # the veins that branch off them
     petiole: np.ndarray
 
 
 @dataclass(frozen=True)
 class Relief:
-    """A leaf on the frame: where it is and how far each pixel is from veins.
-    """
+    """Fields of a leaf in its frame: coverage, and distances to the veins."""
 
-    alpha: np.ndarray         # (size, size), 0-1: share of leaf in a pixel
+    alpha: np.ndarray         # (size, size), 0-1: coverage by blade or petiole
     veins: np.ndarray         # (size, size), 0-1: strength of a vein
     vein_px: np.ndarray       # (size, size): distance to a main or side vein
     main_px: np.ndarray       # (size, size): distance to a main vein
     edge_px: np.ndarray       # (size, size): depth inside the leaf, 0 outside
-    cells: np.ndarray         # (size, size) int32: meshes of the finest veins
+    mesh_ids: np.ndarray      # (size, size) int32: mesh of the finest veins
     mesh_px: np.ndarray       # (size, size): distance to any vein
-    base: np.ndarray          # (2,) pixel where petiole and blade meet
+    base: np.ndarray          # (2,) x, y where petiole and blade meet
 
 
 def _toothed(side: np.ndarray, teeth: int, depth: float, peak: float,
              rng: np.random.Generator) -> np.ndarray:
     """Return one half of the outline, (N, 2) from base to tip, with teeth.
 
-    A tooth rises over the share `peak` of its length and falls over the rest,
-    so that it points to the tip. No two are of the same length and height.
+    depth: mean height of a tooth.  peak: fraction of a tooth's length over
+    which it rises; it falls over the rest, and so points to the tip.
+    Lengths and heights vary at random.
     """
     step = np.hypot(*np.diff(side, axis=0).T)
     along = np.concatenate([[0], np.cumsum(step)]) / step.sum()
@@ -69,15 +71,15 @@ def _toothed(side: np.ndarray, teeth: int, depth: float, peak: float,
 
 
 def _mirrored(points: np.ndarray) -> np.ndarray:
-    """Return points (N, 2) on the other side of the midrib."""
+    """Return points (N, 2) mirrored at the midrib."""
     return points * [-1, 1]
 
 
 def apple_shape(rng: np.random.Generator) -> Shape:
     """Return an apple leaf (Malus domestica).
 
-    Ovate with a serrated edge and a pointed tip; from the midrib, side veins
-    leave pinnately and curve towards the tip.
+    Ovate, with a serrated edge and a pointed tip.  The side veins branch off
+    the midrib pinnately and curve towards the tip.
     """
     blunt, taper = rng.uniform(.48, .66), rng.uniform(.62, .9)
     pinch = rng.uniform(.1, .7)
@@ -86,7 +88,7 @@ def apple_shape(rng: np.random.Generator) -> Shape:
     top = highest ** blunt * (1 - highest) ** taper
 
     def half_width(t):
-        # The last term draws the tip out to a small point.
+        # The last factor narrows the blade to a small point at the tip.
         return t ** blunt * (1 - t) ** taper / top * (1 - pinch * t ** 12)
 
     t = (1 - np.cos(np.linspace(0, np.pi, 300))) / 2
@@ -118,8 +120,9 @@ def apple_shape(rng: np.random.Generator) -> Shape:
 def grape_shape(rng: np.random.Generator) -> Shape:
     """Return a grape leaf (Vitis vinifera).
 
-    Three to five toothed lobes around a heart-shaped base, where the petiole
-    meets the five main veins; the deeper the bays, the more lobes one counts.
+    Three to five toothed lobes, more distinct the deeper the sinuses between
+    them.  The base is heart-shaped; there the petiole meets the five main
+    veins.
     """
     inner, outer = np.radians(rng.uniform([46, 98], [60, 116]))
     sinus, low_sinus = rng.uniform(.68, .95), rng.uniform(.75, .98)
@@ -166,12 +169,12 @@ def grape_shape(rng: np.random.Generator) -> Shape:
     return Shape(outline, main, side, petiole)
 
 
-def place(shape: Shape, pose: tuple, size: int,
-          rng: np.random.Generator) -> Shape:
-    """Return the shape bent, turned and scaled to pixels of a frame.
+def pose_shape(shape: Shape, pose: tuple, size: int,
+               rng: np.random.Generator) -> Shape:
+    """Return the shape bent, rotated and scaled to pixels of a frame.
 
-    pose: angle in radians; extent of the blade, a share of the frame; where
-    it lies between the edges, x and y in -0.5..0.5.
+    pose: angle in radians; extent of the blade as a fraction of the frame;
+    position between the edges, x and y in -0.5..0.5, 0 in the middle.
     """
     angle, extent, *offset = pose
     bend = rng.uniform(-.12, .12)
@@ -185,7 +188,7 @@ def place(shape: Shape, pose: tuple, size: int,
     blade = points[:ends[0]]
     low, high = blade.min(axis=0), blade.max(axis=0)
     scale = extent * size / (high - low).max()
-    room = size - scale * (high - low)      # left and above together
+    room = size - scale * (high - low)      # width and height left free
     points = points * scale + room * (.5 + np.array(offset)) - scale * low
     outline, *veins, petiole = np.split(points, ends)
     return Shape(outline, veins[:len(shape.main)], veins[len(shape.main):],
@@ -199,7 +202,7 @@ def _fixed(points: np.ndarray, scale: float = 1) -> np.ndarray:
 
 def _draw_vein(canvas: np.ndarray, vein: np.ndarray, width_px: float,
                strength: int) -> None:
-    """Draw a line, thinner and fainter in its outer half."""
+    """Draw a vein onto the canvas, thinner and fainter in its outer half."""
     points = _fixed(vein, VEIN_SCALE)
     for share in (1, .5):
         cv2.polylines(canvas, [points[:max(2, round(len(points) * share))]],
@@ -209,14 +212,14 @@ def _draw_vein(canvas: np.ndarray, vein: np.ndarray, width_px: float,
 
 
 def distance_to(lines: np.ndarray) -> np.ndarray:
-    """Return the distance of each pixel to the nearest True, in pixels."""
-    free = np.where(lines, np.uint8(0), np.uint8(1))
-    return cv2.distanceTransform(free, cv2.DIST_L2, 3)
+    """Return the distance of each pixel to the nearest True pixel."""
+    background = np.where(lines, np.uint8(0), np.uint8(1))
+    return cv2.distanceTransform(background, cv2.DIST_L2, 3)
 
 
 def make_relief(shape: Shape, size: int,
                 rng: np.random.Generator) -> Relief:
-    """Return where on the frame the leaf is and where its veins run."""
+    """Return the fields of a leaf whose shape is in pixels of its frame."""
     blade = np.zeros((size, size), np.uint8)
     cv2.fillPoly(blade, [_fixed(shape.outline)], 255, cv2.LINE_AA, FIXED_BITS)
     petiole = np.zeros((size, size), np.uint8)
@@ -225,27 +228,28 @@ def make_relief(shape: Shape, size: int,
     main = np.zeros((size * VEIN_SCALE, size * VEIN_SCALE), np.uint8)
     for vein in shape.main:
         _draw_vein(main, vein, len(main) * .011, 255)
-    every = np.zeros_like(main)
+    all_veins = np.zeros_like(main)
     for vein in shape.side:
-        _draw_vein(every, vein, len(main) * .0055, 225)
-    every = cv2.resize(np.maximum(every, main), (size, size),
-                       interpolation=cv2.INTER_AREA)
+        _draw_vein(all_veins, vein, len(main) * .0055, 225)
+    all_veins = cv2.resize(np.maximum(all_veins, main), (size, size),
+                           interpolation=cv2.INTER_AREA)
     main = cv2.resize(main, (size, size), interpolation=cv2.INTER_AREA)
-    # The finest veins are the borders between the nearest of random points.
+    # The finest veins are the borders of the Voronoi regions of random
+    # points.
     seeds = np.ones((size, size), np.uint8)
     seeds[tuple(rng.integers(0, size, (2, int(rng.integers(900, 2000)))))] = 0
-    cells = cv2.distanceTransformWithLabels(
+    mesh_ids = cv2.distanceTransformWithLabels(
         seeds, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)[1]
     net = np.zeros((size, size), bool)
-    net[1:] |= cells[1:] != cells[:-1]
-    net[:, 1:] |= cells[:, 1:] != cells[:, :-1]
-    veins = np.maximum(every, np.uint8(rng.integers(10, 45)) * net)
+    net[1:] |= mesh_ids[1:] != mesh_ids[:-1]
+    net[:, 1:] |= mesh_ids[:, 1:] != mesh_ids[:, :-1]
+    veins = np.maximum(all_veins, np.uint8(rng.integers(10, 45)) * net)
     veins = cv2.GaussianBlur(cv2.bitwise_and(veins, blade), (0, 0), .6)
     return Relief(
         alpha=np.maximum(blade, petiole).astype(np.float32) / 255,
         veins=np.maximum(veins, petiole).astype(np.float32) / 255,
-        vein_px=distance_to(every > 50), main_px=distance_to(main > 60),
+        vein_px=distance_to(all_veins > 50), main_px=distance_to(main > 60),
         edge_px=cv2.distanceTransform((blade > 127).astype(np.uint8),
                                       cv2.DIST_L2, 3),
-        cells=cells, mesh_px=distance_to(net | (every > 50)),
+        mesh_ids=mesh_ids, mesh_px=distance_to(net | (all_veins > 50)),
         base=shape.petiole[0])

@@ -1,21 +1,24 @@
-"""The signs of the diseases on a drawn leaf.
+"""Paint the symptoms of the diseases onto a leaf.
 
-A disease is a field: how far each pixel lies from the middle of a lesion, 0
-in the middle and 1 where it ends.  A ramp of colours turns that field into
-rings, haloes or blotches.
+Each disease has a field: the distance of each pixel from the centre of a
+lesion, 0 in the centre and 1 at the lesion's edge.  A colour ramp turns that
+field into rings, haloes or blotches.
 
 An image here is a list of three planes, red, green and blue, each float32
-(size, size) in 0-255, and painted in place: the allocator reuses planes of
-this size, arrays of all three take twice the time.
+(size, size) in 0-255.  It is painted in place, plane by plane, because the
+allocator reuses arrays of this size; one array with all three channels takes
+twice the time.
 """
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from samples.shapes import Relief, distance_to
 
-# Signs of each disease as ramps: (distance from the middle of a lesion where
-# 1 is its end, red, green, blue, how much it covers).
+# Colour ramp of each disease: (distance from the centre of a lesion, 1 at its
+# edge; red, green, blue; opacity 0-1).
 SCAB = [(0, 52, 48, 34, .85), (.45, 62, 60, 38, .78), (.7, 82, 88, 50, .5),
         (1, 110, 120, 60, 0)]
 RUST = [(0, 168, 70, 38, .95), (.25, 196, 96, 40, .95),
@@ -37,73 +40,86 @@ LEAF_SPOT = [(0, 46, 30, 30, .95), (.5, 54, 34, 30, .95), (.6, 84, 58, 34, .8),
 
 
 def smooth_noise(rng: np.random.Generator, size: int,
-                 cells: int) -> np.ndarray:
-    """Return random hills, mean 0 and deviation about 1, as a field.
+                 waves: int) -> np.ndarray:
+    """Return smooth noise as a field: mean 0, standard deviation about 1.
 
-    cells: how many hills lie along a side.
+    waves: size of the grid of random values that is interpolated.
     """
-    hills = rng.standard_normal((cells, cells), dtype=np.float32)
+    hills = rng.standard_normal((waves, waves), dtype=np.float32)
     return cv2.resize(hills, (size, size), interpolation=cv2.INTER_CUBIC)
 
 
-def cover(image: list, above: list, share: np.ndarray) -> None:
-    """Lay a colour or an image over an image, in place.
+def blend(image: list, above: list, opacity: np.ndarray) -> None:
+    """Blend a colour or an image over an image, in place.
 
-    share: 0-1, (size, size), how much of the image is covered.
+    opacity: of what is above, 0-1, (size, size).
     """
     for plane, plane_above in zip(image, above):
-        plane += (plane_above - plane) * share
+        plane += (plane_above - plane) * opacity
 
 
 def _paint(leaf: list, field: np.ndarray, ramp: list,
            rng: np.random.Generator) -> None:
-    """Lay the colours that a ramp gives to a field of 0-1 over a leaf.
+    """Blend the colours that a ramp gives to a field of 0-1 over a leaf.
 
-    Each leaf has its own shade of them, and each part of it its own cover.
+    The shade of the colours varies from leaf to leaf, the opacity within it.
     """
     distances, *stops = np.array(ramp).T
     table = np.stack([np.interp(np.linspace(0, 1, 256), distances, stop)
                       for stop in stops])
     table[:3] *= rng.normal(1, .1) * rng.normal(1, .04, (3, 1))
     levels = (np.clip(field, 0, 1) * 255).astype(np.uint8)
-    *colours, share = (cv2.LUT(levels, row)
-                       for row in table.astype(np.float32))
+    *colours, opacity = (cv2.LUT(levels, row)
+                         for row in table.astype(np.float32))
     mottle = smooth_noise(rng, len(field), len(field) // 3)
-    cover(leaf, colours, share * np.clip(.93 + .1 * mottle, 0, 1))
+    blend(leaf, colours, opacity * np.clip(.93 + .1 * mottle, 0, 1))
 
 
-def _places(where: np.ndarray, relief: Relief, count: int,
-            rng: np.random.Generator) -> np.ndarray:
-    """Draw lots for pixels (y, x) of the blade, (count, 2), by weight."""
-    weight = np.cumsum(where * (relief.edge_px > 1), dtype=np.float64)
-    places = np.searchsorted(weight, rng.uniform(0, weight[-1], count))
-    return np.stack(np.divmod(places, len(relief.alpha)), axis=1)
+def _sample_pixels(weights: np.ndarray, relief: Relief, count: int,
+                   rng: np.random.Generator) -> np.ndarray:
+    """Sample pixels (y, x) of the blade by their weight, int (count, 2)."""
+    total = np.cumsum(weights * (relief.edge_px > 1), dtype=np.float64)
+    indices = np.searchsorted(total, rng.uniform(0, total[-1], count))
+    return np.stack(np.divmod(indices, len(relief.alpha)), axis=1)
+
+
+@dataclass(frozen=True)
+class Lesions:
+    """The sizes and the outlines of the lesions of a disease.
+
+    radii: smallest and largest radius, as fractions of the frame.
+    ragged: irregularity of the edge, as a fraction of the radius.
+    stretch: largest ratio of a lesion's length to its width.
+    radial: whether lesions are stretched away from the base of the leaf;
+    otherwise in random directions.
+    """
+
+    radii: tuple[float, float]
+    ragged: float = .1
+    stretch: float = 1.4
+    radial: bool = False
 
 
 def _spots(relief: Relief, rng: np.random.Generator, count: int,
-           radius: tuple, where: np.ndarray | float = 1., ragged: float = .1,
-           stretch: float = 1.4, radial: bool = False) -> np.ndarray:
-    """Return the field of `count` lesions, 0 in the middle, 1 at the end.
+           lesions: Lesions, weights: np.ndarray | float = 1.) -> np.ndarray:
+    """Return the field of `count` lesions, 0 in the centre, 1 at the edge.
 
-    radius: smallest and largest, as fractions of the frame
-    where: (size, size): how likely a lesion begins at a pixel of the blade
-    ragged: how far the edge wanders, as a share of the radius
-    stretch: longest side over the shortest, at most
-    radial: stretched away from the base of the leaf, not anyhow
+    weights: relative probability of a lesion at each pixel, (size, size).
     """
     size = len(relief.alpha)
+    smallest, largest = lesions.radii
     field = np.ones((size, size), np.float32)
-    rough = ragged * (smooth_noise(rng, size, size // 12)
-                      + .6 * smooth_noise(rng, size, size // 4))
-    for y, x in _places(where, relief, count, rng).tolist():
+    rough = lesions.ragged * (smooth_noise(rng, size, size // 12)
+                              + .6 * smooth_noise(rng, size, size // 4))
+    for y, x in _sample_pixels(weights, relief, count, rng).tolist():
         age = rng.uniform()
-        radius_px = size * radius[0] * (radius[1] / radius[0]) ** age
-        slim = rng.uniform(1, stretch)
+        radius_px = size * smallest * (largest / smallest) ** age
+        slim = rng.uniform(1, lesions.stretch)
         turn = rng.uniform(0, np.pi)
-        if radial:
+        if lesions.radial:
             turn = np.arctan2(y - relief.base[1], x - relief.base[0])
         cos, sin = float(np.cos(turn)), float(np.sin(turn))
-        reach = int(radius_px * slim ** .5 * (1 + 2 * ragged)) + 2
+        reach = int(radius_px * slim ** .5 * (1 + 2 * lesions.ragged)) + 2
         top, left = max(0, y - reach), max(0, x - reach)
         part = field[top:y + reach + 1, left:x + reach + 1]
         down = np.arange(part.shape[0], dtype=np.float32)[:, None] + (top - y)
@@ -112,106 +128,109 @@ def _spots(relief: Relief, rng: np.random.Generator, count: int,
         across = (cos * down - sin * right) * (slim ** .5 / radius_px)
         away = np.sqrt(along * along + across * across)
         away += rough[top:y + reach + 1, left:x + reach + 1]
-        # A young lesion has not yet the middle of an old one.
+        # A young lesion lacks the colours at the centre of an old one.
         young = .45 * (1 - age)
         np.minimum(part, young + (1 - young) * np.abs(away), out=part)
     return field
 
 
 def _healthy(leaf, relief, rng):
-    """Leave the leaf as it is."""
+    """Paint nothing: a healthy leaf has no symptoms."""
 
 
 def _scab(leaf, relief, rng):
     """Apple scab: olive, velvety blotches with feathery edges.
 
     Venturia inaequalis grows in threads under the cuticle, often along the
-    veins: hence no sharp rim, and the velvet of its spores.
+    veins, so its blotches have no sharp rim; its spores look like velvet.
     """
     near = np.exp(-relief.vein_px / (len(relief.alpha) * .02)) + .15
-    field = _spots(relief, rng, int(rng.integers(6, 30)), (.03, .085), near,
-                   ragged=.22, stretch=1.8)
+    field = _spots(relief, rng, int(rng.integers(6, 30)),
+                   Lesions((.03, .085), ragged=.22, stretch=1.8), near)
     _paint(leaf, field, SCAB, rng)
 
 
 def _rust(leaf, relief, rng):
     """Apple rust: orange spots with a yellow rim and a reddish centre.
 
-    Gymnosporangium feeds on living leaf around each point of infection; the
-    red middle bears its first spores.
+    Gymnosporangium feeds on the living leaf around each point of infection;
+    the red centre bears its first spores.
     """
-    field = _spots(relief, rng, int(rng.integers(8, 36)), (.014, .042),
-                   ragged=.14)
+    field = _spots(relief, rng, int(rng.integers(8, 36)),
+                   Lesions((.014, .042), ragged=.14))
     _paint(leaf, field, RUST, rng)
 
 
 def _apple_rot(leaf, relief, rng):
-    """Black rot of apple, frog-eye: tan within, purple-brown outside.
+    """Black rot of apple (frogeye leaf spot): tan with a purple-brown rim.
 
-    Botryosphaeria obtusa kills in thrusts: each leaves a ring, and the
-    oldest part, in the middle, bleaches.
+    Botryosphaeria obtusa kills the leaf in phases, each of which leaves a
+    ring; the oldest part, in the centre, bleaches.
     """
-    field = _spots(relief, rng, int(rng.integers(6, 26)), (.014, .05))
-    if rng.uniform() < .35:             # the rot eats in from the edge
+    field = _spots(relief, rng, int(rng.integers(6, 26)),
+                   Lesions((.014, .05)))
+    if rng.uniform() < .35:             # rot that grows in from the edge
         edge = relief.edge_px < len(field) * .05
         field = np.minimum(field, _spots(
-            relief, rng, int(rng.integers(1, 4)), (.06, .16), edge,
-            ragged=.15, stretch=2))
+            relief, rng, int(rng.integers(1, 4)),
+            Lesions((.06, .16), ragged=.15, stretch=2), edge))
     _paint(leaf, field, APPLE_ROT, rng)
 
 
 def _grape_rot(leaf, relief, rng):
     """Black rot of grape: round, brown, dark-rimmed, with black dots.
 
-    The dots are the pycnidia in which Guignardia bidwellii makes spores.
+    The dots are the pycnidia, in which Guignardia bidwellii makes spores.
     """
-    field = _spots(relief, rng, int(rng.integers(5, 26)), (.014, .055),
-                   ragged=.07)
+    field = _spots(relief, rng, int(rng.integers(5, 26)),
+                   Lesions((.014, .055), ragged=.07))
     _paint(leaf, field, GRAPE_ROT, rng)
     brown = field < .5
     dots = np.zeros(brown.shape, bool)
-    dots[tuple(_places(brown + 1e-6, relief, int(brown.sum() / 40),
-                       rng).T)] = True
+    dots[tuple(_sample_pixels(brown + 1e-6, relief, int(brown.sum() / 40),
+                              rng).T)] = True
     _paint(leaf, distance_to(dots) / (len(dots) * .008), PYCNIDIA, rng)
 
 
 def _esca(leaf, relief, rng):
     """Esca: tiger stripes, red-brown and yellow between green veins.
 
-    Fungi of the trunk (Phaeomoniella and others) poison and parch the leaf
-    from afar: what lies furthest from a vein, and the margin, dies first.
+    Fungi in the trunk (Phaeomoniella and others) poison the leaf and cut off
+    its water: its margin and the parts furthest from a vein die first.
     """
     size = len(relief.alpha)
     between = np.clip(relief.vein_px / (size * .03), 0, 1)
     outer = np.exp(-relief.edge_px / (size * rng.uniform(.08, .5)))
-    field = _spots(relief, rng, int(rng.integers(15, 75)), (.02, .07),
-                   between ** 2 * outer + 1e-6, ragged=.16, stretch=4.5,
-                   radial=True)
+    field = _spots(relief, rng, int(rng.integers(15, 75)),
+                   Lesions((.02, .07), ragged=.16, stretch=4.5, radial=True),
+                   between ** 2 * outer + 1e-6)
     _paint(leaf, field + .55 * (1 - between) ** 2, ESCA, rng)
 
 
 def _leaf_spot(leaf, relief, rng):
     """Leaf spot of grape: dark, angular lesions on a yellowing leaf.
 
-    Isariopsis (Pseudocercospora vitis) stops at the fine veins, and so its
-    lesions take the form of their meshes.
+    Isariopsis (Pseudocercospora vitis) stops at the fine veins, so each
+    lesion has the shape of the meshes between them.
     """
     size = len(relief.alpha)
     yellow = smooth_noise(rng, size, 6) * .15 + rng.uniform(.05, .5)
     yellow += np.exp(-relief.edge_px / (size * .03)) * rng.uniform(0, .5)
-    cover(leaf, [165, 160, 66], np.clip(yellow, 0, .7))
-    # A lesion is one to three meshes of the net of veins, side by side.
-    places = _places(1., relief, int(rng.integers(10, 60)), rng)[:, None]
-    places = places + rng.normal(0, .008 * size, (len(places), 3, 2))
-    rows, columns = np.clip(places, 0, size - 1).astype(int).reshape(-1, 2).T
-    dead = np.zeros(relief.cells.max() + 1, bool)
-    dead[relief.cells[rows, columns]] = True
-    outside = distance_to(dead[relief.cells])
+    blend(leaf, [165, 160, 66], np.clip(yellow, 0, .7))
+    # Each lesion fills one to three neighbouring meshes.
+    centres = _sample_pixels(1., relief, int(rng.integers(10, 60)),
+                             rng)[:, None]
+    pixels = centres + rng.normal(0, .008 * size, (len(centres), 3, 2))
+    rows, columns = np.clip(pixels, 0, size - 1).astype(int).reshape(-1, 2).T
+    is_dead = np.zeros(relief.mesh_ids.max() + 1, bool)
+    is_dead[relief.mesh_ids[rows, columns]] = True
+    outside = distance_to(is_dead[relief.mesh_ids])
     _paint(leaf, .5 + outside / (size * .05), LEAF_SPOT, rng)
 
 
-# What is drawn on a leaf of each class.
-SIGNS = {
+# For each class the function that paints its symptoms: it takes the leaf (an
+# image, painted in place), its relief and a random generator.
+SYMPTOMS = {
     "Apple_Black_rot": _apple_rot, "Apple_healthy": _healthy,
     "Apple_rust": _rust, "Apple_scab": _scab, "Grape_Black_rot": _grape_rot,
     "Grape_Esca": _esca, "Grape_healthy": _healthy, "Grape_spot": _leaf_spot}

@@ -87,7 +87,7 @@ def learn_into(folder):
     import train
     from leaffliction.utils import cli
     from leaffliction.utils.images import write_image
-    from samples.__main__ import draw_leaf
+    from samples.drawing import draw_leaf
     rows = ["file,leaf"]
     for name, count in (("Apple_healthy", 9), ("Grape_Esca", 6)):
         for number in range(1, count + 1):

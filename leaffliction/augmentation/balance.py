@@ -1,9 +1,11 @@
-"""A balanced tree: what it is made of, and the making of it."""
+"""Plan a balanced tree of images, and write what was planned.
+
+plan_balance decides which originals a balanced data set holds and which
+augmented copies to make of them; write_plan makes them in parallel.
+"""
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,40 +16,41 @@ from leaffliction.augmentation.transforms import GEOMETRIC, augment
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies, copy_path
-from leaffliction.utils.files import atomic_write, is_whole, unwritable
+from leaffliction.utils.file_copy import SourceError, link_or_copy
+from leaffliction.utils.files import is_whole
 from leaffliction.utils.images import (check_image, read_image, read_reduced,
                                        shrink, write_image)
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.marks import COPY, mark_line
 from leaffliction.utils.parallel import Workers, WorkersDied
-from leaffliction.utils.storage import is_local
 
-LONGEST = 2**15 - 2      # pixels; OpenCV warps no longer side
-PART = 2**20             # bytes copied at a time
+MAX_SIDE = 2**15 - 2     # pixels; OpenCV warps no longer side
 
 
 @dataclass(frozen=True)
-class Copies:
-    """All that is made of one source image; paths relative to the trees.
+class PlannedImage:
+    """One image of the source and the augmented copies to make of it.
 
-    augmented: (augmentation, file) of each augmented copy.
+    source, and the file of each copy, are paths relative to the source and
+    to the new tree alike.  label: index of the class.  copies: (augmentation,
+    file) of each copy.
     """
 
     source: Path
     label: int
-    augmented: tuple[tuple[str, Path], ...]
+    copies: tuple[tuple[str, Path], ...]
 
     def files(self) -> list[Path]:
-        """Return the files of the new tree: the original and its copies."""
-        return [self.source, *(file for _, file in self.augmented)]
+        """Return the files of the new tree: the image and its copies."""
+        return [self.source, *(file for _, file in self.copies)]
 
 
 def class_targets(dataset: Dataset, target: int | None, per_plant: bool
                   ) -> list[int]:
-    """Return how many images each class is to have.
+    """Return the number of images that each class will have.
 
-    target, if given; else as many as the largest class has, of all or (per
-    plant) of the class's own plant.
+    target: that number, for all classes.  Without it, each class gets as
+    many as the largest class, or (per_plant) the largest of the same plant.
     """
     counts = dataset.counts().tolist()
     plants = [plant.casefold() if per_plant else ""
@@ -59,90 +62,105 @@ def class_targets(dataset: Dataset, target: int | None, per_plant: bool
 def plan_balance(dataset: Dataset, targets: Sequence[int], seed: int,
                  augmentations: Sequence[str] = tuple(GEOMETRIC),
                  copies: Mapping[Path, Path] | None = None
-                 ) -> list[Copies]:
-    """Return what a balanced tree is made of, image by image.
+                 ) -> list[PlannedImage]:
+    """Return the plan of a balanced tree, image by image.
 
-    targets: the images of each class.  Originals come first, in a class
-    with more a drawn subset; then the augmented copies that the source holds
-    already, which are not augmented again; then new ones, spread evenly over
-    the originals and the augmentations.  Which ones does not depend on those
-    that are there: so an interrupted run in place is completed.
-    copies: {file: original} of the files that are not augmented (None: the
-    augmented copies among the dataset's).
+    targets: number of images of each class.  A class is filled first with its
+    originals, in random order: a class with more than its target keeps a
+    random subset.  Then come the augmented copies that the source already
+    holds; they are not augmented again.  The rest are new copies, spread
+    evenly over the originals and the augmentations.  Which copies a class
+    gets does not depend on those it already has, so the plan of an
+    interrupted run in place completes it.
+    copies: {file: original} of the files that are not to be augmented; by
+    default the augmented copies in the data set.
     """
     if copies is None:
         copies = augmented_copies(dataset.files, dataset.classes())
-    taken = {str(file).casefold() for file in dataset.files}
+    # Lower-cased: on some file systems "a.JPG" and "a.jpg" are one file.
+    existing = {str(file).casefold() for file in dataset.files}
     originals = {str(file).casefold() for file in dataset.files
                  if file not in copies}
     plan = []
-    for label, wanted in enumerate(targets):
+    for label, target in enumerate(targets):
         rng = np.random.default_rng([seed, label])
         files = [dataset.files[index] for index in
                  np.flatnonzero(dataset.labels == label)]
-        # Drawn among the originals alone, whatever else is there.
-        sources = [file for file in files if file not in copies]
-        sources = [sources[place]
-                   for place in rng.permutation(len(sources))][:wanted]
-        kept = set(sources)
-        there = sorted((file for file in files if file in copies),
-                       key=lambda file: copies[file] not in kept)
-        there = there[:wanted - len(sources)]
-        augmented = {file: [] for file in sources + there}
-        missing = wanted - len(augmented)
-        for source, augmentation, file in _copies_of(
+        sources, existing_copies = _choose_files(files, target, copies, rng)
+        new_copies = {file: [] for file in sources + existing_copies}
+        missing = target - len(new_copies)
+        for source, augmentation, file in _generate_copies(
                 sources, augmentations, originals):
             if missing <= 0:
                 break
-            if str(file).casefold() not in taken:
-                augmented[source].append((augmentation, file))
+            if str(file).casefold() not in existing:
+                new_copies[source].append((augmentation, file))
                 missing -= 1
-        plan += [Copies(file, label, tuple(names))
-                 for file, names in augmented.items()]
+        plan += [PlannedImage(file, label, tuple(names))
+                 for file, names in new_copies.items()]
     return plan
 
 
-def _copies_of(sources: list[Path], augmentations: Sequence[str],
-               originals: set[str]) -> Iterator[tuple[Path, str, Path]]:
-    """Yield source, augmentation and file of one copy after another.
+def _choose_files(files: list[Path], target: int, copies: Mapping[Path, Path],
+                  rng: np.random.Generator) -> tuple[list[Path], list[Path]]:
+    """Return the originals and the existing copies of a class to keep.
 
-    Without end, in turn; the names are those of no original.
-    originals: in lower case, since some file systems tell "a.JPG" from
-    "a.jpg" and others do not.
+    At most `target` together.  Copies of the chosen originals come first.
     """
-    kinds = len(augmentations)
-    # One step further whenever both cycles end together: so an original
-    # meets all augmentations before it meets one again.
-    together = math.lcm(len(sources), kinds)
+    # The permutation is of the originals alone, so that the choice does not
+    # depend on the copies that exist.
+    originals = [file for file in files if file not in copies]
+    sources = [originals[index] for index in
+               rng.permutation(len(originals))][:target]
+    chosen = set(sources)
+    existing = sorted((file for file in files if file in copies),
+                      key=lambda file: copies[file] not in chosen)
+    return sources, existing[:target - len(sources)]
+
+
+def _generate_copies(sources: list[Path], augmentations: Sequence[str],
+                     originals: set[str]) -> Iterator[tuple[Path, str, Path]]:
+    """Yield (source, augmentation, file) of one copy after another, endlessly.
+
+    The sources take turns, and each goes through all the augmentations before
+    it repeats one.  No file has the name of an original.
+    originals: lower-cased paths.
+    """
+    number_of_kinds = len(augmentations)
+    # Whenever the cycles of sources and of augmentations end together, shift
+    # the augmentations by one, or the same pairs would come again.
+    period = math.lcm(len(sources), number_of_kinds)
     used = set(originals)
     number = 0
     while sources:
-        turn, place = divmod(number, len(sources))
-        source = sources[place]
-        augmentation = augmentations[(number + number // together) % kinds]
-        again = turn // kinds + 1
+        turn, index = divmod(number, len(sources))
+        source = sources[index]
+        augmentation = augmentations[
+            (number + number // period) % number_of_kinds]
+        repetition = turn // number_of_kinds + 1
         while True:
-            ending = f"_{again}" if again > 1 else ""
-            file = copy_path(source, f"{augmentation}{ending}")
+            suffix = f"_{repetition}" if repetition > 1 else ""
+            file = copy_path(source, f"{augmentation}{suffix}")
             if str(file).casefold() not in used:
                 break
-            again += 1
+            repetition += 1
         used.add(str(file).casefold())
         yield source, augmentation, file
         number += 1
 
 
-def plan_files(plan: list[Copies]) -> tuple[list[Path], np.ndarray]:
+def plan_files(plan: list[PlannedImage]) -> tuple[list[Path], np.ndarray]:
     """Return all files of the new tree, and their labels, int (N,)."""
-    return ([file for copies in plan for file in copies.files()],
-            np.array([copies.label for copies in plan
-                      for _ in copies.files()], int))
+    return ([file for planned in plan for file in planned.files()],
+            np.array([planned.label for planned in plan
+                      for _ in planned.files()], int))
 
 
 def read_leaf(path: Path, longest: int | None = None) -> np.ndarray:
-    """Return an image, RGB uint8; UserError where it can't be augmented.
+    """Return an image to augment, RGB uint8 (H, W, 3).
 
-    longest: pixels of its longer side, at most.
+    longest: reduce its longer side to at most this many pixels.
+    Raises UserError where it cannot be read, or is too long for OpenCV.
     """
     rgb_img = (read_image(path) if longest is None else
                shrink(read_reduced(path, longest), longest))
@@ -151,125 +169,60 @@ def read_leaf(path: Path, longest: int | None = None) -> np.ndarray:
 
 
 def check_sides(path: Path, sides: tuple[int, int]) -> None:
-    """Raise UserError for an image that OpenCV can't warp."""
-    if max(sides) > LONGEST:
+    """Raise UserError for an image with a side that OpenCV can't warp."""
+    if max(sides) > MAX_SIDE:
         raise UserError(f"{path}: a side of {max(sides)} pixels is more "
-                        f"than {LONGEST}")
+                        f"than {MAX_SIDE}")
 
 
-class Unreadable(UserError):
-    """A source image that can't be read, or not be augmented."""
-
-
-def make_copies(copies: Copies, root: Path, output: Path, seed: int,
+def make_copies(planned: PlannedImage, root: Path, output: Path, seed: int,
                 longest: int | None = None) -> None:
-    """Write an original and its augmented copies, where they are not there.
+    """Write an image of the plan and its copies, where they do not exist yet.
 
-    root is output where a folder is balanced in place.  longest: pixels of
-    the augmented copies' longer side, at most; None: that of the original.
-    Raises Unreadable, and UserError where output can't be written.
+    root: folder of the source.  output: folder of the new tree; the same as
+    root where a folder is balanced in place.  longest: reduce the longer side
+    of the copies to at most this many pixels; None: copies have the size of
+    the original.
+    Raises SourceError where the source cannot be read or augmented, and
+    UserError where the output cannot be written.
     """
-    missing = [(augmentation, file) for augmentation, file in copies.augmented
+    missing = [(augmentation, file) for augmentation, file in planned.copies
                if not is_whole(output / file)]
     in_place = root == output
-    is_there = not in_place and is_whole(output / copies.source)
-    if is_there and not missing:
+    is_copied = not in_place and is_whole(output / planned.source)
+    if is_copied and not missing:
         return
+    source = root / planned.source
     try:
         if missing:
-            rgb_img = read_leaf(root / copies.source, longest)
+            rgb_img = read_leaf(source, longest)
         else:
-            # There is nothing to augment, but it may be truncated.
-            check_sides(root / copies.source,
-                        check_image(root / copies.source))
+            # No copy to make, but a truncated image has to be reported.
+            check_sides(source, check_image(source))
     except UserError as error:
-        raise Unreadable(error) from None
+        raise SourceError(error) from None
     for augmentation, file in missing:
-        write_image(output / file, augment(rgb_img, augmentation, seed,
-                                           file.as_posix()),
-                    mark_line(copies.source.as_posix(), COPY))
-    if not in_place and not is_there:
-        link_or_copy(root / copies.source, output / copies.source)
+        write_image(output / file,
+                    augment(rgb_img, augmentation, seed, file.as_posix()),
+                    mark_line(planned.source.as_posix(), COPY))
+    if not in_place and not is_copied:
+        link_or_copy(source, output / planned.source)
 
 
-def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name (a hard link), or copy its bytes.
-
-    A link takes neither time nor room; not every file system has it, and
-    none from one disk to another.
-    Raises Unreadable where the source can't be read, or is gone, and
-    UserError where the target can't be written.
-    """
-    if not (is_local(source) and is_local(target)):
-        copy_object(source, target)
-        return
-    with suppress(OSError):
-        if target.samefile(source):
-            return  # To rename one name of a file to another does nothing.
-    with atomic_write(target) as new:
-        try:
-            new.unlink()    # A link is made where there is nothing.
-            # A second name of the file itself, not of a link to it.
-            os.link(os.path.realpath(source, strict=True)
-                    if source.is_symlink() else source, new)
-        except OSError:
-            copy_bytes(source, new)
-
-
-@contextmanager
-def reading(source: Path) -> Iterator[None]:
-    """Make Unreadable of an OSError: it is the source's, not the target's."""
-    try:
-        yield
-    except OSError as error:
-        raise Unreadable(f"{source}: cannot be read any more "
-                         f"({error.strerror or error})") from None
-
-
-def copy_bytes(source: Path, new: Path) -> None:
-    """Copy a file; Unreadable, or the OSError of what is written."""
-    with reading(source):
-        stream = source.open("rb")
-    with stream, new.open("wb") as written:
-        while True:
-            with reading(source):
-                part = stream.read(PART)
-            if not part:
-                return
-            written.write(part)
-
-
-def copy_object(source: Path, target: Path) -> None:
-    """Copy an object from a store, to one, or inside it."""
-    if is_local(source) or is_local(target) or source.fs is not target.fs:
-        with atomic_write(target) as new:
-            copy_bytes(source, new)
-        return
-    try:
-        source.copy_to(target)
-    except OSError as error:
-        # The store does not say which of the two it was.
-        with reading(source):
-            source.stat()
-        raise unwritable(target, error) from None
-
-
-def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
+def write_plan(plan: list[PlannedImage], root: Path, output: Path, seed: int,
                workers: Workers, longest: int | None = None
                ) -> Iterator[UserError | None]:
-    """Carry a plan out; yield why nothing was made of a source, or None.
+    """Write the images of a plan; yield the error of each, or None.
 
-    longest: see make_copies.  Raises UserError where output can't be written.
+    root, output, longest: see make_copies.
+    Raises UserError where the output cannot be written.
     """
     make = partial(make_copies, root=root, output=output, seed=seed,
                    longest=longest)
-    results = workers.map(
-    make,
-    plan,
-    name_of=lambda copies: root /
-     copies.source)
+    results = workers.map(make, plan,
+                          name_of=lambda planned: root / planned.source)
     for result in cli.progress(results, len(plan), "Augmenting"):
         if isinstance(result, UserError) and not isinstance(
-                result, (Unreadable, WorkersDied)):
+                result, (SourceError, WorkersDied)):
             raise result
         yield result

@@ -12,6 +12,8 @@ from leaffliction.utils.storage import path_of
 
 # What a spreadsheet takes a text for a formula by.
 FORMULA = ("=", "+", "-", "@")
+# Lines of a list that a program prints.
+MAX_LINES = 20
 # There is no byte order mark: with one, the first column has another name
 # for most programs that read a CSV.
 CSV_HELP = ("as UTF-8; Excel shows its accents if it is opened by Data > From "
@@ -28,6 +30,16 @@ def text_table(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> str:
         f"{text:{width}}" if is_left else f"{text:>{width}}"
         for text, width, is_left in zip(row, widths, left)).rstrip()
         for row in rows)
+
+
+def first_lines(lines: list[str], rest: str) -> list[str]:
+    """Return at most MAX_LINES lines, and one more that counts the others.
+
+    rest: the text of that last line, with {} for their number.
+    """
+    if len(lines) <= MAX_LINES:
+        return lines
+    return [*lines[:MAX_LINES], rest.format(len(lines) - MAX_LINES)]
 
 
 def cell(value: object) -> object:

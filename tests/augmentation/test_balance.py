@@ -1,6 +1,5 @@
-"""The plan of a balanced tree, and the making of it."""
+"""The plan of a balanced tree, and the files that are made from it."""
 
-import errno
 import os
 from collections import Counter
 from pathlib import Path
@@ -8,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from leaffliction.augmentation.balance import (Unreadable, class_targets,
-                                               link_or_copy, make_copies,
+from leaffliction.augmentation import balance
+from leaffliction.augmentation.balance import (class_targets, make_copies,
                                                plan_balance, plan_files)
 from leaffliction.augmentation.transforms import AUGMENTATIONS, GEOMETRIC
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.file_copy import SourceError
 from leaffliction.utils.images import write_image
+from leaffliction.utils.parallel import Workers
 
 SIX = list(GEOMETRIC)
 
@@ -35,26 +35,26 @@ def names_of(plan):
 def test_copies_are_spread_evenly_over_originals_and_augmentations(
         tree, count, target):
     plan = plan_of(tree({"A_b": count}), target)
-    assert sum(len(copies.files()) for copies in plan) == target
-    uses = [len(copies.augmented) for copies in plan]
+    assert sum(len(planned.files()) for planned in plan) == target
+    uses = [len(planned.copies) for planned in plan]
     assert len(uses) == count and max(uses) - min(uses) <= 1
-    kinds = Counter(dict.fromkeys(SIX, 0))
-    for copies in plan:
-        own = Counter(name for name, _ in copies.augmented)
-        # None meets an augmentation again before it has met all six.
-        assert max(own.values(), default=1) <= 1 + len(copies.augmented) // 6
-        kinds.update(own)
-    assert max(kinds.values()) - min(kinds.values()) <= 1
+    total = Counter(dict.fromkeys(SIX, 0))
+    for planned in plan:
+        kinds = Counter(name for name, _ in planned.copies)
+        # No original repeats an augmentation before it has had all six.
+        assert max(kinds.values(), default=1) <= 1 + len(planned.copies) // 6
+        total.update(kinds)
+    assert max(total.values()) - min(total.values()) <= 1
 
 
-def test_further_augmentations_join_the_turn(tree):
+def test_optional_augmentations_are_spread_evenly_too(tree):
     plan = plan_of(tree({"A_b": 4}), 4 + 4 * len(AUGMENTATIONS),
                    augmentations=tuple(AUGMENTATIONS))
-    for copies in plan:
-        assert {name for name, _ in copies.augmented} == set(AUGMENTATIONS)
+    for planned in plan:
+        assert {name for name, _ in planned.copies} == set(AUGMENTATIONS)
 
 
-def test_no_two_files_of_a_plan_have_one_name(tree):
+def test_file_names_of_a_plan_are_unique(tree):
     folder = tree({"A_b": 1, "A_c": 40})
     for name in ("image (1)_Flip.JPG", "image (1)_flip_2.jpg",
                  "image (1)_Flip_Flip.JPG", "IMAGE (1)_CROP.jpg",
@@ -69,7 +69,7 @@ def test_no_two_files_of_a_plan_have_one_name(tree):
 
 @pytest.mark.parametrize("name", [
     "a.jfif", "a.gif", "a.avif", "a", "a.jpg?w=300", "a.jpg.jpg"])
-def test_an_image_of_any_name_that_is_read_is_augmented(
+def test_a_readable_image_with_any_name_is_augmented(
         tree, tmp_path, name):
     folder = tree({"A_b": 1, "A_c": 3})
     image = folder / "A_b" / "image (1).JPG"
@@ -81,41 +81,40 @@ def test_an_image_of_any_name_that_is_read_is_augmented(
     assert len(files) == 3 and len(augmented_copies(files)) == 2
 
 
-def test_augmented_copies_of_a_source_are_kept_but_not_augmented_again(tree):
+def test_existing_copies_are_kept_and_not_augmented_again(tree):
     folder = tree({"A_b": 2, "A_c": 13})
     copy = folder / "A_b" / "image (1)_Flip.JPG"
     copy.touch()
-    plan = {copies.source.name: len(copies.augmented)
-            for copies in plan_of(folder) if not copies.label}
+    plan = {planned.source.name: len(planned.copies)
+            for planned in plan_of(folder) if not planned.label}
     assert plan == {copy.name: 0, "image (1).JPG": 5, "image (2).JPG": 5}
 
 
 @pytest.mark.parametrize("present", [1, 7, 20, 30])
-def test_a_source_that_holds_a_part_of_its_copies_gets_the_others(
-        tree, present):
+def test_a_source_with_some_copies_gets_the_missing_ones(tree, present):
     folder = tree({"A_b": 3, "A_c": 33})
     whole = names_of(plan_of(folder))
-    made = sorted(whole - {f"{name}/image ({number}).JPG"
-                           for name in ("A_b", "A_c")
-                           for number in range(34)})
-    assert len(made) == 30
-    for place in np.random.default_rng(present).permutation(30)[:present]:
-        (folder / made[place]).touch()
+    copies = sorted(whole - {f"{name}/image ({number}).JPG"
+                             for name in ("A_b", "A_c")
+                             for number in range(34)})
+    assert len(copies) == 30
+    for index in np.random.default_rng(present).permutation(30)[:present]:
+        (folder / copies[index]).touch()
     assert names_of(plan_of(folder)) == whole
 
 
-def test_a_subset_is_drawn_by_the_seed(tree):
+def test_the_seed_determines_the_random_subset(tree):
     dataset = read_dataset(tree({"A_b": 30, "A_c": 2}))
 
-    def drawn(seed):
-        return [copies.source
-                for copies in plan_balance(dataset, [5, 5], seed)]
+    def subset(seed):
+        return [planned.source
+                for planned in plan_balance(dataset, [5, 5], seed)]
 
-    assert drawn(1) == drawn(1) != drawn(2)
-    assert len(set(drawn(1))) == 5 + 2
+    assert subset(1) == subset(1) != subset(2)
+    assert len(set(subset(1))) == 5 + 2
 
 
-def test_a_subset_takes_originals_before_their_copies(tree):
+def test_a_subset_prefers_originals_to_copies(tree):
     folder = tree({"A_b": 5})
     for number in range(1, 6):
         (folder / "A_b" / f"image ({number})_Flip.JPG").touch()
@@ -124,25 +123,25 @@ def test_a_subset_takes_originals_before_their_copies(tree):
     assert list(map(len, files)) == [3, 5, 7]
 
 
-def test_what_is_called_a_copy_is_there_but_not_augmented(tree):
+def test_files_given_as_copies_are_kept_and_not_augmented(tree):
     folder = tree({"A_b": 3, "A_c": 20})
     second, other = (Path(f"A_b/image ({number}).JPG") for number in (2, 3))
-    plan = {copies.source: copies.augmented for copies in plan_of(
+    plan = {planned.source: planned.copies for planned in plan_of(
         folder, copies={second: Path("gone.JPG"), other: second})
-        if not copies.label}
+        if not planned.label}
     assert plan[second] == plan[other] == ()
     assert sum(map(len, plan.values())) + len(plan) == 20
 
 
 @pytest.mark.parametrize("target, per_plant, wanted", [
     (None, False, [5, 5, 5]), (None, True, [4, 4, 5]), (7, False, [7] * 3)])
-def test_targets_are_those_of_all_or_of_the_plant(
+def test_the_target_is_the_largest_class_of_all_or_of_the_plant(
         tree, target, per_plant, wanted):
     dataset = read_dataset(tree({"Apple_a": 4, "apple_b": 1, "Grape_c": 5}))
     assert class_targets(dataset, target, per_plant) == wanted
 
 
-# Making it.
+# Making the files.
 
 @pytest.fixture
 def source(tmp_path):
@@ -153,111 +152,34 @@ def source(tmp_path):
     return root
 
 
-def test_what_is_there_is_not_made_again(source, tmp_path):
-    copies, = plan_of(source, 7)
+def test_only_missing_and_empty_files_are_made(source, tmp_path):
+    planned, = plan_of(source, 7)
     output = tmp_path / "output"
-    make_copies(copies, source, output, 42)
+    make_copies(planned, source, output, 42)
     times = {file: (output / file).stat().st_mtime_ns
-             for file in copies.files()}
-    # One is gone, and one was emptied by a power cut.
-    gone, empty = copies.files()[2:4]
+             for file in planned.files()}
+    # One is missing; one is empty, as after a power cut.
+    gone, empty = planned.files()[2:4]
     content = (output / gone).read_bytes()
     (output / gone).unlink()
     os.truncate(output / empty, 0)
-    make_copies(copies, source, output, 42)
+    make_copies(planned, source, output, 42)
     assert (output / gone).read_bytes() == content
     assert (output / empty).stat().st_size
     assert all((output / file).stat().st_mtime_ns == time
                for file, time in times.items() if file not in (gone, empty))
 
 
-def test_a_torn_image_leaves_nothing(source, tmp_path):
-    copies, = plan_of(source, 7)
-    os.truncate(source / copies.source, 40)
-    with pytest.raises(Unreadable, match="not a readable"):
-        make_copies(copies, source, tmp_path / "output", 42)
+def test_of_a_truncated_image_nothing_is_written(source, tmp_path):
+    planned, = plan_of(source, 7)
+    os.truncate(source / planned.source, 40)
+    with pytest.raises(SourceError, match="not a readable"):
+        make_copies(planned, source, tmp_path / "output", 42)
     assert not (tmp_path / "output").exists()
 
 
-def test_originals_are_linked_or_else_copied(source, tmp_path, monkeypatch):
-    file = source / "A_b" / "image (1).png"
-    (source / "link.png").symlink_to(file)
-    for number, name in enumerate(("A_b/image (1).png", "link.png")):
-        link_or_copy(source / name, tmp_path / f"{number}.png")
-        assert (tmp_path / f"{number}.png").samefile(file)
-        assert not (tmp_path / f"{number}.png").is_symlink()
-
-    def refuse(*names):
-        raise PermissionError("no links here")
-
-    monkeypatch.setattr(os, "link", refuse)
-    link_or_copy(file, tmp_path / "copy.png")
-    assert not (tmp_path / "copy.png").samefile(file)
-    assert (tmp_path / "copy.png").read_bytes() == file.read_bytes()
-    # Once more onto itself: nothing is left behind.
-    monkeypatch.undo()
-    link_or_copy(file, tmp_path / "0.png")
-    assert not list(tmp_path.glob(".partial*"))
-
-
-class Vanishing:
-    """A file that is gone, or can't be read, once part of it was."""
-
-    def __init__(self, number):
-        self.error = OSError(number, os.strerror(number))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        return False
-
-    def read(self, _):
-        raise self.error
-
-
-@pytest.mark.parametrize("number", [
-    errno.ENOENT, errno.EACCES, errno.ESTALE, errno.EIO])
-@pytest.mark.parametrize("when", ["opened", "read"])
-def test_a_source_that_vanishes_is_not_the_target_s_fault(
-        source, tmp_path, monkeypatch, number, when):
-    file, target = source / "A_b" / "image (1).png", tmp_path / "out" / "a.png"
-
-    def fail(*_, **__):
-        raise OSError(number, os.strerror(number))
-
-    real = Path.open
-    monkeypatch.setattr(os, "link", fail)
-    monkeypatch.setattr(Path, "open", lambda path, mode="r", **options: (
-        real(path, mode, **options) if path != file else
-        fail() if when == "opened" else Vanishing(number)))
-    with pytest.raises(Unreadable, match=r"source/A_b/image \(1\).png: cannot "
-                                         "be read any more"):
-        link_or_copy(file, target)
-    assert not list((tmp_path / "out").iterdir())
-
-
-def test_a_target_that_cannot_be_written_is_not_the_source_s_fault(
-        source, tmp_path, monkeypatch):
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="file/a.png: cannot be written") as at:
-        link_or_copy(source / "A_b" / "image (1).png", tmp_path / "file/a.png")
-    assert not isinstance(at.value, Unreadable)
-
-
-def test_a_source_that_loops_or_is_gone_is_unreadable(tmp_path):
-    (tmp_path / "loop.png").symlink_to("loop.png")
-    (tmp_path / "there.png").touch()
-    for name in ("loop.png", "gone.png"):
-        for target in ("new.png", "there.png"):
-            with pytest.raises(Unreadable, match=f"{name}: cannot be read"):
-                link_or_copy(tmp_path / name, tmp_path / target)
-
-
-def test_a_run_goes_on_without_a_source_that_vanished(
+def test_the_run_continues_without_a_source_that_disappears(
         tmp_path, monkeypatch):
-    from leaffliction.augmentation import balance
-    from leaffliction.utils.parallel import Workers
     root, output = tmp_path / "source", tmp_path / "output"
     for number in range(1, 4):
         write_image(root / f"A_b/image ({number}).png", np.full(
@@ -266,14 +188,14 @@ def test_a_run_goes_on_without_a_source_that_vanished(
     gone = root / plan[1].source
     real = balance.check_image
 
-    def check_and_lose(path):
+    def check_and_delete(path):
         size = real(path)
         if path == gone:
             gone.unlink()
         return size
 
-    monkeypatch.setattr(balance, "check_image", check_and_lose)
+    monkeypatch.setattr(balance, "check_image", check_and_delete)
     results = list(balance.write_plan(plan, root, output, 42, Workers(1)))
     assert [type(result) for result in results] == [
-        type(None), Unreadable, type(None)]
+        type(None), SourceError, type(None)]
     assert len(list((output / "A_b").iterdir())) == 2

@@ -1,4 +1,4 @@
-"""Augmentations: any size and any pixels in, the same size out."""
+"""The augmentations: sizes, colours, and the same result for a seed."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from PIL import Image
 from leaffliction.augmentation.transforms import (AUGMENTATIONS, GEOMETRIC,
                                                   PHOTOMETRIC, augment)
 from leaffliction.utils.images import read_image
-from samples.__main__ import draw_leaf
+from leaffliction.utils.labels import AUGMENTATION_NAMES
+from samples.drawing import draw_leaf
 
 SIZE = 48
 augmentations = pytest.mark.parametrize("augmentation", AUGMENTATIONS)
@@ -25,15 +26,20 @@ def leaf():
 
 @pytest.fixture
 def square():
-    """Return a dark square of 10 x 10 pixels on bright ground."""
+    """Return a dark square of 10 x 10 pixels on a bright background."""
     image = np.full((60, 80, 3), 200, np.uint8)
     image[25:35, 35:45] = 20
     return image
 
 
-def test_the_exercise_names_six():
+def test_the_geometric_ones_are_the_six_of_the_exercise():
     assert list(GEOMETRIC) == ["Flip", "Rotate", "Skew", "Shear", "Crop",
                                "Distortion"]
+
+
+def test_file_names_are_recognised_by_the_same_names():
+    assert tuple(AUGMENTATIONS) == AUGMENTATION_NAMES
+    assert AUGMENTATIONS == GEOMETRIC | PHOTOMETRIC
 
 
 @augmentations
@@ -42,22 +48,22 @@ def test_the_exercise_names_six():
 @example(height=1, width=1, seed=0)
 @example(height=1, width=20, seed=0)
 @example(height=3000, width=4000, seed=1)
-def test_any_size_stays_and_the_image_is_left_alone(
+def test_the_copy_has_the_same_size_and_the_image_is_unchanged(
         augmentation, height, width, seed):
     image = np.random.default_rng(seed).integers(
         256, size=(height, width, 3), dtype=np.uint8)
-    kept = image.copy()
+    before = image.copy()
     augmented = augment(image, augmentation, seed, "key")
     assert augmented.shape == image.shape and augmented.dtype == np.uint8
     assert not np.shares_memory(augmented, image)
-    assert np.array_equal(image, kept)
+    assert np.array_equal(image, before)
 
 
 @given(mode=st.sampled_from(["L", "RGBA", "I;16", "RGB", "P", "1"]),
        height=st.integers(1, 90), width=st.integers(1, 90))
 @example(mode="RGBA", height=3000, width=4000)
 @example(mode="I;16", height=3000, width=4000)
-def test_every_kind_of_file_can_be_augmented(
+def test_images_of_every_mode_can_be_augmented(
         tmp_path_factory, mode, height, width):
     path = tmp_path_factory.mktemp("kinds") / "leaf.png"
     if mode == "I;16":
@@ -66,7 +72,7 @@ def test_every_kind_of_file_can_be_augmented(
         source = Image.new("RGB", (width, height), "olive").convert(mode)
     source.save(path, compress_level=1)
     image = read_image(path)
-    # A large one once, or this takes minutes.
+    # All augmentations of the large images would take minutes.
     for augmentation in AUGMENTATIONS if height * width < 10**6 else ["Skew"]:
         augmented = augment(image, augmentation, 42, "key")
         assert augmented.shape == (height, width, 3)
@@ -74,7 +80,7 @@ def test_every_kind_of_file_can_be_augmented(
 
 
 @augmentations
-def test_same_seed_and_key_same_pixels_others_other_pixels(augmentation, leaf):
+def test_seed_and_key_determine_the_pixels(augmentation, leaf):
     def results(seeds, keys):
         return {augment(leaf, augmentation, seed, key).tobytes()
                 for seed in seeds for key in keys}
@@ -86,7 +92,7 @@ def test_same_seed_and_key_same_pixels_others_other_pixels(augmentation, leaf):
 
 
 @geometric
-def test_a_bright_ground_stays_bright_up_to_the_border(augmentation, square):
+def test_a_bright_background_stays_bright_at_the_border(augmentation, square):
     for seed in range(20):
         augmented = augment(square, augmentation, seed, "key")
         border = np.ones((60, 80), bool)
@@ -96,14 +102,14 @@ def test_a_bright_ground_stays_bright_up_to_the_border(augmentation, square):
 
 
 @augmentations
-def test_no_border_is_black(augmentation):
+def test_no_augmentation_makes_a_black_border(augmentation):
     image = np.full((60, 80, 3), 200, np.uint8)
     for seed in range(20):
         assert augment(image, augmentation, seed, "key").min() > 50
 
 
 @geometric
-def test_geometric_ones_make_no_colour_that_was_not_there(augmentation):
+def test_geometric_ones_add_no_new_colours(augmentation):
     image = np.random.default_rng(0).integers(
         [[[40, 90, 0]]], [[[200, 95, 255]]], (60, 80, 3), np.uint8)
     for seed in range(20):
@@ -113,7 +119,7 @@ def test_geometric_ones_make_no_colour_that_was_not_there(augmentation):
 
 
 @photometric
-def test_photometric_ones_move_nothing(augmentation, square):
+def test_photometric_ones_do_not_move_the_leaf(augmentation, square):
     for seed in range(20):
         augmented = augment(square, augmentation, seed, "key").astype(int)
         inside, around = augmented[28:32, 38:42], augmented[20:23, 30:50]
@@ -121,11 +127,11 @@ def test_photometric_ones_move_nothing(augmentation, square):
 
 
 @pytest.mark.parametrize("augmentation", ["Skew", "Crop"])
-def test_skew_and_crop_come_nearer(augmentation, square):
-    # So they need nothing from beyond the border.
-    sizes = [(augment(square, augmentation, seed, "key") < 100).all(axis=2).sum()
-             for seed in range(20)]
-    assert min(sizes) > 100
+def test_skew_and_crop_enlarge_the_leaf(augmentation, square):
+    # Then they need no pixels from outside the image.
+    for seed in range(20):
+        augmented = augment(square, augmentation, seed, "key")
+        assert (augmented < 100).all(axis=2).sum() > 100
 
 
 @pytest.mark.parametrize("augmentation", sorted(
@@ -136,7 +142,7 @@ def test_grey_stays_grey(augmentation, leaf):
     assert (augmented == augmented[..., :1]).all()
 
 
-def test_white_balance_is_warmer_or_colder():
+def test_white_balance_makes_grey_warmer_or_colder():
     grey = np.full((4, 4, 3), 120, np.uint8)
     results = [augment(grey, "WhiteBalance", seed, "key")[0, 0].astype(int)
                for seed in range(20)]
@@ -145,14 +151,14 @@ def test_white_balance_is_warmer_or_colder():
     assert len({red > blue for red, _, blue in results}) == 2
 
 
-def test_brightness_goes_both_ways():
+def test_brightness_goes_up_and_down():
     grey = np.full((4, 4, 3), 127, np.uint8)
     levels = [int(augment(grey, "Brightness", seed, "key")[0, 0, 0])
               for seed in range(20)]
     assert min(levels) < 127 - 14 and max(levels) > 127 + 14
 
 
-def test_a_shadow_darkens_a_part_and_leaves_the_rest():
+def test_a_shadow_darkens_only_a_part_of_the_image():
     white = np.full((60, 80, 3), 255, np.uint8)
     for seed in range(20):
         shadow = augment(white, "Shadow", seed, "key")
@@ -161,7 +167,7 @@ def test_a_shadow_darkens_a_part_and_leaves_the_rest():
         assert (shadow == 255).mean() > 0.05
 
 
-def test_jpeg_noise_and_blur_take_detail_away(leaf):
+def test_jpeg_noise_and_blur_remove_detail(leaf):
     noise = np.random.default_rng(0).integers(256, size=(48, 48, 3),
                                               dtype=np.uint8)
     assert augment(noise, "Blur", 1, "key").std() < 0.8 * noise.std()

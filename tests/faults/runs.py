@@ -15,7 +15,7 @@ from paths import ROOT
 
 from leaffliction.utils.files import PARTIAL
 from leaffliction.utils.images import write_image
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 # Of each program a run that writes all it can.  "many" are enough images
 # for two processes.

@@ -18,7 +18,7 @@ from runs import (ARGUMENTS, PROGRAMS, QUICK, ROOT, TIMES, at_length, clear,
 from test_disk import SETPRIV
 
 from leaffliction.utils.images import write_image
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 # No HOME, and a user whom the system does not know.
 NO_USER = """

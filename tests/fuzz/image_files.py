@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mutations import SIDES, changed, changes
 from PIL import Image, ImageCms
 
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 SUFFIXES = (".jpg", ".JPG", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp",
             ".gif", ".txt", "")

@@ -14,7 +14,7 @@ from image_files import image_files
 from mutations import changed, changes, tables
 from watch import REGRESSIONS, cases
 
-from leaffliction.augmentation.balance import LONGEST
+from leaffliction.augmentation.balance import MAX_SIDE
 from leaffliction.augmentation.transforms import AUGMENTATIONS, augment
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.model.bundle import verify_signature
@@ -53,7 +53,7 @@ def read_and_use(path, choice):
     assert min(rgb_img.shape[:2]) > 0
     for read in (check_image, inspect_image):
         read(path)
-    if rgb_img.size > 3 * MOST_PIXELS or max(rgb_img.shape) > LONGEST:
+    if rgb_img.size > 3 * MOST_PIXELS or max(rgb_img.shape) > MAX_SIDE:
         return
     names = sorted(AUGMENTATIONS)
     augmented = augment(rgb_img, names[choice % len(names)], choice, "key")

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 
 import Augmentation
+from leaffliction.augmentation import balanced_tree
+from leaffliction.augmentation.transforms import PHOTOMETRIC
 from leaffliction.utils import cli, parallel
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.images import read_image, write_image
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 PROGRAM = Path(Augmentation.__file__)
-# The names that the exercise gives them.
+# The names that the exercise gives the six augmentations.
 SIX = ["Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion"]
 SIZE = 48
 MANY = {"Apple_scab": 24, "Apple_rust": 3, "Grape_Esca": 1}
@@ -34,7 +36,7 @@ def workplace(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def leaves():
-    """Return thirty drawn leaves, RGB uint8 (48, 48, 3)."""
+    """Return 30 drawn leaves, RGB uint8 (48, 48, 3)."""
     return [draw_leaf("Apple_scab", np.random.default_rng(number), SIZE)
             for number in range(30)]
 
@@ -43,10 +45,10 @@ def leaves():
 def images(leaves):
     """Return a function that writes {class folder: number of leaves}."""
     def make(counts, root=Path("images")):
-        for place, (folder, count) in enumerate(counts.items()):
+        for index, (folder, count) in enumerate(counts.items()):
             for number in range(1, count + 1):
                 write_image(root / folder / f"image ({number}).JPG",
-                            leaves[(number + 10 * place) % len(leaves)])
+                            leaves[(number + 10 * index) % len(leaves)])
         return root
     return make
 
@@ -92,7 +94,7 @@ def test_subject_7_the_image_and_its_six_augmentations_are_shown(
         assert not np.array_equal(image, leaves[0])
 
 
-def test_of_a_large_image_the_figure_gets_a_small_one(leaves, monkeypatch):
+def test_the_figure_shows_a_large_image_reduced(leaves, monkeypatch):
     from matplotlib import pyplot
     sides = []
 
@@ -110,7 +112,7 @@ def test_of_a_large_image_the_figure_gets_a_small_one(leaves, monkeypatch):
                                                        3)
 
 
-def test_subject_8_six_files_beside_the_original_named_after_it(
+def test_subject_8_six_copies_are_saved_beside_the_original(
         images, capsys):
     folder = images({"Apple_scab": 1}) / "Apple_scab"
     original = folder / "image (1).JPG"
@@ -125,15 +127,14 @@ def test_subject_8_six_files_beside_the_original_named_after_it(
         files, original)
 
 
-def test_the_six_files_go_where_they_are_wanted_and_are_the_same_again(
-        images):
+def test_the_six_copies_go_to_the_output_folder_and_are_reproducible(images):
     original = images({"Apple_scab": 1}) / "Apple_scab" / "image (1).JPG"
-    assert run(original, "--output-dir", "new/place") == 0
-    first = content_of(Path("new/place"))
+    assert run(original, "--output-dir", "new/folder") == 0
+    first = content_of(Path("new/folder"))
     assert len(first) == 6
     assert len(list(original.parent.iterdir())) == 1
-    assert run(original, "--output-dir", "new/place") == 0
-    assert content_of(Path("new/place")) == first
+    assert run(original, "--output-dir", "new/folder") == 0
+    assert content_of(Path("new/folder")) == first
 
 
 # A balanced tree.
@@ -152,7 +153,7 @@ def test_subject_9_every_class_ends_with_as_many_images_as_the_largest(
     assert capsys.readouterr().out.splitlines() == [
         "Apple_rust: 2 -> 5", "Apple_scab: 5 -> 5", "Grape_Esca: 1 -> 5",
         "15 images in augmented_directory, 7 of them augmented copies; "
-        "15 written now, 0 unreadable ones left out"]
+        "15 written now, 0 unreadable images left out"]
     assert sorted(map(str, Path().iterdir())) == [
         "augmented_directory", "images"]
 
@@ -162,7 +163,7 @@ def test_subject_9_every_class_ends_with_as_many_images_as_the_largest(
     {"Apple/apple_healthy": 3, "Grape/grape_esca": 1},
     {"Apple_healthy": 1, "Apple_scab": 1},
     {"Apple_healthy": 1}])
-def test_subject_3_small_sets_are_balanced_as_well(images, counts):
+def test_subject_3_small_data_sets_are_balanced_too(images, counts):
     assert run(f"{images(counts)}/") == 0
     assert set(counts_of("augmented_directory").values()) == {
         max(counts.values())}
@@ -171,7 +172,7 @@ def test_subject_3_small_sets_are_balanced_as_well(images, counts):
             } == set(counts)
 
 
-def test_a_smaller_target_draws_a_subset_and_says_so(images, capsys):
+def test_a_smaller_target_keeps_a_random_subset(images, capsys):
     before = content_of(images(COUNTS))
     assert run("images", "--target", 3, "--output-dir", "new") == 0
     assert counts_of("new") == dict.fromkeys(COUNTS, 3)
@@ -179,11 +180,12 @@ def test_a_smaller_target_draws_a_subset_and_says_so(images, capsys):
     scabs = [file for file in after if file.parent.name == "Apple_scab"]
     assert all(after[file] == before[file] for file in scabs)
     assert capsys.readouterr().out.splitlines()[:3] == [
-        "Apple_rust: 2 -> 3", "Apple_scab: 5 -> 3  (a drawn subset)",
+        "Apple_rust: 2 -> 3", "Apple_scab: 5 -> 3  (a random subset)",
         "Grape_Esca: 1 -> 3"]
 
 
-def test_the_same_bytes_with_any_number_of_processes(images, monkeypatch):
+def test_the_bytes_do_not_depend_on_the_number_of_processes(
+        images, monkeypatch):
     monkeypatch.setattr(parallel, "ITEMS_WORTH_A_PROCESS", 4)
     images(MANY)
     for jobs in (1, 4):
@@ -193,62 +195,63 @@ def test_the_same_bytes_with_any_number_of_processes(images, monkeypatch):
     assert content_of(Path("other")) != content_of(Path("1"))
 
 
-# Stops itself, as the kernel does it when there is no memory left, when
-# the first chunk of several is done.
+# Kills itself after the first of several chunks, as the kernel does when
+# memory runs out.
 KILLED = """
 import os, signal, sys
 import Augmentation
+from leaffliction.augmentation import balanced_tree
 from leaffliction.utils import parallel
 
-def write_some(*arguments, carry_out=Augmentation.write_plan):
-    for number, made in enumerate(carry_out(*arguments)):
+def write_some(*arguments, write_plan=balanced_tree.write_plan):
+    for number, made in enumerate(write_plan(*arguments)):
         yield made
         if number == 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
 parallel.ITEMS_WORTH_A_PROCESS = 4
 parallel.CHUNK = 2
-Augmentation.write_plan = write_some
+balanced_tree.write_plan = write_some
 Augmentation.main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("place", [
+@pytest.mark.parametrize("where", [
     ["--output-dir", "balanced"], ["--in-place"]], ids=["tree", "in place"])
-def test_a_killed_run_is_completed_by_the_next_one(images, place, capsys):
+def test_the_next_run_completes_a_killed_one(images, where, capsys):
     images(MANY)
     images(MANY, Path("copy/images"))
     assert run("copy/images", "--output-dir", "whole") == 0
-    if place == ["--in-place"]:
+    if where == ["--in-place"]:
         assert run("copy/images", "--in-place") == 0
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, "images", "--jobs", "2", *place],
+        [sys.executable, "-c", KILLED, "images", "--jobs", "2", *where],
         env=os.environ | {"PYTHONPATH": str(PROGRAM.parent)}, timeout=60,
-        # The workers hold it open: it ends when the last of them has.
+        # Its workers inherit stdout: run() returns when the last one ends.
         stdout=subprocess.PIPE)
     assert done.returncode == -9
-    where, wanted = (("images", "copy/images") if "--in-place" in place
-                     else ("balanced", "whole"))
+    output, wanted = (("images", "copy/images") if "--in-place" in where
+                      else ("balanced", "whole"))
+    output = Path(output)
     before = {path: path.stat().st_mtime_ns
-              for path in Path(where).rglob("[!.]*.JPG")}
+              for path in output.rglob("[!.]*.JPG")}
     whole = content_of(Path(wanted))
     assert 12 < len(before) < len(whole)
-    # What was being written at that moment.
-    (Path(where) / "Apple_rust" / f".partial-{'0f' * 8}.JPG").write_text("x")
+    # A partial file that the killed run left.
+    (output / "Apple_rust" / f".partial-{'0f' * 8}.JPG").write_text("x")
     capsys.readouterr()
-    assert run("images", *place) == 0
-    assert content_of(Path(where)) == whole
+    assert run("images", *where) == 0
+    assert content_of(output) == whole
     for path, time in before.items():
         assert path.stat().st_mtime_ns == time, "made again"
-    written = len(set(Path(where).rglob("[!.]*.JPG")) - before.keys())
+    written = len(set(output.rglob("[!.]*.JPG")) - before.keys())
     assert f"; {written} written now" in capsys.readouterr().out
-    assert run("images", *place) == 0
+    assert run("images", *where) == 0
     assert "; 0 written now" in capsys.readouterr().out
-    assert content_of(Path(where)) == whole
+    assert content_of(output) == whole
 
 
-def test_in_place_adds_the_copies_to_the_source_and_only_once(
-        images, capsys):
+def test_in_place_adds_copies_to_the_source_once(images, capsys):
     before = content_of(images(COUNTS))
     assert run("images", "--in-place") == 0
     after = content_of(Path("images"))
@@ -259,7 +262,7 @@ def test_in_place_adds_the_copies_to_the_source_and_only_once(
     assert run("images", "--in-place") == 0
     assert ("15 images in images, 7 of them augmented copies; 0 written now"
             in capsys.readouterr().out)
-    # Another seed draws otherwise, but there is nothing left to draw.
+    # Another seed changes nothing: no class lacks images any more.
     assert run("images", "--in-place", "--seed", 7) == 0
     assert content_of(Path("images")) == after
     assert run("images", "--in-place", "--target", 8) == 0
@@ -269,7 +272,8 @@ def test_in_place_adds_the_copies_to_the_source_and_only_once(
     assert "at least 8" in capsys.readouterr().err
 
 
-def test_photometric_augmentations_come_by_their_flags(images):
+def test_options_add_the_photometric_augmentations(images):
+    assert list(Augmentation.PHOTOMETRIC_HELP) == list(PHOTOMETRIC)
     original = images({"A_b": 1, "A_c": 12}) / "A_b" / "image (1).JPG"
     flags = ["--shadow", "--white-balance", "--blur", "--jpeg-noise",
              "--brightness"]
@@ -294,14 +298,14 @@ def test_per_plant_balances_each_plant_by_itself(images):
             Path("augmented_directory/Grape").iterdir()} == {"a": 6, "b": 6}
 
 
-def test_the_same_bytes_twice_count_once_and_are_named(
+def test_identical_images_are_used_once_and_reported(
         images, leaves, capsys):
     folder = images({"A_b": 3, "A_c": 2})
     third = folder / "A_b" / "image (3).JPG"
     shutil.copy(folder / "A_b" / "image (1).JPG", third)
     shutil.copy(folder / "A_b" / "image (2).JPG", folder / "A_c" / "x.JPG")
     (folder / "A_c" / "image (2).JPG").unlink()
-    # A copy of the third is no original, though the third is left out.
+    # A copy of the third image stays a copy, though its original is left out.
     flipped = third.with_stem("image (3)_Flip")
     write_image(flipped, leaves[29])
     assert run("images") == 0
@@ -311,41 +315,40 @@ def test_the_same_bytes_twice_count_once_and_are_named(
     assert len(list(Path("augmented_directory").rglob("*_Flip_*"))) == 0
     assert not Path("augmented_directory/A_b/image (3).JPG").exists()
     assert out[-2:] == [
-        "the same bytes, counted once: A_b/image (1).JPG = "
-        "A_b/image (3).JPG",
-        "the same bytes in two classes: A_b/image (2).JPG = A_c/x.JPG"]
-    # In place nothing is taken away, so that all files count.
+        "identical, used once: A_b/image (1).JPG = A_b/image (3).JPG",
+        "identical, in several classes: A_b/image (2).JPG = A_c/x.JPG"]
+    # Balancing in place removes no file, so all of them count.
     assert run("images", "--in-place") == 0
     assert counts_of("images") == {"A_b": 4, "A_c": 4}
     assert third.exists()
 
 
-@pytest.mark.parametrize("place", [[], ["--in-place"]])
-def test_an_unreadable_image_is_named_and_left_out(images, capsys, place):
+@pytest.mark.parametrize("where", [[], ["--in-place"]])
+def test_unreadable_images_are_reported_and_left_out(images, capsys, where):
     truncated = images(COUNTS) / "Apple_scab" / "image (2).JPG"
     truncated.write_bytes(truncated.read_bytes()[:500])
     images({"Grape_spot": 1})
     (Path("images") / "Grape_spot" / "image (1).JPG").write_text("no image")
     before = content_of(Path("images"))
-    assert run("images", *place) == 1
+    assert run("images", *where) == 1
     shown = capsys.readouterr()
     assert [line.split(": not")[0] for line in shown.err.splitlines()] == [
         f"error: {truncated}", "error: images/Grape_spot/image (1).JPG"]
     assert "Grape_spot: 1 -> 0" in shown.out
-    assert "2 unreadable ones left out" in shown.out
+    assert "2 unreadable images left out" in shown.out
     after = content_of(Path("images"))
     assert after.items() >= before.items()
-    output = Path("images" if place else "augmented_directory")
+    output = Path("images" if where else "augmented_directory")
     bad = {output / path.relative_to("images") for path in (
         truncated, Path("images/Grape_spot/image (1).JPG"))}
     good = Counter(path.parent.name for path in output.rglob("*.JPG")
                    if path not in bad)
     assert good == {"Apple_rust": 4, "Apple_scab": 4, "Grape_Esca": 4}
-    # As if it had never been there.
+    # The result is the same as without these files.
     first = content_of(output)
-    assert run("images", *place) == 1
+    assert run("images", *where) == 1
     assert content_of(output) == first
-    if not place:
+    if not where:
         for path in (truncated, Path("images/Grape_spot/image (1).JPG")):
             path.unlink()
         assert run("images", "--output-dir", "without") == 0
@@ -356,7 +359,7 @@ def test_an_unreadable_image_is_named_and_left_out(images, capsys, place):
             if file.suffix == ".JPG"}
 
 
-def test_what_cannot_even_be_opened_is_named_as_well(images, capsys):
+def test_files_that_cannot_be_opened_are_reported_too(images, capsys):
     folder = images(COUNTS) / "Apple_scab"
     for name in ("gone 1.jpg", "gone 2.jpg"):
         (folder / name).symlink_to("nowhere")
@@ -369,7 +372,7 @@ def test_what_cannot_even_be_opened_is_named_as_well(images, capsys):
     assert counts_of("augmented_directory") == dict.fromkeys(COUNTS, 5)
 
 
-def test_another_tree_is_replaced_only_by_force(images, capsys):
+def test_another_tree_is_replaced_only_with_force(images, capsys):
     images(COUNTS)
     assert run("images", "--target", 9) == 0
     first = content_of(Path("augmented_directory"))
@@ -391,7 +394,7 @@ def test_another_tree_is_replaced_only_by_force(images, capsys):
         str((Path(".DS_Store"), b"the desktop's"))}
 
 
-def test_originals_changed_since_make_another_tree(images, leaves, capsys):
+def test_a_tree_of_changed_originals_is_refused(images, leaves, capsys):
     images(COUNTS)
     assert run("images") == 0
     changed = Path("images/Apple_rust/image (1).JPG")
@@ -402,31 +405,31 @@ def test_originals_changed_since_make_another_tree(images, leaves, capsys):
 
 
 @pytest.mark.parametrize("package", ["numpy", "opencv-python", "pillow"])
-def test_a_tree_of_other_versions_is_not_completed(
+def test_a_tree_of_other_package_versions_is_refused(
         images, capsys, monkeypatch, package):
     images(COUNTS)
     assert run("images") == 0
     made = content_of(Path("augmented_directory"))
     assert run("images") == 0
-    monkeypatch.setattr(Augmentation, "version", lambda name: (
+    monkeypatch.setattr(balanced_tree, "version", lambda name: (
         "999" if name == package else version(name)))
     assert run("images") == 1
     assert "or by other versions" in capsys.readouterr().err
     assert content_of(Path("augmented_directory")) == made
 
 
-def test_a_source_below_the_output_is_safe(images, capsys):
+def test_an_output_that_contains_the_source_is_refused(images, capsys):
     before = content_of(images(COUNTS, Path("all/images")))
     assert run("all/images", "--output-dir", "all", "--force") == 1
     assert "holds all/images" in capsys.readouterr().err
     assert content_of(Path("all/images")) == before
 
 
-# What is refused.
+# Wrong usage.
 
 @pytest.fixture
 def clutter(images, leaves):
-    """Fill the working directory with good and bad things."""
+    """Fill the working directory with usable and unusable files."""
     images({"Apple_scab": 2, "Apple_rust": 1})
     for folder in ("empty", "truncated/A_b"):
         Path(folder).mkdir(parents=True)
@@ -437,7 +440,7 @@ def clutter(images, leaves):
     write_image(Path("strip.png"), np.zeros((1, 40000, 3), np.uint8))
     before = sorted(Path().rglob("*"))
     yield
-    assert sorted(Path().rglob("*")) == before, "something is left behind"
+    assert sorted(Path().rglob("*")) == before, "a file was left behind"
 
 
 @pytest.mark.parametrize("path, output, reason", [
@@ -448,11 +451,11 @@ def clutter(images, leaves):
     ("images", "images/new", "lies inside images"),
     ("images/", "empty/../images", "lies inside images"),
     ("images", "truncated", "holds other files already, such as A_b/x.JPG")])
-def test_what_cannot_be_done_is_refused(
+def test_impossible_inputs_and_outputs_are_refused(
         path, output, reason, clutter, capsys):
     assert run(path, "--output-dir", output) == 1
     lines = capsys.readouterr().err.splitlines()
-    # One for each image, where the reason is found on writing.
+    # One line for each image, or one if the run ends before the images.
     assert all(line.startswith("error: ") and reason in line
                for line in lines) and len(lines) in (1, 3)
 
@@ -469,27 +472,38 @@ def test_what_cannot_be_done_is_refused(
     (["strip.png"], 1, "40000 pixels is more than"),
     (["leaf.png", "--output-dir", "file.png/x"], 1, "cannot be written"),
     (["images", "--output-dir", "loop"], 1, "cannot be written")])
-def test_subject_1_no_traceback_whatever_is_given(
-        arguments, status, reason, clutter):
-    done = subprocess.run(
-        [sys.executable, PROGRAM, *arguments], capture_output=True,
-        text=True, timeout=60)
-    assert done.returncode == status
-    *complaints, last = done.stderr.splitlines()
+def test_subject_1_wrong_usage_is_an_error_line_and_no_traceback(
+        arguments, status, reason, clutter, capsys):
+    try:
+        found = run(*arguments)
+    except SystemExit as end:       # argparse ends the program itself.
+        found = end.code
+    assert found == status
+    errors = capsys.readouterr().err
+    *others, last = errors.splitlines()
     assert last.startswith("error: ") and reason in last
     assert all(line.startswith(("error: ", "usage: ", " "))
-               for line in complaints)
-    assert "internal fault" not in done.stderr
+               for line in others)
+    assert "internal fault" not in errors
 
 
-def test_an_image_without_an_ending_is_augmented(leaves):
+def test_subject_1_the_program_itself_ends_with_an_error_line(clutter):
+    done = subprocess.run([sys.executable, PROGRAM, "truncated"],
+                          capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    *others, last = done.stderr.splitlines()
+    assert last == "error: truncated: no readable image in it"
+    assert all(line.startswith("error: ") for line in others)
+
+
+def test_an_image_without_a_suffix_is_augmented(leaves):
     write_image(Path("leaf.png"), leaves[0])
     Path("leaf.png").rename("leaf")
     assert run("leaf") == 0
     assert read_image(Path("leaf_Flip.jpg")).shape == leaves[0].shape
 
 
-def test_an_image_with_an_odd_name_is_augmented(leaves):
+def test_an_image_with_any_name_is_augmented(leaves):
     name = "$x_{\n" + os.fsdecode(b"\xff") + "\N{RED APPLE}"
     write_image(Path("A_b") / f"{name}.png", leaves[0])
     assert run(f"A_b/{name}.png") == 0

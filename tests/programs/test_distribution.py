@@ -1,4 +1,4 @@
-"""Distribution.py: counts, charts, and no traceback whatever it is given."""
+"""Distribution.py: its table, its lists, its files and its errors."""
 
 import csv
 import hashlib
@@ -11,61 +11,51 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib import pyplot
-from matplotlib.colors import to_hex
 from PIL import Image
 
 import Distribution
+from leaffliction.distribution.class_facts import by_plant
 from leaffliction.utils import cli, parallel
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.figures import open_pyplot
 from leaffliction.utils.images import read_image, write_image
 
 PROGRAM = Path(Distribution.__file__)
 FLAT = {"Apple_healthy": 4, "Apple_scab": 1, "Grape_Esca": 2}
 NESTED = {f"{name.split('_')[0]}/{name.lower()}": count
           for name, count in FLAT.items()}
-# PlantVillage's longest names, of 50 letters, and its number of classes.
-MANY = {f"Corn_(maize)___Cercospora_leaf_spot Gray_leaf_s_{number}":
-        1 + number ** 2 for number in range(38)}
 ODD_PLANT = "É 漢 \N{RED APPLE} \nb\x1b[31m $x$"
 ODD_NAMES = [
     ["A scab", "É_été", "漢_字", "A_\N{RED APPLE}", "A_\nb\x1b[31m", "A_$x$"],
     [r"A_$\frac$", r"A_\$x$", "A_'\"\\", "-h", "A_" + "W" * 250, "_", "_%s{}"]]
 
 
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    pyplot.close("all")
-
-
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """Return the empty folder that is the working directory."""
-    place = tmp_path / "workplace"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    return place
+    """Return an empty folder, the working directory."""
+    folder = tmp_path / "workplace"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
 
 
-def count(folder):
+def counts_of(folder):
+    """Return {plant: {class name: count}} of the files in a folder."""
     dataset = read_dataset(folder)
-    return Distribution.by_plant(dataset, dataset.counts().tolist())
+    return by_plant(dataset, dataset.counts().tolist())
 
 
 @pytest.fixture
 def images(tmp_path):
     """Return a function that writes {class folder: number of images}.
 
-    All are different, of 20 x 16 pixels.
+    The images have 20 x 16 pixels, and no two are alike.
     """
     def make(counts, root=tmp_path / "images"):
         rng = np.random.default_rng(42)
-        for folder, number in counts.items():
-            for place in range(1, number + 1):
+        for folder, count in counts.items():
+            for number in range(1, count + 1):
                 colours = rng.integers(256, size=(4, 5, 3), dtype=np.uint8)
-                write_image(root / folder / f"image ({place}).png",
+                write_image(root / folder / f"image ({number}).png",
                             colours.repeat(4, axis=0).repeat(4, axis=1))
         return root
     return make
@@ -77,25 +67,8 @@ def run(*arguments):
         [*map(str, arguments), "--no-display"]))
 
 
-def draw(classes, plant="Apple"):
-    """Return the figure of one plant, its slices, and its bars."""
-    figure = Distribution.draw_plant(
-        open_pyplot(True), plant, classes)
-    left, right = figure.axes
-    return figure, left.patches, list(right.patches)
-
-
-def texts_of(figure):
-    """Return all texts that are seen, as drawn."""
-    figure.canvas.draw()
-    axes_texts = [text for axes in figure.axes for text in
-                  [*axes.texts, *axes.get_yticklabels()]]
-    return [text for text in [figure._suptitle, *axes_texts]
-            if text.get_visible() and text.get_text()]
-
-
 def start(*arguments, stdout=subprocess.PIPE, cwd=None):
-    """Run the program as a process of its own."""
+    """Run the program in a process."""
     return subprocess.run(
         [sys.executable, PROGRAM, *arguments], cwd=cwd, stdout=stdout,
         stderr=subprocess.PIPE, text=True, timeout=60)
@@ -104,87 +77,28 @@ def start(*arguments, stdout=subprocess.PIPE, cwd=None):
 @pytest.mark.parametrize("slash", ["", "/", "/.", "/../images"])
 @pytest.mark.parametrize("layout, plants", [
     (FLAT, ["Apple", "Grape"]), (NESTED, ["Apple", "Grape"])])
-def test_subject_4_both_layouts_and_any_part_of_the_tree(
+def test_subject_4_both_layouts_and_any_part_of_them_are_read(
         tree, layout, plants, slash):
     folder = tree(layout)
-    whole = count(f"{folder}{slash}")
+    whole = counts_of(f"{folder}{slash}")
     assert list(whole) == plants
     assert [list(classes.values()) for classes in whole.values()] == [
         [4, 1], [2]]
     one_class = list(layout)[-1]
-    (plant, classes), = count(f"{folder / one_class}/").items()
+    (plant, classes), = counts_of(f"{folder / one_class}/").items()
     assert (plant.lower(), list(classes.values())) == ("grape", [2])
 
 
 def test_subject_4_the_folder_of_one_plant_shows_that_plant(tree):
     folder = tree(NESTED)
-    (plant, classes), = count(folder / "Apple").items()
+    (plant, classes), = counts_of(folder / "Apple").items()
     assert plant.lower() == "apple"
     assert classes == {"apple_healthy": 4, "apple_scab": 1}
 
 
-def test_one_plant_under_two_spellings_is_one_plant(tree):
-    counts = count(tree({"Apple_a": 1, "apple_b": 2, "Grape_c": 3}))
-    assert counts == {"Apple": {"Apple_a": 1, "apple_b": 2},
-                      "Grape": {"Grape_c": 3}}
-
-
-def test_classes_come_in_natural_order(tree):
-    counts = count(tree({"A_10": 1, "A_9": 1, "A_1": 1}))
-    assert list(counts["A"]) == ["A_1", "A_9", "A_10"]
-
-
-@pytest.mark.parametrize("classes", [
-    {"Apple_scab": 3}, {"Apple_scab": 3, "Apple_rust": 1}, MANY])
-def test_subject_5_pie_and_bars_share_colours_and_titles(classes):
-    figure, slices, bars = draw(classes)
-    assert figure._suptitle.get_text() == "apple class distribution"
-    looks = [[(to_hex(patch.get_facecolor()), patch.get_hatch())
-              for patch in patches] for patches in (slices, bars)]
-    assert looks[0] == looks[1]
-    assert len(set(looks[0])) == len(classes), "two classes look the same"
-    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
-    if len(classes) == 2:
-        assert texts.count("3\n75.0%") == texts.count("3  (75.0%)") == 1
-    assert [bar.get_width() for bar in bars] == list(classes.values())
-    labels = [label.get_text() for label in figure.axes[1].get_yticklabels()]
-    assert all(label.startswith(name)
-               for label, name in zip(labels, classes, strict=True))
-
-
-def test_subject_6_balanced_slices_are_equal(tree):
-    folder = tree({f"Apple_{name}": 7 for name in "abcde"})
-    classes = count(folder)["Apple"]
-    assert Distribution.imbalance(classes) == 1
-    _, slices, _ = draw(classes)
-    angles = [piece.theta2 - piece.theta1 for piece in slices]
-    assert angles == pytest.approx([72] * 5, abs=1e-3)
-
-
-@pytest.mark.parametrize("classes", [
-    {"Apple_scab": 3},
-    {"Apple_healthy": 400, **{f"Apple_a_rather_long_name_{number}": 2
-                              for number in range(7)}},
-    MANY,
-    {"A_" + "W" * 200: 3, "A_" + "W" * 201: 4},
-    {f"Apple_{number}": 1 for number in range(20)},
-], ids=["one", "skewed", "many", "wide", "balanced"])
-def test_no_label_overlaps_another_or_is_cut(classes):
-    figure, _, _ = draw(classes)
-    boxes = [text.get_window_extent() for text in texts_of(figure)]
-    assert len(boxes) >= 2 + 2 * len(classes)
-    for place, box in enumerate(boxes):
-        # A pixel of tolerance: matplotlib rounds the ends of its boxes.
-        assert box.x0 >= -1 and box.y0 >= -1
-        assert box.x1 <= figure.bbox.x1 + 1 and box.y1 <= figure.bbox.y1 + 1
-        # Lines of text may touch with the space above and below letters.
-        core = box.shrunk(1, 0.8)
-        assert not core.count_overlaps(boxes[place + 1:])
-
-
 @pytest.mark.parametrize("names", ODD_NAMES)
 @pytest.mark.parametrize("plant", [".", ODD_PLANT], ids=["flat", "nested"])
-def test_any_folder_name_can_be_drawn(plant, names, tree, workplace, capsys):
+def test_any_folder_name_can_be_shown(plant, names, tree, workplace, capsys):
     folder = tree({f"{plant}/{name}": 2 for name in names})
     assert run(folder, "--quick") == 0
     output = capsys.readouterr().out
@@ -195,21 +109,7 @@ def test_any_folder_name_can_be_drawn(plant, names, tree, workplace, capsys):
     assert all(line.isprintable() for line in output.splitlines())
 
 
-def test_a_dollar_is_drawn_as_a_dollar():
-    figure, _, _ = draw({r"A_$\frac$": 1})
-    text = figure.axes[1].get_yticklabels()[0]
-    assert text._preprocess_math(text.get_text()) == (r"A_$\frac$", False)
-
-
-def test_plants_that_need_the_same_file_name_get_two():
-    figures = Distribution.draw(open_pyplot(True), {
-        "a b": {"a b_1": 1}, "a/b": {"x": 1}, "W" * 99: {"y": 1},
-        "W" * 98: {"z": 1}})
-    assert len(figures) == 4
-    assert not any(set(" /") & set(name) for name in figures)
-
-
-def test_the_table_tells_counts_shares_and_imbalance(tree, workplace, capsys):
+def test_the_table_has_counts_shares_and_imbalance(tree, workplace, capsys):
     assert run(tree(FLAT), "--quick") == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[:4] == [["plant", "class", "count", "share", "imbalance"],
@@ -224,7 +124,7 @@ def test_the_table_tells_counts_shares_and_imbalance(tree, workplace, capsys):
         "figures/distribution_Apple.png", "figures/distribution_Grape.png"]
 
 
-def test_the_csv_holds_the_names_of_the_folders(tree, workplace):
+def test_the_csv_has_the_names_of_the_folders(tree, workplace):
     names = ["A_,\"x", "A_a\nb", "A_é"]
     folder = tree(dict.fromkeys(names, 1))
     assert run(folder, "--csv", "new/counts.csv", "--quick") == 0
@@ -235,7 +135,7 @@ def test_the_csv_holds_the_names_of_the_folders(tree, workplace):
                      "1.000000"] for name in sorted(names)]
 
 
-def test_names_that_are_no_utf_8_do_not_stop_it(tree, workplace):
+def test_names_that_are_not_utf_8_are_escaped(tree, workplace):
     folder = tree({"A_" + os.fsdecode(b"\xff"): 1})
     assert run(folder, "--csv", "counts.csv", "--quick") == 0
     assert r"A_\udcff,1," in Path("counts.csv").read_text("utf-8")
@@ -248,7 +148,7 @@ def rows_of(path):
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_what_repeats_is_named_with_all_paths(
+def test_repeats_are_listed_with_all_paths(
         images, workplace, capsys, jobs, monkeypatch):
     monkeypatch.setattr(parallel, "ITEMS_WORTH_A_PROCESS", 4)
     folder = images({"A_b": 3, "A_c": 3, "A_d": 2})
@@ -260,7 +160,7 @@ def test_what_repeats_is_named_with_all_paths(
     shutil.copy(folder / "A_c" / "image (2).png", folder / "A_d" / "x.png")
     shutil.copy(folder / "A_d" / "image (1).png",
                 folder / "A_d" / "image (3).png")
-    # An augmented copy that looks like its original is no repeat.
+    # An augmented copy is no repeat of its original.
     shutil.copy(first, folder / "A_b" / "image (1)_Blur.png")
     assert run(folder, "--csv", "a.csv", "--jobs", jobs) == 0
     out = capsys.readouterr().out.splitlines()
@@ -287,7 +187,7 @@ def test_what_repeats_is_named_with_all_paths(
         (folder / "A_d" / "x.png").read_bytes()).hexdigest()
 
 
-def test_sizes_modes_and_unreadable_files_are_told(
+def test_the_table_has_sizes_modes_and_unreadable_files(
         images, workplace, capsys):
     folder = images({"A_b": 3, "A_c": 1})
     Image.new("L", (7, 5)).save(folder / "A_b" / "grey.png")
@@ -305,11 +205,11 @@ def test_sizes_modes_and_unreadable_files_are_told(
     assert (first["count"], first["unreadable"]) == ("4", "0")
     assert (second["count"], second["unreadable"]) == ("1", "1")
     assert first["sizes"] == "20x16:3;7x5:1" and first["modes"] == "RGB:3;L:1"
-    # Counting alone reads nothing, and so finds no fault.
+    # --quick reads no file, so it finds no unreadable one.
     assert run(folder, "--quick") == 0
 
 
-def test_a_class_without_a_readable_image_is_in_the_table_only(
+def test_a_class_without_readable_images_is_only_in_the_table(
         images, workplace, capsys):
     folder = images({"A_b": 2})
     (folder / "A_c").mkdir()
@@ -323,12 +223,13 @@ def test_a_class_without_a_readable_image_is_in_the_table_only(
         "figure: figures/distribution_A.png"]
 
 
-def test_long_lists_are_cut_on_the_screen_only(images, workplace, capsys):
+def test_long_lists_are_shortened_on_stdout_but_not_in_the_csv(
+        images, workplace, capsys):
     folder = images({"A_b": 30})
     for number in range(1, 31):
-        for place in range(9 if number == 1 else 1):
+        for copy in range(9 if number == 1 else 1):
             shutil.copy(folder / "A_b" / f"image ({number}).png",
-                        folder / "A_b" / f"again {number} {place}.png")
+                        folder / "A_b" / f"again {number} {copy}.png")
     assert run(folder, "--csv", "a.csv") == 0
     out = capsys.readouterr().out.splitlines()
     lines = [line for line in out if line.startswith("identical")]
@@ -338,7 +239,8 @@ def test_long_lists_are_cut_on_the_screen_only(images, workplace, capsys):
     assert len(rows_of("a_repeats.csv")) == 30 + 29 + 9
 
 
-def test_a_mixed_folder_is_shown_right(images, workplace, capsys):
+def test_a_folder_with_mixed_content_is_counted_correctly(
+        images, workplace, capsys):
     odd = {"A scab": 1, "A_été": 2, "A_\N{RED APPLE}": 1, "A_empty": 0}
     folder = images({"A/rust": 2, "A/deep/er": 1, "A": 2, **odd})
     for name in ("A_empty", "A/also empty/below", ".git"):
@@ -354,11 +256,11 @@ def test_a_mixed_folder_is_shown_right(images, workplace, capsys):
     assert counts == {"A_rust": 2, "deep_er": 1, "A scab": 1, "A_été": 2,
                       "A_\N{RED APPLE}": 1}
     assert "left out 2 images outside the class folders: A/" in err
-    assert [line for line in lines if line.startswith("no image")] == [
-        "no image in: A_empty", "no image in: A/also empty"]
+    assert [line for line in lines if line.startswith("no ph")] == [
+        "no photographs in: A_empty", "no photographs in: A/also empty"]
 
 
-def test_save_names_the_figure_or_begins_the_names(tree, workplace):
+def test_save_is_the_file_or_the_prefix_of_several(tree, workplace):
     folder = tree(FLAT)
     run(folder / "Grape_Esca", "--save", "one.svg", "--quick")
     run(folder, "--save", "new/all.png", "--quick")
@@ -368,61 +270,72 @@ def test_save_names_the_figure_or_begins_the_names(tree, workplace):
             "new/all_distribution_Grape.png", "one.svg")]
 
 
-def test_hidden_files_and_empty_folders_do_not_count(tree):
+def test_hidden_files_and_empty_folders_are_not_counted(tree):
     folder = tree({"A_full": 2, "A_empty": 0, ".hidden": 3})
     (folder / "A_full" / ".hidden.jpg").touch()
     (folder / "A_full" / "notes.txt").touch()
-    assert count(folder) == {"A": {"A_full": 2}}
+    assert counts_of(folder) == {"A": {"A_full": 2}}
 
 
-def test_a_loop_of_links_ends_and_counts_once(tree):
+def test_images_in_a_loop_of_links_are_counted_once(tree):
     folder = tree({"A_scab": 2})
     (folder / "A_scab" / "loop").symlink_to(folder)
     (folder / "self").symlink_to("self")
-    assert count(folder) == {"A": {"A_scab": 2}}
+    assert counts_of(folder) == {"A": {"A_scab": 2}}
 
 
 BAD_INPUT = {
     "no folder at all": ([], 2),
     "unknown option": (["images", "--frob"], 2),
     "missing folder": (["a\nb\x1b[31m\udcff"], 1),
-    "endless name": (["a" * 5000], 1),
+    "overlong name": (["a" * 5000], 1),
     "empty folder": (["empty"], 1),
-    "repeats have no place": (["images", "--csv", "figures/x.csv"], 1),
-    "file for a folder": (["file.png"], 1),
+    "repeats below a file": (["images", "--csv", "figures/x.csv"], 1),
+    "file instead of a folder": (["file.png"], 1),
     "csv is a folder": (["images", "--csv", "empty"], 1),
     "csv below a file": (["images", "--csv", "file.png/x.csv"], 1),
     "csv with empty name": (["images", "--csv", ""], 1),
     "figure below a file": (
         ["images/Grape_Esca", "--save", "file.png/x.png"], 1),
     "figure of unknown kind": (["images/Apple_scab", "--save", "x"], 1),
-    "figures have no place": (["images", "--no-display"], 1),
+    "figures below a file": (["images"], 1),
 }
 
 
 @pytest.mark.parametrize("arguments, status", BAD_INPUT.values(),
                          ids=BAD_INPUT.keys())
-def test_subject_1_no_traceback_whatever_is_given(
-        arguments, status, tree, tmp_path):
+def test_subject_1_wrong_usage_is_an_error_line_and_no_traceback(
+        arguments, status, tree, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     tree(FLAT)
     (tmp_path / "empty").mkdir()
     (tmp_path / "file.png").write_text("text")
     (tmp_path / "figures").write_text("in the way")
     before = sorted(tmp_path.rglob("*"))
-    done = start("--quick", *arguments, cwd=tmp_path)
-    assert done.returncode == status
-    complaint = done.stderr.splitlines()
-    assert complaint[-1].startswith("error: ")
-    assert "internal fault" not in done.stderr
-    assert all(line.isprintable() for line in complaint)
+    try:
+        found = run("--quick", *arguments)
+    except SystemExit as end:       # argparse ends the program itself.
+        found = end.code
+    assert found == status
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-1].startswith("error: ")
+    assert "internal fault" not in lines[-1]
+    assert all(line.isprintable() for line in lines)
     if status == 1:
-        assert len(complaint) == 1
+        assert len(lines) == 1
     else:
-        assert complaint[0].startswith("usage: ")
-    assert sorted(tmp_path.rglob("*")) == before, "something is left behind"
+        assert lines[0].startswith("usage: ")
+    assert sorted(tmp_path.rglob("*")) == before, "a file was left behind"
 
 
-def test_subject_1_no_traceback_on_a_full_disk(tree):
+def test_subject_1_the_program_itself_ends_with_an_error_line(tmp_path):
+    done = start("a\nb\x1b[31m\udcff", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(r"error: a\nb\x1b[31m\udcff: no such")
+    assert done.stderr.count("\n") == 1
+
+
+def test_subject_1_a_full_disk_is_an_error_line(tree):
     folder = tree({"A_b": 1})
     with open("/dev/full", "w") as full:
         done = start(folder, "--quick", stdout=full)
@@ -430,7 +343,7 @@ def test_subject_1_no_traceback_on_a_full_disk(tree):
     assert done.stderr == "error: No space left on device\n"
 
 
-def test_help_needs_no_heavy_import(tmp_path):
+def test_help_imports_no_heavy_library(tmp_path):
     code = ("import sys, runpy; sys.argv = [sys.argv[1], '-h']\n"
             "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
             "except SystemExit as end: assert end.code == 0\n"

@@ -15,13 +15,14 @@ import Distribution
 import predict
 import train
 import Transformation
+from leaffliction.distribution import report
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.figures import open_pyplot
 from leaffliction.utils.files import atomic_write, check_outputs
 from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.marks import MARK
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 SIX = ("Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion")
 CLASSES = ("Apple_scab", "Grape_Esca")
@@ -258,14 +259,14 @@ def test_no_table_is_left_beside_the_repeats_of_another(
         images, capsys, monkeypatch):
     # The figures are another test's.
     monkeypatch.setattr(Distribution, "show_or_save", lambda *_: None)
-    monkeypatch.setattr(Distribution, "draw", lambda *_: None)
+    monkeypatch.setattr(Distribution, "draw_charts", lambda *_: None)
     twice = images / "Apple_scab/again.JPG"
     shutil.copy(LEAF, twice)
     assert run(Distribution, images, "--csv", "a.csv") == 0
     assert "again.JPG" in Path("a_repeats.csv").read_text()
     # Stopped before the new table is there: the old one stands alone.
     with monkeypatch.context() as patch:
-        patch.setattr(Distribution, "write_csv", interrupt)
+        patch.setattr(report, "write_csv", interrupt)
         assert run(Distribution, images, "--csv", "a.csv") == cli.INTERRUPTED
     assert Path("a.csv").exists() and not Path("a_repeats.csv").exists()
     assert run(Distribution, images, "--csv", "a.csv") == 0

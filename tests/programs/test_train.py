@@ -22,7 +22,7 @@ from leaffliction.utils import cli, files, labels
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.images import natural_key, read_image, write_image
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 PROGRAM = Path(train.__file__)
 

@@ -19,7 +19,7 @@ from leaffliction.transformation.mask import find_leaf, leaf_mask, on_white
 from leaffliction.transformation.views import UNITS, VIEWS, measure
 from leaffliction.utils import cli
 from leaffliction.utils.images import read_image, write_image
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 from Transformation import output_names
 
 PROGRAM = Path(Transformation.__file__)

@@ -1,4 +1,4 @@
-"""samples/demo.py: the leaves that make demo shows."""
+"""samples/demo.py: the leaves that `make demo` shows."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ NAMES = ["Apple_rust/a b.PNG", "Apple_rust/c.png", "Grape_Esca/it's \"1\".tif",
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch):
     """Return the working directory, with images/ and report/split.csv."""
     monkeypatch.chdir(tmp_path)
     for name in NAMES:
@@ -32,22 +32,22 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_first_leaf_is_of_any_kind_and_can_be_read(place):
+def test_the_first_leaf_is_readable_and_of_any_file_type(folder):
     assert demo.first_leaf(Path("images")) == Path("images", NAMES[0])
 
 
-def test_a_leaf_of_each_class_was_not_learned_from(place, capfdbinary):
+def test_validation_prints_one_leaf_of_each_class(folder, capfdbinary):
     assert demo.main(["validation"]) == 0
     names = capfdbinary.readouterr().out.split(b"\0")
     assert [os.fsdecode(name) for name in names] == [
         f"images/{NAMES[index]}" for index in (1, 2, 4)] + [""]
-    # Of two lines, as the CSV has it: the file itself is named.
+    # The CSV has this name's line break escaped; the path is the real one.
     Path("images", NAMES[2]).unlink()
     assert Path("images", NAMES[3]) in demo.validation_leaves(
-        demo.FOLDER, demo.SPLIT)
+        demo.IMAGES, demo.SPLIT)
 
 
-def test_without_images_or_with_others_it_is_one_error(place):
+def test_missing_or_replaced_images_are_one_error(folder):
     Path("other").mkdir()
     with pytest.raises(UserError, match="other: no readable image"):
         demo.first_leaf(Path("other"))
@@ -55,8 +55,8 @@ def test_without_images_or_with_others_it_is_one_error(place):
         demo.validation_leaves(Path("other"), demo.SPLIT)
 
 
-def test_the_programs_get_the_names_as_they_are(place):
-    """Run the recipe of make demo, with programs that print their names."""
+def test_make_demo_passes_any_file_name_unchanged(folder):
+    """Run the recipe of `make demo`; its programs log their arguments."""
     Path(".venv").mkdir()
     Path(".venv/.installed").touch()
     Path("augmented_directory").mkdir()
@@ -74,11 +74,11 @@ def test_the_programs_get_the_names_as_they_are(place):
     done = subprocess.run(
         ["make", "-f", ROOT / "Makefile", "-o", ".venv/.installed", "demo",
          "RUN=./python"], capture_output=True, text=True,
-        env=os.environ | {"REAL": sys.executable, "OLD": str(place)})
-    said = Path("log").read_text("utf-8", "surrogateescape")
+        env=os.environ | {"REAL": sys.executable, "OLD": str(folder)})
+    log = Path("log").read_text("utf-8", "surrogateescape")
     leaf = "images/Apple_rust/0\n\"'$x.png"
-    assert f"<Augmentation.py><{leaf}><--output-dir>" in said, done.stderr
-    assert f"<Transformation.py><{leaf}><--no-display>" in said
-    assert said.endswith("".join(
+    assert f"<Augmentation.py><{leaf}><--output-dir>" in log, done.stderr
+    assert f"<Transformation.py><{leaf}><--no-display>" in log
+    assert log.endswith("".join(
         f"<images/{NAMES[index]}>" for index in (1, 2, 4)) + "\n")
     assert not Path("figures/.leaf").exists()

@@ -27,7 +27,7 @@ from leaffliction.scale.dask import DaskWorkers
 from leaffliction.utils import cli
 from leaffliction.utils.images import write_image
 from leaffliction.utils.parallel import AHEAD
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 pytestmark = pytest.mark.xdist_group("cluster")
 

@@ -10,7 +10,7 @@ from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.images import write_image
 from leaffliction.utils.parallel import Workers
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 
 def test_a_single_folder_is_one_domain(tree):

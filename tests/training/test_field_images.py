@@ -16,7 +16,7 @@ from leaffliction.training.field_images import (Cutout, change_tone,
 from leaffliction.utils.images import write_image
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 GREEN, BROWN = (60, 120, 50), (150, 70, 40)
 

@@ -7,7 +7,7 @@ from shapes import ellipse
 from leaffliction.transformation.histogram import (CHANNELS, CHART_TOPS,
                                                    blank_chart, draw_histogram,
                                                    proportions)
-from samples.__main__ import draw_leaf_and_mask
+from samples.drawing import draw_leaf_and_mask
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from leaffliction.transformation.lesions import (LARGEST_SIDE, _disc,
                                                  count_spots, find_lesions)
 from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils.images import read_image
-from samples.__main__ import CLASS_COUNTS, draw_leaf_and_mask
+from samples.dataset import CLASS_COUNTS
+from samples.drawing import draw_leaf_and_mask
 
 GREEN, BROWN = (60, 130, 50), (110, 70, 40)
 

@@ -12,7 +12,8 @@ from leaffliction.transformation.mask import (LARGEST_SIDE, find_leaf,
                                               find_leaves, leaf_mask,
                                               number_leaves, on_white)
 from leaffliction.utils.images import read_image
-from samples.__main__ import CLASS_COUNTS, draw_leaf_and_mask
+from samples.dataset import CLASS_COUNTS
+from samples.drawing import draw_leaf_and_mask
 
 
 def iou(mask, truth):

@@ -11,7 +11,7 @@ from shapes import ellipse
 from leaffliction.transformation import views
 from leaffliction.transformation.mask import on_white
 from leaffliction.transformation.views import UNITS, VIEWS, landmarks, measure
-from samples.__main__ import draw_leaf_and_mask
+from samples.drawing import draw_leaf_and_mask
 
 
 @pytest.fixture

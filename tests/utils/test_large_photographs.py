@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leaffliction.augmentation.balance import Copies, make_copies, read_leaf
+from leaffliction.augmentation.balance import (PlannedImage, make_copies,
+                                               read_leaf)
 from leaffliction.model.bundle import Description
 from leaffliction.model.classifier import Classifier
 from leaffliction.training import audit, field_images
@@ -18,7 +19,7 @@ from leaffliction.training.field_images import (FieldImage, cut_out_file,
 from leaffliction.utils import images
 from leaffliction.utils.images import (preprocess, read_for, read_image,
                                        write_image)
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 WIDTH, HEIGHT = 2400, 1800
 
@@ -120,11 +121,11 @@ def test_a_border_is_that_of_the_small_image(photograph, tmp_path):
 
 
 def test_copies_to_learn_from_are_as_small_as_is_wanted(photograph, tmp_path):
-    copies = Copies(photograph.relative_to(photograph.parent), 0, (
+    planned = PlannedImage(photograph.relative_to(photograph.parent), 0, (
         ("Flip", photograph.with_name("leaf_Flip.jpg").relative_to(
             photograph.parent)),))
     for longest, side in ((640, 640), (None, WIDTH)):
         output = tmp_path / str(longest)
-        make_copies(copies, photograph.parent, output, 1, longest)
+        make_copies(planned, photograph.parent, output, 1, longest)
         assert max(read_image(output / "leaf_Flip.jpg").shape) == side
         assert (output / "leaf.jpg").read_bytes() == photograph.read_bytes()

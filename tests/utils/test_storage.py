@@ -12,13 +12,13 @@ from paths import ROOT
 from s3fs import S3FileSystem
 
 import Distribution
-from leaffliction.augmentation.balance import link_or_copy
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.training.data import read_domains
 from leaffliction.training.leaf_csv import read_groups
 from leaffliction.utils import storage
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.cli import UserError
+from leaffliction.utils.file_copy import link_or_copy
 from leaffliction.utils.files import atomic_write, directory_lock, is_whole
 from leaffliction.utils.folders import empty_folders, find_images
 from leaffliction.utils.images import read_image, write_image
@@ -160,7 +160,7 @@ def test_images_are_found_and_read_as_on_a_disk(store, tmp_path):
                 == read_image(tmp_path / "disk" / file)).all()
     one, other = (inspect_image(folder / files[0])
                   for folder in (store, tmp_path / "disk"))
-    assert one.digest == other.digest
+    assert one.sha256 == other.sha256
     assert read_dataset(store).class_names == ("Apple_rust", "Grape_Esca")
 
 

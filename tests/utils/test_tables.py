@@ -9,7 +9,8 @@ import Distribution
 import predict
 import Transformation
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.tables import CSV_HELP, csv_text, text_table, write_csv
+from leaffliction.utils.tables import (CSV_HELP, MAX_LINES, csv_text,
+                                       first_lines, text_table, write_csv)
 
 
 def test_texts_stand_to_the_left_and_numbers_to_the_right():
@@ -62,3 +63,9 @@ def test_stdout_by_any_name_is_written_to_where_it_is(name, capsys):
     print("before")
     write_csv(name, ["a"], [[1]])
     assert capsys.readouterr().out == "before\na\n1\n"
+
+
+def test_a_long_list_ends_with_the_number_of_lines_left_out():
+    lines = [str(number) for number in range(MAX_LINES + 1)]
+    assert first_lines(lines[:-1], "{} more") == lines[:-1]
+    assert first_lines(lines, "{} more") == [*lines[:-1], "1 more"]

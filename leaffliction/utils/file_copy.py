@@ -1,0 +1,86 @@
+"""Hard-link or copy one file, on a disk or in an object store."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from leaffliction.utils.cli import UserError
+from leaffliction.utils.files import atomic_write, unwritable
+from leaffliction.utils.storage import is_local
+
+CHUNK = 2**20            # bytes copied at a time
+
+
+class SourceError(UserError):
+    """A source file cannot be read or used: the run continues without it.
+
+    Any other UserError means that the output cannot be written.
+    """
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Hard-link a file, or copy its bytes where that is not possible.
+
+    A link takes neither time nor space, but not every file system supports
+    it, and none across disks.
+    Raises SourceError where the source cannot be read or has disappeared,
+    and UserError where the target cannot be written.
+    """
+    if not (is_local(source) and is_local(target)):
+        _copy_object(source, target)
+        return
+    with suppress(OSError):
+        if target.samefile(source):
+            # Replacing one name of a file by another would do nothing, and
+            # leave the temporary name behind.
+            return
+    with atomic_write(target) as new:
+        try:
+            new.unlink()    # os.link needs a free name.
+            # Link the file itself, not a symbolic link to it.
+            os.link(os.path.realpath(source, strict=True)
+                    if source.is_symlink() else source, new)
+        except OSError:
+            _copy_bytes(source, new)
+
+
+@contextmanager
+def _source_errors(source: Path) -> Iterator[None]:
+    """Turn an OSError into a SourceError: reading failed, not writing."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"{source}: cannot be read any more "
+                          f"({error.strerror or error})") from None
+
+
+def _copy_bytes(source: Path, new: Path) -> None:
+    """Copy a file.
+
+    Raises SourceError where reading fails and OSError where writing does.
+    """
+    with _source_errors(source):
+        stream = source.open("rb")
+    with stream, new.open("wb") as written:
+        while True:
+            with _source_errors(source):
+                chunk = stream.read(CHUNK)
+            if not chunk:
+                return
+            written.write(chunk)
+
+
+def _copy_object(source: Path, target: Path) -> None:
+    """Copy a file to, from or inside an object store."""
+    if is_local(source) or is_local(target) or source.fs is not target.fs:
+        with atomic_write(target) as new:
+            _copy_bytes(source, new)
+        return
+    try:
+        source.copy_to(target)
+    except OSError as error:
+        # The store's error does not say whether reading or writing failed.
+        with _source_errors(source):
+            source.stat()
+        raise unwritable(target, error) from None
