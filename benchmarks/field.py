@@ -25,7 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.model.classifier import Classifier, Prediction, middle
+from leaffliction.model.classifier import (Classifier, Prediction,
+                                           centre_crop)
 from leaffliction.model.metrics import calibration_error, wilson_interval
 from leaffliction.prediction.figure import looked_at
 from leaffliction.transformation.mask import find_leaf
@@ -37,8 +38,8 @@ from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers, without_errors
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)      # kept, the surest first
-CROPS = {"middle 80 %": lambda rgb_img: middle(rgb_img, 0.8),
-         "middle 60 %": lambda rgb_img: middle(rgb_img, 0.6),
+CROPS = {"middle 80 %": lambda rgb_img: centre_crop(rgb_img, 0.8),
+         "middle 60 %": lambda rgb_img: centre_crop(rgb_img, 0.6),
          "leaf found": lambda rgb_img: crop_leaf(rgb_img)}
 SHOWN = 3                # photographs of each class in the figure
 JOBS = 2
@@ -96,9 +97,10 @@ def print_part(title: str, part: Dataset, found: list[Prediction]) -> None:
 def print_kept(part: Dataset, found: list[Prediction]) -> None:
     """Print the accuracy over the share kept, by two ways to keep."""
     right = right_answers(part, found)
-    for name in ("confidence", "familiarity"):
-        order = np.argsort([-getattr(prediction, name)
-                            for prediction in found], kind="stable")
+    ranks = {"confidence": [-prediction.confidence for prediction in found],
+             "OOD score": [prediction.ood_score for prediction in found]}
+    for name, rank in ranks.items():
+        order = np.argsort(rank, kind="stable")
         print(f"    kept by {name}: " + ", ".join(
             f"{kept:.0%} "
             f"{right[order[:max(1, round(kept * len(order)))]].mean():.1%}"
