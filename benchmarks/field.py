@@ -28,7 +28,7 @@ import numpy as np
 from leaffliction.model.classifier import (Classifier, Prediction,
                                            centre_crop)
 from leaffliction.model.metrics import calibration_error, wilson_interval
-from leaffliction.prediction.figure import looked_at
+from leaffliction.prediction.figure import overlay_class_map
 from leaffliction.transformation.mask import find_leaf
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
@@ -191,7 +191,7 @@ def draw(pyplot, networks: dict[str, Classifier], field: Dataset):
         line[0].set_title(truth, fontsize=11)
         for ax, (name, learnings) in zip(line[1:], networks.items()):
             found = learnings.predict_image(rgb_img)
-            ax.imshow(looked_at(rgb_img, found))
+            ax.imshow(overlay_class_map(rgb_img, found))
             ax.set_title(f"{name}: {found.class_name} "
                          f"{found.confidence:.0%}", fontsize=10,
                          color="darkgreen" if found.class_name == truth
