@@ -152,26 +152,26 @@ def evaluate_folder(classifier: Classifier, folder: Path, workers: Workers,
     dataset = read_dataset(folder)
     check_kind(save)
     check_outputs([save], dataset.paths())
-    found = predict_dataset(classifier, dataset, workers)
-    if found.unlearned.any():
+    predictions = predict_dataset(classifier, dataset, workers)
+    if predictions.unlearned.any():
         print("classes that were not learned, counted separately:")
-        print(unlearned_table(dataset, found.unlearned), flush=True)
+        print(unlearned_table(dataset, predictions.unlearned), flush=True)
     count = len(dataset.files)
-    if found.failed == count:
+    if predictions.failed == count:
         raise UserError(f"{folder}: none of its {count} images can be read")
-    if found.failed:
-        cli.print_note(summarize(count, 0, found.failed))
-    if not len(found.labels):
+    if predictions.failed:
+        cli.print_note(summarize(count, 0, predictions.failed))
+    if not len(predictions.labels):
         raise UserError(f"{folder}: no image of a class that was learned ("
                         + ", ".join(classifier.class_names) + ")")
-    evaluation = evaluate(found.labels, found.probabilities,
+    evaluation = evaluate(predictions.labels, predictions.probabilities,
                           classifier.class_names)
     print(evaluation.table())
-    print(refused_text(found), flush=True)
+    print(refused_text(predictions), flush=True)
     pyplot = open_pyplot(no_display, save)
     show_or_save({"evaluation": confusion_figure(pyplot, evaluation)},
                  save, folder)
-    return cli.FAILED if found.failed else cli.DONE
+    return cli.FAILED if predictions.failed else cli.DONE
 
 
 def build_parser() -> cli.Parser:

@@ -73,9 +73,9 @@ class Description:
 class Bundle:
     """The verified content of an archive.
 
-    path: of the archive itself, where its folder was given as well.
+    path: of the archive, also where the caller gave the folder it is in.
     model: content of a .tflite file.  ood_detector: content of an .npz file.
-    checksum: SHA-256 of learnings.json, which holds those of both.
+    checksum: SHA-256 of learnings.json, which contains the SHA-256 of both.
     """
 
     path: Path
@@ -86,18 +86,22 @@ class Bundle:
 
 
 def familiarity(ood_score: float) -> float:
-    """Return an OOD score as the files hold it: negated.
+    """Return the familiarity for an OOD score, or back: the negative.
 
-    learnings.json and predict.py's JSON are read by other programs, so they
-    keep the names and the sign of earlier versions, which called the
-    negative of the score familiarity.  Subtracted from zero, a score of 0
-    does not become "-0.0".
+    Other programs read learnings.json and the JSON of predict.py, so these
+    files keep the familiarity of earlier versions, high for images like the
+    training images.  The code has only the OOD score, high for all others
+    (Ren et al. 2021).  Subtraction from zero avoids "-0.0" for a score of 0.
     """
     return 0.0 - ood_score
 
 
 def to_fields(description: Description) -> dict:
-    """Return a description with the keys and signs of learnings.json."""
+    """Return a description with the keys and the signs of learnings.json.
+
+    strange_temperature is an earlier name of ood_temperature, and threshold
+    is a familiarity; renamed keys would make older archives unreadable.
+    """
     return {"class_names": list(description.class_names),
             "size": description.size,
             "temperature": description.temperature,
@@ -107,7 +111,7 @@ def to_fields(description: Description) -> dict:
 
 
 def from_fields(fields: dict) -> Description:
-    """Return the description in the object of learnings.json.
+    """Return the description that the object of learnings.json holds.
 
     Raises ValueError, KeyError, TypeError or OverflowError where its values
     make no sense.
@@ -151,10 +155,10 @@ def read_archive(path: Path, verify: bool = True) -> Bundle:
 
 @contextmanager
 def archive_errors(path: Path) -> Iterator[None]:
-    """Turn all that a damaged archive makes libraries raise into UserError.
+    """Raise UserError for each error that a damaged archive can cause.
 
-    Also used for what is built from its members: a network that LiteRT
-    refuses is a damaged archive as well.
+    zipfile, json, NumPy and LiteRT raise many kinds for damaged content.
+    The block may also build objects from the members.
     """
     try:
         yield
@@ -206,7 +210,7 @@ def _read_members(path: Path, stream: BinaryIO) -> Bundle:
 
 
 def _open_zip(stream: BinaryIO) -> zipfile.ZipFile:
-    """Return a zip opened to read; BadZipFile says what else the file is."""
+    """Return an opened zip; BadZipFile names the kind of any other file."""
     try:
         return zipfile.ZipFile(stream)
     except zipfile.BadZipFile as error:
@@ -218,7 +222,7 @@ def _open_zip(stream: BinaryIO) -> zipfile.ZipFile:
 
 
 def _member_names(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Return the archive's names of the members that are read, by ours.
+    """Return {our name of a member: its name in this archive}.
 
     A file manager that packs an unpacked archive again puts everything into
     a folder, adds files of its own, or writes backslashes.
@@ -234,8 +238,8 @@ def _member_names(archive: zipfile.ZipFile) -> dict[str, str]:
         raise ValueError("it holds several, in the folders "
                          + ", ".join(map(repr, sorted(folders))))
     if not folders and names and all(name.endswith(".npy") for name in names):
-        # OOD_DETECTOR is a zip too, stored inside: of a truncated archive
-        # zipfile finds that one's directory.
+        # OOD_DETECTOR is itself a zip, stored uncompressed.  If the archive
+        # is truncated behind it, zipfile finds its directory instead.
         raise ValueError(TRUNCATED)
     if not folders:
         inner = [name for name in names if name.lower().endswith(".zip")
@@ -248,12 +252,15 @@ def _member_names(archive: zipfile.ZipFile) -> dict[str, str]:
 
 def _read_member(archive: zipfile.ZipFile, name: str, names: dict[str, str]
                  ) -> bytes:
-    """Return a member's content; ValueError if too large or packed oddly."""
+    """Return a member's content.
+
+    Raises ValueError where it is too large, or its compression is unknown.
+    """
     found = archive.getinfo(names[name])
     if found.file_size > MAX_BYTES[name]:
         raise ValueError(f"{name} is too large")
-    # Ours are stored; a user who packs them again deflates them.  The other
-    # decompressors raise errors of their own.
+    # train.py stores members, and file managers deflate them.  The other
+    # decompressors raise further kinds of errors for damaged data.
     if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} has an unknown compression")
     return archive.read(names[name])

@@ -23,7 +23,7 @@ from leaffliction.utils.images import preprocess, read_for
 from leaffliction.utils.storage import path_of
 
 # Sides of the centre crop in test-time augmentation, as a fraction of the
-# image's.
+# image's sides.
 TTA_CROP = 0.8
 
 
@@ -36,7 +36,7 @@ class Prediction:
     the image differs from the training images.  known: the score is at most
     the threshold of the classifier.
     class_maps: float32 (h, w, classes), the logits of each region of the
-    image, h and w a few; row 0 is the top, column 0 the left.
+    image; a coarse grid, with the top left region at [0, 0].
     """
 
     class_names: tuple[str, ...]
@@ -72,7 +72,8 @@ class Classifier:
                  ood_detector: OODDetector, checksum: str = "") -> None:
         """Prepare the network.
 
-        model: content of a .tflite file.  checksum: the bundle's, see there.
+        model: content of a .tflite file.  checksum: identifies the bundle
+        in predict.py's JSON; "" where there is none.
         Raises ValueError where LiteRT cannot read the model.
         """
         self.description = description
@@ -124,11 +125,11 @@ class Classifier:
     def predict_image(self, rgb_img: np.ndarray) -> Prediction:
         """Return the prediction for an image, RGB uint8 (H, W, 3).
 
-        One image at a time, on one core: then the activations between two
-        layers stay in that core's cache.  For an out-of-distribution image
-        the probabilities are the mean over four views (test-time
-        augmentation), which is more often right, and less confident
-        (docs/field.md).
+        The network gets one image at a time, on one core, so that the
+        activations between two layers stay in that core's cache.  For an
+        out-of-distribution image the probabilities are the mean over four
+        views (test-time augmentation): they are more often right, and less
+        confident (docs/field.md).
         """
         original, *others = tta_views(rgb_img)
         logits, class_maps, features = self._forward(original)

@@ -14,7 +14,7 @@ import numpy as np
 # Added to each feature's variance, as a fraction of the mean variance: few
 # images determine the directions of small variance badly.
 SHRINKAGE = 0.03
-# Fraction of unseen images of known classes that must count as known.
+# Fraction of new images of the trained classes that shall count as known.
 KNOWN_FRACTION = 0.99
 
 
@@ -111,9 +111,9 @@ def ood_threshold(scores: np.ndarray) -> float:
     scores: (N,), of images of the known classes that were not trained on.
     """
     if len(scores) >= 1 / (1 - KNOWN_FRACTION):
-        # The lower quantile of the negated scores: np.quantile interpolates
-        # upper and lower quantiles with different rounding, and archives
-        # must keep their bytes.
+        # Not np.quantile(scores, KNOWN_FRACTION): it rounds differently from
+        # the lower quantile of earlier versions, and the same training must
+        # give the same archive, byte for byte.
         return -float(np.quantile(-scores, 1 - KNOWN_FRACTION))
     if len(scores) < 2:
         # One score has no spread: no image counts as out of distribution.

@@ -34,9 +34,9 @@ def predict_files(classifier: Classifier, paths: Sequence[Path],
                   ) -> Iterator[PredictedFile | UserError]:
     """Yield the prediction for each file, or why it can't be read, in order.
 
-    with_pixels: the first so many results carry their pixels, so that a
-    figure need not decode these files again.  Pixels of all files would fill
-    the memory, and the network to a cluster.
+    with_pixels: number of results, from the first, that carry pixels.  With
+    these a figure need not decode the files again.  The pixels of all files
+    would fill the memory, and the network of a cluster.
     """
     items = [(path, number < with_pixels)
              for number, path in enumerate(paths)]
@@ -58,8 +58,8 @@ def ensure_pixels(result: PredictedFile, classifier: Classifier
                   ) -> PredictedFile:
     """Return the result with pixels, reading the file if it has none.
 
-    Where some of the first files can't be read, later ones take their
-    places in the figure.  Raises UserError where it can't be read (again).
+    Where some of the first files can't be read, the figure shows later
+    ones, which carry no pixels.  Raises UserError where it can't be read.
     """
     if result.rgb_img is not None:
         return result

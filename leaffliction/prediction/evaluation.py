@@ -20,11 +20,11 @@ from leaffliction.utils.tables import text_table
 class FolderPredictions:
     """The predictions for a folder of classes, and the true classes.
 
-    labels: int (N,), true classes as indices into the classifier's names;
-    probabilities: (N, classes); known: bool (N,).  These three are of the
-    readable images of classes that the classifier has learned.
-    unlearned: int (classes of the folder, 2), for each class that it has
-    not: its readable images, and how many of them are not known.
+    labels: int (N,), true classes, as indices into the classifier's names.
+    probabilities: float (N, classes).  known: bool (N,).
+    These describe the N readable images of classes that were learned.
+    unlearned: int (classes of the folder, 2), for each class that was not
+    learned: the number of readable images, and of refused ones among them.
     failed: number of images that could not be read.
     """
 
