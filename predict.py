@@ -5,25 +5,26 @@
     python predict.py leaf.jpg --json -
     python predict.py images --evaluate
 
-Shows the leaf, the leaf cut out with its lesions outlined, where the network
-saw the class, and how probable the classes are.  All that is needed is
-learnings.zip; TensorFlow is not.
+Prints the most probable classes of each image and shows a figure: the leaf,
+the leaf cut out with its lesions outlined, the regions that the network
+looked at, and the probabilities.  It needs nothing but learnings.zip, which
+train.py writes; TensorFlow is not imported.
 """
 
 from leaffliction import program  # before all that takes time to load
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from leaffliction.model.bundle import ARCHIVE
-from leaffliction.model.classifier import (NOT_LIKE, UNKNOWN, Classifier,
-                                           Prediction)
+from leaffliction.model.classifier import Classifier
 from leaffliction.model.signatures import SIGNATURE
+from leaffliction.prediction.batch import (PredictedFile, ensure_pixels,
+                                           predict_files)
+from leaffliction.prediction.text import describe, summarize
 from leaffliction.prediction.writers import open_csv, open_json
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
@@ -32,17 +33,44 @@ from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.path_hints import expand
-from leaffliction.utils.storage import is_local, path_of, resolved
+from leaffliction.utils.storage import is_local, path_of
 from leaffliction.utils.tables import CSV_HELP, is_stdout
 
 LEARNINGS = Path("learnings.zip")
-SHOWN = 8      # leaves on a figure, at most: more would be too small to see
+MAX_ROWS = 8    # images in the figure: more would be too small to see
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where predictions go.
+
+    csv, json: a file, "-" for stdout, or None.  figure: the file of --save,
+    or None.  no_display: open no window.  top: classes printed per image.
+    """
+
+    csv: str | None
+    json: str | None
+    figure: Path | None
+    no_display: bool
+    top: int
+
+    @property
+    def quiet(self) -> bool:
+        """Whether stdout holds a table or an object, and nothing else."""
+        return is_stdout(self.csv) or is_stdout(self.json)
+
+    def wants_figure(self, count: int) -> bool:
+        """Tell whether a figure of `count` images is shown or saved.
+
+        It shows only a few, so for a whole folder it must be asked for.
+        """
+        return bool(self.figure) or not self.quiet and count <= MAX_ROWS
 
 
 def list_images(paths: list[Path]) -> list[Path]:
-    """Return the images named, in the order given; folders are searched.
+    """Return the images that the arguments name, in the order given.
 
-    Wildcards that the shell has left are expanded.
+    Folders are searched, wildcards that the shell left are expanded.
     Raises UserError for a folder without images, or where nothing matches.
     """
     images = []
@@ -57,145 +85,93 @@ def list_images(paths: list[Path]) -> list[Path]:
     return images
 
 
-def predict_files(learnings: Classifier, paths: Sequence[Path],
-                  workers: Workers) -> Iterator[Prediction | UserError]:
-    """Yield what each image shows, or why it can't be read, in order."""
-    return workers.map(learnings.predict_file, paths, in_threads=True)
-
-
-def describe(prediction: Prediction, count: int) -> str:
-    """Return a prediction in words, with the `count` most probable classes."""
-    (name, share), *others = prediction.top(count)
-    text = f"{cli.printable(name)} ({share:.1%})"
-    if not prediction.known:
-        text = f"{UNKNOWN}; nearest is {text}"
-    if others:
-        text += "; then " + ", ".join(
-            f"{cli.printable(other)} ({share:.1%})" for other, share in others)
-    return text
-
-
-def summary(count: int, refused: int, failed: int) -> str:
-    """Return what to know of `count` images, in a line.
-
-    refused: how many are not known.  failed: how many can't be read.
-    """
-    parts = [f"{number} {words}" for number, words in (
-        (refused, NOT_LIKE), (failed, "could not be read")) if number]
-    return f"{count} images: " + (
-        ", ".join(parts) or "all like leaves it has learned")
-
-
-def predict_images(learnings: Classifier, paths: list[Path], options) -> int:
-    """Print, write and show what each image shows, as it comes."""
-    shown, failed, refused = [], 0, 0
-    quiet = is_stdout(options.csv) or is_stdout(options.json)
+def predict_images(classifier: Classifier, paths: list[Path],
+                   workers: Workers, outputs: Outputs) -> int:
+    """Print, write and show the predictions; return the exit status."""
+    rows, failed, unknown = [], 0, 0
+    wants_figure = outputs.wants_figure(len(paths))
+    results = cli.progress(
+        predict_files(classifier, paths, workers,
+                      MAX_ROWS if wants_figure else 0),
+        len(paths), "Predicting")
     with ExitStack() as stack:
         writers = []
-        if options.csv:
+        if outputs.csv:
+            writers.append(stack.enter_context(open_csv(outputs.csv)))
+        if outputs.json:
             writers.append(stack.enter_context(
-                open_csv(options.csv)))
-        if options.json:
-            writers.append(stack.enter_context(
-                open_json(options.json, learnings)))
-        for path, result in zip(paths, cli.progress(
-                predict_files(learnings, paths, options.workers), len(paths),
-                "Predicting")):
+                open_json(outputs.json, classifier)))
+        for path, result in zip(paths, results):
+            is_error = isinstance(result, UserError)
             for write in writers:
-                write(path, result)
-            if isinstance(result, UserError):
+                write(path, result if is_error else result.prediction)
+            if is_error:
                 cli.print_error(result)
                 failed += 1
                 continue
-            refused += not result.known
-            if len(shown) < SHOWN:
-                shown.append((path, result))
-            if not quiet:
+            unknown += not result.prediction.known
+            if len(rows) < MAX_ROWS:
+                rows.append(result)
+            if not outputs.quiet:
                 print(f"{cli.printable(path)}: "
-                      f"{describe(result, options.top)}")
+                      f"{describe(result.prediction, outputs.top)}")
     if len(paths) > 1:
-        cli.print_note(summary(len(paths), refused, failed))
-    # A figure shows a few leaves; for a folder it must be asked for.
-    if shown and (options.save or not quiet and len(paths) <= SHOWN):
-        if len(paths) > SHOWN:
-            cli.print_note(f"the figure shows the first {SHOWN} images")
-        show_predictions(shown, options, quiet)
+        cli.print_note(summarize(len(paths), unknown, failed))
+    if rows and wants_figure:
+        if len(paths) > MAX_ROWS:
+            cli.print_note(f"the figure shows the first {MAX_ROWS} images")
+        sys.stdout.flush()      # The text need not wait for the figure.
+        show_predictions([ensure_pixels(row, classifier) for row in rows],
+                         outputs)
     return cli.FAILED if failed else cli.DONE
 
 
-def show_predictions(results: list[tuple[Path, Prediction]], options,
-                     quiet: bool) -> None:
-    """Show the figure of a few predictions in a window, or save it.
-
-    quiet: stdout has other content.
-    """
+def show_predictions(results: list[PredictedFile], outputs: Outputs) -> None:
+    """Show the figure of a few predictions in a window, or save it."""
     from leaffliction.prediction.figure import draw_predictions
-    sys.stdout.flush()      # The answer need not wait for its picture.
-    pyplot = open_pyplot(options.no_display, options.save)
+    pyplot = open_pyplot(outputs.no_display, outputs.figure)
     figure = draw_predictions(pyplot, results)
-    # A figure of several leaves shows these leaves together.
-    shown = "\n".join(os.path.abspath(path) if is_local(path) else str(path)
-                      for path, _ in results)
-    show_or_save({f"prediction_{results[0][0].stem}": figure}, options.save,
-                 shown, quiet)
+    # A saved figure replaces an earlier one of exactly these images.
+    paths = [result.path for result in results]
+    source = "\n".join(os.path.abspath(path) if is_local(path) else str(path)
+                       for path in paths)
+    show_or_save({f"prediction_{paths[0].stem}": figure}, outputs.figure,
+                 source, outputs.quiet)
 
 
-def evaluate_folder(learnings: Classifier, folder: Path, options) -> int:
-    """Compare predictions with the folders' names; return the status."""
+def evaluate_folder(classifier: Classifier, folder: Path, workers: Workers,
+                    save: Path | None, no_display: bool) -> int:
+    """Compare predictions with the folders' names; return the exit status.
+
+    Prints the metrics, and shows the confusion matrix or saves it as `save`.
+    """
     from leaffliction.model.metrics import confusion_figure, evaluate
+    from leaffliction.prediction.evaluation import (
+        predict_dataset, refused_text, unlearned_table)
     from leaffliction.utils.class_folders import read_dataset
-    from leaffliction.utils.class_names import class_key
-    from leaffliction.utils.tables import text_table
     dataset = read_dataset(folder)
-    check_kind(options.save)
-    check_outputs([options.save], dataset.paths())
-    index = {class_key(name): place for place, name
-             in enumerate(learnings.class_names)}
-    # "healthy" in a folder "Pawpaw", a plant that class_names does not know,
-    # was learned as "Pawpaw_healthy" from the folder above.
-    truth = [index.get(class_key(name), index.get(class_key(
-        f"{resolved(folder).name}_{name}"))) for name in dataset.class_names]
-    labels, probabilities, known, failed = [], [], [], 0
-    strange = np.zeros((len(truth), 2), int)     # images; refused of them
-    results = predict_files(learnings, dataset.paths(), options.workers)
-    for label, result in zip(dataset.labels, cli.progress(
-            results, len(dataset.files), "Evaluating")):
-        if isinstance(result, UserError):
-            cli.print_error(result)
-            failed += 1
-        elif truth[label] is None:
-            strange[label] += (1, not result.known)
-        else:
-            labels.append(truth[label])
-            probabilities.append(result.probabilities)
-            known.append(result.known)
-    if strange.any():
-        print("classes that were not learned, counted apart:")
-        print(text_table([("class", "images", "refused", "")] + [
-            (cli.printable(name), str(images), str(refused),
-             f"{refused / images:.1%}") for name, (images, refused) in
-            zip(dataset.class_names, strange) if images],
-            (True, False, False, False)), flush=True)
-    if failed == len(dataset.files):
-        raise UserError(f"{folder}: none of its {failed} images can be read")
-    if failed:
-        cli.print_note(summary(len(dataset.files), 0, failed))
-    if not labels:
+    check_kind(save)
+    check_outputs([save], dataset.paths())
+    predictions = predict_dataset(classifier, dataset, workers)
+    if predictions.unlearned.any():
+        print("classes that were not learned, counted separately:")
+        print(unlearned_table(dataset, predictions.unlearned), flush=True)
+    count = len(dataset.files)
+    if predictions.failed == count:
+        raise UserError(f"{folder}: none of its {count} images can be read")
+    if predictions.failed:
+        cli.print_note(summarize(count, 0, predictions.failed))
+    if not len(predictions.labels):
         raise UserError(f"{folder}: no image of a class that was learned ("
-                        + ", ".join(learnings.class_names) + ")")
-    labels, probabilities, known = map(np.array, (
-        labels, probabilities, known))
-    evaluation = evaluate(labels, probabilities, learnings.class_names)
+                        + ", ".join(classifier.class_names) + ")")
+    evaluation = evaluate(predictions.labels, predictions.probabilities,
+                          classifier.class_names)
     print(evaluation.table())
-    said = f"refused {np.mean(~known):.2%} of the images"
-    if known.any():
-        right = probabilities[known].argmax(axis=1) == labels[known]
-        said += f"; of the others {right.mean():.2%} are right"
-    print(said, flush=True)
-    pyplot = open_pyplot(options.no_display, options.save)
+    print(refused_text(predictions), flush=True)
+    pyplot = open_pyplot(no_display, save)
     show_or_save({"evaluation": confusion_figure(pyplot, evaluation)},
-                 options.save, folder)
-    return cli.FAILED if failed else cli.DONE
+                 save, folder)
+    return cli.FAILED if predictions.failed else cli.DONE
 
 
 def build_parser() -> cli.Parser:
@@ -203,23 +179,25 @@ def build_parser() -> cli.Parser:
     parser = cli.Parser("Name the disease of leaves.")
     add = parser.add_argument
     add("paths", type=path_of, nargs="+", metavar="IMAGE|DIRECTORY",
-        help="what to look at")
+        help="photographs of leaves, or folders of them")
     add("--learnings", type=path_of, default=LEARNINGS, metavar="ZIP",
-        help="archive written by train.py")
+        help="the archive that train.py wrote")
     add("--no-verify", action="store_true",
-        help="take the archive even if signature.txt beside it is not its")
+        help="do not check the archive against signature.txt beside it")
     add("--top", type=cli.positive_int, default=3, metavar="N",
-        help="classes to name for each image")
+        help="number of classes to print for each image, the most probable "
+             "first")
     add("--csv", metavar="FILE|-",
-        help="write a row for each image (-: to stdout), " + CSV_HELP)
+        help="write a table with a row for each image (-: to stdout), "
+             + CSV_HELP)
     add("--json", metavar="FILE|-",
-        help="write all probabilities, versions and the checksum of the "
-             "learnings (-: to stdout)")
+        help="write all probabilities, the versions of the libraries and the "
+             "checksum of the archive (-: to stdout)")
     add("--evaluate", action="store_true",
-        help="take folder names for truth and say how right the predictions "
-             "are")
+        help="compare the predictions with the names of the folders that the "
+             "images are in, and print accuracy and other metrics")
     add("--save", type=path_of, metavar="FIGURE",
-        help="save the figure in this file")
+        help="save the figure as this file")
     parser.add_jobs()
     parser.add_display()
     return parser
@@ -229,25 +207,27 @@ def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     parser = build_parser()
     options = parser.parse_args(argv)
-    options.workers = program.make_workers(options.jobs, options.cluster)
     if options.evaluate and (len(options.paths) != 1 or options.csv
                              or options.json):
         parser.error("--evaluate takes one folder, and neither --csv nor "
                      "--json")
     if is_stdout(options.csv) and is_stdout(options.json):
         parser.error("only one of --csv and --json can go to stdout")
+    workers = program.make_workers(options.jobs, options.cluster)
+    verify = not options.no_verify
     if options.evaluate:
         return evaluate_folder(
-            Classifier.load(options.learnings, not options.no_verify),
-            options.paths[0], options)
+            Classifier.load(options.learnings, verify), options.paths[0],
+            workers, options.save, options.no_display)
     paths = list_images(options.paths)
     check_kind(options.save)
     check_outputs([options.csv, options.json, options.save],
                   [options.learnings, options.learnings / ARCHIVE,
                    options.learnings.parent / SIGNATURE, *paths])
     return predict_images(
-        Classifier.load(options.learnings, not options.no_verify), paths,
-        options)
+        Classifier.load(options.learnings, verify), paths, workers,
+        Outputs(options.csv, options.json, options.save, options.no_display,
+                options.top))
 
 
 if __name__ == "__main__":

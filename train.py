@@ -36,7 +36,7 @@ import numpy as np
 from leaffliction.augmentation.balance import (class_targets, plan_balance,
                                                plan_files, write_plan)
 from leaffliction.augmentation.transforms import AUGMENTATIONS
-from leaffliction.model.bundle import (FAMILIARITY, FLOAT_MODEL, MODEL,
+from leaffliction.model.bundle import (FLOAT_MODEL, MODEL, OOD_DETECTOR,
                                        Description, sign, write_archive)
 from leaffliction.model.classifier import Classifier
 from leaffliction.model.signatures import SIGNATURE
@@ -380,7 +380,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     with clock.phase("archive"):
         write_archive(options.output, learned.description, {
             MODEL: model, FLOAT_MODEL: learned.exported.as_float,
-            FAMILIARITY: learned.exported.familiarity.to_bytes()},
+            OOD_DETECTOR: learned.exported.familiarity.to_bytes()},
             augmented, files, report_files(place / "report"))
         signature = sign(options.output, place / SIGNATURE)
     with clock.phase("audit"):

@@ -25,9 +25,10 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.model.classifier import Classifier, Prediction, middle
+from leaffliction.model.classifier import (Classifier, Prediction,
+                                           centre_crop)
 from leaffliction.model.metrics import calibration_error, wilson_interval
-from leaffliction.prediction.figure import looked_at
+from leaffliction.prediction.figure import overlay_class_map
 from leaffliction.transformation.mask import find_leaf
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
@@ -37,8 +38,8 @@ from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers, without_errors
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)      # kept, the surest first
-CROPS = {"middle 80 %": lambda rgb_img: middle(rgb_img, 0.8),
-         "middle 60 %": lambda rgb_img: middle(rgb_img, 0.6),
+CROPS = {"middle 80 %": lambda rgb_img: centre_crop(rgb_img, 0.8),
+         "middle 60 %": lambda rgb_img: centre_crop(rgb_img, 0.6),
          "leaf found": lambda rgb_img: crop_leaf(rgb_img)}
 SHOWN = 3                # photographs of each class in the figure
 JOBS = 2
@@ -96,9 +97,10 @@ def print_part(title: str, part: Dataset, found: list[Prediction]) -> None:
 def print_kept(part: Dataset, found: list[Prediction]) -> None:
     """Print the accuracy over the share kept, by two ways to keep."""
     right = right_answers(part, found)
-    for name in ("confidence", "familiarity"):
-        order = np.argsort([-getattr(prediction, name)
-                            for prediction in found], kind="stable")
+    ranks = {"confidence": [-prediction.confidence for prediction in found],
+             "OOD score": [prediction.ood_score for prediction in found]}
+    for name, rank in ranks.items():
+        order = np.argsort(rank, kind="stable")
         print(f"    kept by {name}: " + ", ".join(
             f"{kept:.0%} "
             f"{right[order[:max(1, round(kept * len(order)))]].mean():.1%}"
@@ -189,7 +191,7 @@ def draw(pyplot, networks: dict[str, Classifier], field: Dataset):
         line[0].set_title(truth, fontsize=11)
         for ax, (name, learnings) in zip(line[1:], networks.items()):
             found = learnings.predict_image(rgb_img)
-            ax.imshow(looked_at(rgb_img, found))
+            ax.imshow(overlay_class_map(rgb_img, found))
             ax.set_title(f"{name}: {found.class_name} "
                          f"{found.confidence:.0%}", fontsize=10,
                          color="darkgreen" if found.class_name == truth

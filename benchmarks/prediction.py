@@ -1,20 +1,20 @@
-"""How fast, how right and how modest is predict.py?
+"""Speed, accuracy and out-of-distribution detection of predict.py.
 
     python -m benchmarks.prediction learnings.zip images
     python -m benchmarks.prediction learnings.zip images --strangers DIR ...
 
-images: the folder that train.py has learned from; report/split.csv beside
-the archive says which of them were never looked at.  --strangers: folders of
-what should be refused, each counted for itself.  Prints, in one run:
+images: the folder that train.py was given; report/split.csv beside the
+archive names the images that were not trained on.  --strangers: folders of
+images that should be refused, each reported separately.  Prints, in one run:
 
-- images a second from a folder to a CSV file, and its peak of memory;
+- images per second from a folder to a CSV file, and peak memory;
 - seconds of a cold start, without and with a figure, and of `import
-  tensorflow`, medians of ROUNDS, alternating;
-- the network in 32-bit floats and in the form that answers: size, images a
-  second of the network alone, wrong answers on the validation part;
-- calibration error, share refused of the validation part and of strangers,
-  at the archive's threshold and at the one of the energy (Liu et al. 2020)
-  that keeps as many of the stopping part.
+  tensorflow`: medians of ROUNDS, taken in turn;
+- the network in 32-bit floats and in the form that predicts: size, images
+  per second of the network alone, errors on the validation set;
+- the calibration error; the share of the validation set and of the strangers
+  that is refused, by the archive's OOD threshold and by a threshold on the
+  energy (Liu et al. 2020) that refuses as many of the early-stopping set.
 """
 
 import argparse
@@ -26,7 +26,9 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,12 +47,43 @@ from leaffliction.utils.parallel import Workers
 
 ROUNDS = 5
 BULK_ROUNDS = 3
-NETWORK_IMAGES = 400     # a round of the network alone
+NETWORK_IMAGES = 400     # per round of the network alone
 JOBS = 2
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """A network's outputs for N images: logits (N, classes), features (N, F).
+    """
+
+    logits: np.ndarray
+    features: np.ndarray
+
+    @property
+    def energies(self) -> np.ndarray:
+        """The log of the summed exponentials of the logits, (N,).
+
+        Low out of distribution (the negative energy of Liu et al. 2020).
+        """
+        return np.logaddexp.reduce(self.logits, axis=1)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The predicted classes, int (N,)."""
+        return self.logits.argmax(axis=1)
+
+
+def run_model(model: bytes, paths: Sequence[Path], size: int, title: str
+              ) -> Outputs:
+    """Return the outputs of a LiteRT model for image files."""
+    logits, _, *features = all_outputs(model, paths, size, Workers(JOBS),
+                                       title)
+    return Outputs(logits, np.hstack(features))
+
+
 def seconds_of(*command: str) -> float:
-    """Return how long a command of this interpreter takes from its start."""
+    """Return the seconds that Python takes to run a command, with its start.
+    """
     start = time.perf_counter()
     subprocess.run([sys.executable, *command], check=True,
                    capture_output=True)
@@ -58,7 +91,7 @@ def seconds_of(*command: str) -> float:
 
 
 def print_cold_start(archive: str, image: str, folder: Path) -> None:
-    """Measure one image, and the import that it does without."""
+    """Measure one image, and the import of TensorFlow that it avoids."""
     commands = {
         "one image": ("predict.py", image, "--learnings", archive,
                       "--csv", "-"),
@@ -75,7 +108,7 @@ def print_cold_start(archive: str, image: str, folder: Path) -> None:
 
 
 def print_bulk(archive: str, images: Path, folder: Path) -> None:
-    """Measure a folder of images, read to CSV."""
+    """Measure a folder of images to a CSV file."""
     count = len(find_images(images))
     taken = [seconds_of(
         "predict.py", str(images), "--learnings", archive, "--csv",
@@ -87,14 +120,17 @@ def print_bulk(archive: str, images: Path, folder: Path) -> None:
           f"{peak:.0f} MB", flush=True)
 
 
-def network_rate(model: bytes, images: np.ndarray) -> float:
-    """Return images a second of a network alone, in JOBS threads."""
+def network_rate(model: bytes, pixels: np.ndarray) -> float:
+    """Return images per second of a network alone, in JOBS threads.
+
+    pixels: a few preprocessed images, float32 (N, size, size, 3).
+    """
     networks = [Network(model, threads=1) for _ in range(JOBS)]
 
     def work(network: Network) -> None:
         for number in range(NETWORK_IMAGES // JOBS):
-            place = number % len(images)
-            network(images[place:place + 1])
+            index = number % len(pixels)
+            network(pixels[index:index + 1])
 
     taken = []
     with ThreadPoolExecutor(JOBS) as pool:
@@ -114,9 +150,43 @@ def read_part(split: Path, images: Path, part: str, class_names: tuple
             np.array([class_names.index(row["class"]) for row in rows]))
 
 
-def energies(logits: np.ndarray) -> np.ndarray:
-    """Return the log of the summed exponentials, (N,), for (N, classes)."""
-    return np.logaddexp.reduce(logits, axis=1)
+def print_networks(classifier: Classifier, as_float: bytes,
+                   paths: list[Path], labels: np.ndarray) -> Outputs:
+    """Measure both forms of the network on the validation set.
+
+    as_float: the form in 32-bit floats.  Returns the outputs of the form
+    that predicts.
+    """
+    size = classifier.description.size
+    pixels = np.stack([preprocess(read_image(path), size)
+                       for path in paths[:64]])
+    print(f"network at {size} pixels; validation: {len(labels)} images")
+    for name, model in (("32-bit floats", as_float),
+                        ("as predicted", classifier.network.content)):
+        outputs = run_model(model, paths, size, name)
+        errors = int((outputs.classes != labels).sum())
+        print(f"  {name:<14} {len(model) / 1e6:4.1f} MB  "
+              f"{network_rate(model, pixels):5.0f} images/s  "
+              f"{errors} wrong: {1 - errors / len(labels):.2%}", flush=True)
+    shares = softmax(outputs.logits / classifier.description.temperature)
+    error = calibration_error(shares.max(axis=1), outputs.classes == labels)
+    print(f"calibration error {error:.4f}")
+    return outputs
+
+
+def print_refused(classifier: Classifier, stopping: Outputs,
+                  sets: dict[str, Outputs]) -> None:
+    """Print the refused share of each set, by OOD score and by energy."""
+    least_energy = -ood_threshold(-stopping.energies)
+    print("refused by OOD score (and by energy)")
+    for name, outputs in sets.items():
+        scores = classifier.ood_detector.scores(outputs.features)
+        refused = int((scores > classifier.description.ood_threshold).sum())
+        count = len(scores)
+        low, high = wilson_interval(refused, count)
+        print(f"  {name:<12} {refused} of {count}: {refused / count:.1%} "
+              f"({low:.1%} to {high:.1%})  "
+              f"({np.mean(outputs.energies < least_energy):.1%})")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -127,51 +197,27 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("images", type=Path)
     parser.add_argument("--strangers", type=Path, nargs="*", default=[])
     options = parser.parse_args(argv)
-    learnings = Classifier.load(options.learnings)
-    size = learnings.description.size
+    classifier = Classifier.load(options.learnings)
     split = options.learnings.parent / "report" / "split.csv"
-    paths, labels = read_part(split, options.images, "validation",
-                              learnings.class_names)
+    parts = {part: read_part(split, options.images, part,
+                             classifier.class_names)
+             for part in ("validation", "stopping")}
+    paths, labels = parts["validation"]
     archive = str(options.learnings)
     with tempfile.TemporaryDirectory() as folder:
-        # Before TensorFlow, whose memory would be the peak.
+        # First: with TensorFlow loaded, the peak memory would be its own.
         print_bulk(archive, options.images, Path(folder))
         print_cold_start(archive, str(paths[0]), Path(folder))
     with zipfile.ZipFile(options.learnings) as opened:
         as_float = opened.read(FLOAT_MODEL)
-    answering, workers = learnings.network.content, Workers(JOBS)
-    few = np.stack([preprocess(read_image(path), size)
-                    for path in paths[:64]])
-    print(f"network at {size} pixels; validation: {len(labels)} images")
-    for name, model in (("32-bit floats", as_float),
-                        ("what answers", answering)):
-        logits, _, *features = all_outputs(model, paths, size, workers, name)
-        wrong = int((logits.argmax(axis=1) != labels).sum())
-        print(f"  {name:<14} {len(model) / 1e6:4.1f} MB  "
-              f"{network_rate(model, few):5.0f} images/s  {wrong} wrong: "
-              f"{1 - wrong / len(labels):.2%}", flush=True)
-    shares = softmax(logits / learnings.description.temperature)
-    error = calibration_error(shares.max(axis=1),
-                              logits.argmax(axis=1) == labels)
-    print(f"calibration error {error:.4f}")
-    stopping, _ = read_part(split, options.images, "stopping",
-                            learnings.class_names)
-    threshold = ood_threshold(energies(all_outputs(
-        answering, stopping, size, workers, "Stopping part")[0]))
-    print("refused by familiarity (and by energy)")
-    found = {"validation": (logits, features)}
+    sets = {"validation": print_networks(classifier, as_float, paths, labels)}
+    model, size = classifier.network.content, classifier.description.size
+    stopping = run_model(model, parts["stopping"][0], size, "Early stopping")
     for folder in options.strangers:
-        logits, _, *features = all_outputs(
-            answering, [folder / file for file in find_images(folder)],
-            size, workers, folder.name)
-        found[folder.name] = logits, features
-    for name, (logits, features) in found.items():
-        refused = int((learnings.familiarity.scores(np.hstack(features))
-                       < learnings.description.threshold).sum())
-        low, high = wilson_interval(refused, len(logits))
-        print(f"  {name:<12} {refused} of {len(logits)}: "
-              f"{refused / len(logits):.1%} ({low:.1%} to {high:.1%})  "
-              f"({np.mean(energies(logits) < threshold):.1%})")
+        sets[folder.name] = run_model(
+            model, [folder / file for file in find_images(folder)], size,
+            folder.name)
+    print_refused(classifier, stopping, sets)
     return 0
 
 

@@ -1,13 +1,28 @@
-"""The archive of what was learned, learnings.zip: write it, read it, verify it."""
+"""The bundle, learnings.zip: write it, read it, verify it.
+
+The archive stands alone; predicting needs nothing else.  Its members:
+
+    learnings.json           class names in order, preprocessing, calibration,
+                             metrics, settings, seed, versions, and the
+                             SHA-256 of the next three members
+    model.tflite             the network, in 8-bit integers where these are
+                             accurate enough
+    model_float32.tflite     the same in 32-bit floats, for processors that
+                             prefer these; no program here reads it
+    familiarity.npz          the arrays of the OOD detector
+    augmented_directory/     the images that the network was trained on
+"""
 
 import hashlib
 import json
 import math
 import os
 import zipfile
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,41 +32,149 @@ from leaffliction.utils.cli import UserError
 from leaffliction.utils.file_types import (FOREIGN_HEAD, foreign_kind,
                                            image_kind)
 from leaffliction.utils.files import atomic_write, file_sha1, sync
+from leaffliction.utils.path_hints import hint
 from leaffliction.utils.storage import is_local
 
-# Raised when an older program could not read the archive rightly.
+# Raised when an older program could no longer read the archive correctly.
 FORMAT = 2
-ARCHIVE = "learnings.zip"    # its name, in a folder
+ARCHIVE = "learnings.zip"    # its default name in a folder
 DESCRIPTION, IMAGES = "learnings.json", "augmented_directory"
-MODEL, FLOAT_MODEL, FAMILIARITY = (
-    "model.tflite", "model_float32.tflite", "familiarity.npz")
-# More than a true archive ever has; checked before a member is read.
-MOST_BYTES = {DESCRIPTION: 10 * 2**20, MODEL: 200 * 2**20,
-              FAMILIARITY: 50 * 2**20}
-# Zip's first day: no date of today, so that equal content is equal bytes.
+MODEL, FLOAT_MODEL = "model.tflite", "model_float32.tflite"
+OOD_DETECTOR = "familiarity.npz"
+# Size limit of each member, against zip bombs.
+MAX_BYTES = {DESCRIPTION: 10 * 2**20, MODEL: 200 * 2**20,
+             OOD_DETECTOR: 50 * 2**20}
+# The first date that zip has, for all members: equal content gives equal
+# bytes, whenever it was written.
 NO_DATE = (1980, 1, 1, 0, 0, 0)
+TRUNCATED = "a truncated zip: copy or download it again"
 
 
 @dataclass(frozen=True)
 class Description:
-    """All that a prediction needs besides network and familiarity.
+    """What a prediction needs besides the network and the OOD detector.
 
-    size: side of the preprocessed image, pixels.  temperature: by which
-    logits are divided (Guo et al. 2017).  threshold: familiarity below
-    which an image is unknown; strange_temperature: of its logits.  details:
-    settings, metrics, versions, for people.
+    size: side of the preprocessed image, pixels.
+    temperature: divides the logits of in-distribution images (Guo et al.
+    2017); ood_temperature: those of out-of-distribution images.
+    ood_threshold: the OOD score above which an image is out of distribution.
+    details: settings, metrics and versions, for people.
     """
 
     class_names: tuple[str, ...]
     size: int
     temperature: float
-    threshold: float
-    strange_temperature: float
+    ood_threshold: float
+    ood_temperature: float
     details: dict = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Bundle:
+    """The verified content of an archive.
+
+    path: of the archive, also where the caller gave the folder it is in.
+    model: content of a .tflite file.  ood_detector: content of an .npz file.
+    checksum: SHA-256 of learnings.json, which contains the SHA-256 of both.
+    """
+
+    path: Path
+    description: Description
+    model: bytes
+    ood_detector: bytes
+    checksum: str
+
+
+def familiarity(ood_score: float) -> float:
+    """Return the familiarity for an OOD score, or back: the negative.
+
+    Other programs read learnings.json and the JSON of predict.py, so these
+    files keep the familiarity of earlier versions, high for images like the
+    training images.  The code has only the OOD score, high for all others
+    (Ren et al. 2021).  Subtraction from zero avoids "-0.0" for a score of 0.
+    """
+    return 0.0 - ood_score
+
+
+def to_fields(description: Description) -> dict:
+    """Return a description with the keys and the signs of learnings.json.
+
+    strange_temperature is an earlier name of ood_temperature, and threshold
+    is a familiarity; renamed keys would make older archives unreadable.
+    """
+    return {"class_names": list(description.class_names),
+            "size": description.size,
+            "temperature": description.temperature,
+            "threshold": familiarity(description.ood_threshold),
+            "strange_temperature": description.ood_temperature,
+            "details": description.details}
+
+
+def from_fields(fields: dict) -> Description:
+    """Return the description that the object of learnings.json holds.
+
+    Raises ValueError, KeyError, TypeError or OverflowError where its values
+    make no sense.
+    """
+    names = fields["class_names"]
+    description = Description(
+        tuple(names), int(fields["size"]), float(fields["temperature"]),
+        familiarity(float(fields["threshold"])),
+        # Archives of an earlier version have only one temperature.
+        float(fields.get("strange_temperature", fields["temperature"])),
+        fields["details"])
+    if (not isinstance(names, list) or len(set(names)) < len(names)
+            or not all(isinstance(name, str) and name for name in names)):
+        raise ValueError("class_names are not names")
+    if not 1 <= description.size <= cli.LARGEST_SIZE:
+        raise ValueError(f"size {description.size}")
+    if not (0 < description.temperature < math.inf
+            and 0 < description.ood_temperature < math.inf
+            and math.isfinite(description.ood_threshold)):
+        raise ValueError("temperature or threshold out of range")
+    return description
+
+
+# Read.
+
+def read_archive(path: Path, verify: bool = True) -> Bundle:
+    """Return the content of an archive, without unpacking it on the disk.
+
+    path: the archive, or a folder that holds it under the name ARCHIVE.
+    verify: compare it with signature.txt beside it, if there is one.
+    Raises UserError where it is missing, damaged, of another format, or not
+    the archive that was signed.
+    """
+    if path.is_dir():
+        path = _archive_in(path)
+    with archive_errors(path), path.open("rb") as stream:
+        if verify:
+            verify_signature(path, stream)
+        return _read_members(path, stream)
+
+
+@contextmanager
+def archive_errors(path: Path) -> Iterator[None]:
+    """Raise UserError for each error that a damaged archive can cause.
+
+    zipfile, json, NumPy and LiteRT raise many kinds for damaged content.
+    The block may also build objects from the members.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise UserError(f"{path}: no such file; train.py makes it"
+                        f"{hint(path)}") from None
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError,
+            NotImplementedError, EOFError, RuntimeError, OverflowError,
+            zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: not a readable archive of learnings "
+                        f"({reason})") from None
+
+
 def _archive_in(folder: Path) -> Path:
-    """Return the archive in a folder; UserError where there is none."""
+    """Return the archive in a folder; UserError if there is none."""
     archive = folder / ARCHIVE
     if archive.is_file():
         return archive
@@ -61,179 +184,141 @@ def _archive_in(folder: Path) -> Path:
     raise UserError(f"{folder}: a folder without {ARCHIVE} in it")
 
 
-def _open_archive(stream: BinaryIO) -> zipfile.ZipFile:
-    """Return an archive to read; BadZipFile, which says what it is, if none.
+def _read_members(path: Path, stream: BinaryIO) -> Bundle:
+    """Return the content of an open archive.
+
+    Raises UserError where it has another format, or a checksum differs.
     """
+    with _open_zip(stream) as archive:
+        names = _member_names(archive)
+        text = _read_member(archive, DESCRIPTION, names)
+        fields = json.loads(text)
+        if fields["format"] != FORMAT:
+            advice = ("use a newer version of it"
+                      if fields["format"] > FORMAT else
+                      "train again, or use the version that wrote it")
+            raise UserError(f"{path}: has format {fields['format']}, this "
+                            f"program reads format {FORMAT}; {advice}")
+        content = {}
+        for name in (MODEL, OOD_DETECTOR):
+            content[name] = _read_member(archive, name, names)
+            digest = hashlib.sha256(content[name]).hexdigest()
+            if digest != fields["sha256"][name]:
+                raise UserError(f"{path}: damaged, {name} was changed")
+    return Bundle(path, from_fields(fields), content[MODEL],
+                  content[OOD_DETECTOR], hashlib.sha256(text).hexdigest())
+
+
+def _open_zip(stream: BinaryIO) -> zipfile.ZipFile:
+    """Return an opened zip; BadZipFile names the kind of any other file."""
     try:
         return zipfile.ZipFile(stream)
     except zipfile.BadZipFile as error:
         stream.seek(0)
         head = stream.read(FOREIGN_HEAD)
         kind = (f"an image ({image_kind(head)})" if image_kind(head) else
-                "a truncated zip: copy or download it again"
-                if head.startswith(b"PK") else foreign_kind(head))
+                TRUNCATED if head.startswith(b"PK") else foreign_kind(head))
         raise zipfile.BadZipFile(kind or error) from None
 
 
-def _names_of(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Return the names of our members as the archive has them.
+def _member_names(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Return {our name of a member: its name in this archive}.
 
-    A file manager that packs an unpacked archive again puts all of it into
-    a folder, adds notes of its own, or writes backslashes.
-    Raises ValueError where it is no archive of ours, or several.
+    A file manager that packs an unpacked archive again puts everything into
+    a folder, adds files of its own, or writes backslashes.
+    Raises ValueError where the zip holds no bundle, or several.
     """
     names = {name.replace("\\", "/"): name for name in archive.namelist()}
-    found = [name[:-len(DESCRIPTION)] for name in names
-             if f"/{name}".endswith(f"/{DESCRIPTION}")
-             and not name.startswith("__MACOSX/")]
-    depth = min((folder.count("/") for folder in found), default=0)
-    found = [folder for folder in found if folder.count("/") == depth]
-    if len(found) > 1:
+    folders = [name[:-len(DESCRIPTION)] for name in names
+               if f"/{name}".endswith(f"/{DESCRIPTION}")
+               and not name.startswith("__MACOSX/")]
+    depth = min((folder.count("/") for folder in folders), default=0)
+    folders = [folder for folder in folders if folder.count("/") == depth]
+    if len(folders) > 1:
         raise ValueError("it holds several, in the folders "
-                         + ", ".join(map(repr, sorted(found))))
-    if not found and all(name.endswith(".npy") for name in names) and names:
-        # Without its end, that of our FAMILIARITY passes for it.
-        raise ValueError("a truncated zip: copy or download it again")
-    if not found:
+                         + ", ".join(map(repr, sorted(folders))))
+    if not folders and names and all(name.endswith(".npy") for name in names):
+        # OOD_DETECTOR is itself a zip, stored uncompressed.  If the archive
+        # is truncated behind it, zipfile finds its directory instead.
+        raise ValueError(TRUNCATED)
+    if not folders:
         inner = [name for name in names if name.lower().endswith(".zip")
                  and not name.startswith("__MACOSX/")]
         raise ValueError(f"it holds {inner[0]}: unpack it, and give that"
                          if inner else f"it holds no {DESCRIPTION}")
-    return {name: names.get(found[0] + name, found[0] + name)
-            for name in (DESCRIPTION, MODEL, FAMILIARITY)}
-
-
-def _read_parts(path: Path, stream: BinaryIO) -> tuple[bytes, dict, dict]:
-    """Return an open archive's description as text and as JSON, and parts.
-
-    Raises UserError where it has another format or was changed.
-    """
-    with _open_archive(stream) as archive:
-        names = _names_of(archive)
-        text = _read_member(archive, DESCRIPTION, names)
-        fields = json.loads(text)
-        if fields["format"] != FORMAT:
-            raise UserError(
-                f"{path}: has format {fields['format']}, this program reads "
-                f"format {FORMAT}; " + (
-                    "use a newer version of it" if fields["format"] > FORMAT
-                    else "train again, or use the version that wrote it"))
-        content = {}
-        for name in (MODEL, FAMILIARITY):
-            content[name] = _read_member(archive, name, names)
-            digest = hashlib.sha256(content[name]).hexdigest()
-            if digest != fields["sha256"][name]:
-                raise UserError(f"{path}: damaged, {name} was changed")
-    return text, fields, content
+    return {name: names.get(folders[0] + name, folders[0] + name)
+            for name in (DESCRIPTION, MODEL, OOD_DETECTOR)}
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, names: dict[str, str]
                  ) -> bytes:
-    """Return a member's content; ValueError where it is no true one."""
+    """Return a member's content.
+
+    Raises ValueError where it is too large, or its compression is unknown.
+    """
     found = archive.getinfo(names[name])
-    if found.file_size > MOST_BYTES[name]:
+    if found.file_size > MAX_BYTES[name]:
         raise ValueError(f"{name} is too large")
-    # Ours are stored, a user may deflate them.  The others' decompressors
-    # have errors of their own.
+    # train.py stores members, and file managers deflate them.  The other
+    # decompressors raise further kinds of errors for damaged data.
     if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{name} is packed in an unknown way")
+        raise ValueError(f"{name} has an unknown compression")
     return archive.read(names[name])
 
 
-def _read_description(fields: dict) -> Description:
-    """Return the Description in a JSON object; ValueError for nonsense."""
-    names = fields["class_names"]
-    description = Description(
-        tuple(names), int(fields["size"]), float(fields["temperature"]),
-        float(fields["threshold"]),
-        # Archives of an earlier version have but one temperature.
-        float(fields.get("strange_temperature", fields["temperature"])),
-        fields["details"])
-    if (not isinstance(names, list) or len(set(names)) < len(names)
-            or not all(isinstance(name, str) and name for name in names)):
-        raise ValueError("class_names are not names")
-    if not 1 <= description.size <= cli.LARGEST_SIZE:
-        raise ValueError(f"size {description.size}")
-    if not (0 < description.temperature < math.inf
-            and 0 < description.strange_temperature < math.inf
-            and math.isfinite(description.threshold)):
-        raise ValueError("temperature or threshold is no such number")
-    return description
-
-
-def verify_signature(path: Path, content: BinaryIO) -> None:
-    """Raise UserError where signature.txt beside an archive is not its.
-
-    content: the archive's.  Without a signature nothing is compared; one
-    that can't be read or understood is an error.  Whatever a single line
-    calls the archive, it speaks of it: files get renamed.  Of several lines
-    those count that name it; where none does, one that fits is enough.
-    """
-    signature = path.with_name(SIGNATURE)
-    said = read_signature(signature)
-    if not said:
-        return
-    own = [digest for digest in said if digest.is_of(path.name)] or said
-    fits = defaultdict(bool)
-    for digest in own:
-        for algorithm in digest.algorithms:
-            content.seek(0)
-            fits[digest.algorithms] |= digest.value == hashlib.file_digest(
-                content, algorithm).hexdigest()
-    content.seek(0)
-    if not all(fits.values()):
-        names = sorted({digest.name for digest in said} - {"", "-"})
-        raise UserError(
-            f"{path}: is not the archive that {signature} was made for"
-            + (f", which names {', '.join(names[:3])}; an archive "
-               "beside it needs a line of its own in it"
-               if names and own is said else "")
-            + "; --no-verify takes it nevertheless")
-
+# Write.
 
 def write_archive(path: Path, description: Description,
-                  models: dict[str, bytes], root: Path,
+                  members: dict[str, bytes], root: Path,
                   files: Iterable[Path], stale: Iterable[Path] = ()) -> None:
-    """Write an archive; the same content gives the same bytes.
+    """Write an archive; equal content gives equal bytes.
 
-    It takes the place of an earlier one in one step.  Just before that, the
-    earlier one's signature goes, and what else speaks of it: so a run that is
-    stopped at any time leaves no archive beside the signature of another.
-    stale: these other files; where one is not there, that is well.
+    members: content of MODEL, FLOAT_MODEL and OOD_DETECTOR.
+    root, files: the augmented images, relative to the folder root.
+    stale: files that describe an earlier archive; they need not exist.
 
-    models: content of MODEL, FLOAT_MODEL and FAMILIARITY.
-    root, files: the augmented images and the folder they are relative to.
-    Raises UserError where it can't be written.
+    The new archive replaces an earlier one in one step.  Just before that
+    step the earlier signature and the stale files are deleted, so a run that
+    is stopped at any time leaves no archive beside another's signature.
+    Raises UserError where it cannot be written.
     """
-    fields = {"format": FORMAT, **asdict(description),
+    fields = {"format": FORMAT, **to_fields(description),
               "sha256": {name: hashlib.sha256(content).hexdigest()
-                         for name, content in models.items()}}
+                         for name, content in members.items()}}
     members = {DESCRIPTION: json.dumps(fields, indent=1, sort_keys=True,
-                                       allow_nan=False).encode(), **models}
+                                       allow_nan=False).encode(), **members}
     for file in files:
-        # A zip's names are UTF-8, a file's may be any bytes.
+        # Names in a zip are UTF-8; file names may be any bytes.
         name = file.as_posix().encode("utf-8", "backslashreplace").decode()
         members[f"{IMAGES}/{name}"] = root / file
     with atomic_write(path) as partial:
-        with zipfile.ZipFile(partial, "w") as archive:
-            for name in cli.progress(sorted(members), len(members),
-                                     "Archive"):
-                content = members[name]
-                if isinstance(content, Path):
-                    content = _read_augmented(path, content)
-                info = zipfile.ZipInfo(name, NO_DATE)
-                info.external_attr = 0o644 << 16
-                # Stored: JPEGs and weights do not get smaller.
-                archive.writestr(info, content)
-        # Whole on the disk before it has the name, should the power fail.
+        _write_zip(path, partial, members)
+        # On the disk before it gets the name, in case the power fails.
         sync(partial)
         for file in (path.with_name(SIGNATURE), *stale):
             try:
                 file.unlink(missing_ok=True)
             except PermissionError:
-                # Who may write to a store need not be let delete.
+                # An object store may permit writing and not deleting.
                 if is_local(file):
                     raise
+
+
+def _write_zip(path: Path, partial: Path, members: dict[str, bytes | Path]
+               ) -> None:
+    """Write members, content or files, in the order of their names.
+
+    path: the archive as the user named it, for errors.
+    """
+    with zipfile.ZipFile(partial, "w") as archive:
+        for name in cli.progress(sorted(members), len(members), "Archive"):
+            content = members[name]
+            if isinstance(content, Path):
+                content = _read_augmented(path, content)
+            info = zipfile.ZipInfo(name, NO_DATE)
+            info.external_attr = 0o644 << 16
+            # Stored, as JPEGs and weights do not get smaller.
+            archive.writestr(info, content)
 
 
 def _read_augmented(path: Path, file: Path) -> bytes:
@@ -245,10 +330,48 @@ def _read_augmented(path: Path, file: Path) -> bytes:
                         f"({error.strerror or error})") from None
 
 
+# Sign and verify.
+
 def sign(path: Path, signature: Path) -> str:
-    """Write a file's SHA-1 as `sha1sum` prints it, and return the line."""
+    """Write a file's SHA-1 as `sha1sum` prints it; return that line."""
     line = f"{file_sha1(path)}  {path.name}\n"
     with atomic_write(signature) as partial:
         partial.write_bytes(os.fsencode(line))
         sync(partial)
     return line
+
+
+def verify_signature(path: Path, content: BinaryIO) -> None:
+    """Raise UserError where signature.txt beside an archive does not match.
+
+    content: a stream of the archive.  Without a signature file nothing is
+    compared; a file that cannot be read or understood is an error.
+    A single digest counts whatever name it gives, since files get renamed.
+    Of several digests those with the archive's name count; if none has it,
+    one that matches is enough.
+    """
+    signature = path.with_name(SIGNATURE)
+    digests = read_signature(signature)
+    if not digests:
+        return
+    relevant = [digest for digest in digests
+                if digest.is_of(path.name)] or digests
+    # A digest of one length may be of several algorithms.  Each kind of
+    # digest in the file must match at least once.
+    matches = defaultdict(bool)
+    for digest in relevant:
+        for algorithm in digest.algorithms:
+            content.seek(0)
+            matches[digest.algorithms] |= (
+                digest.value
+                == hashlib.file_digest(content, algorithm).hexdigest())
+    content.seek(0)
+    if all(matches.values()):
+        return
+    names = sorted({digest.name for digest in digests} - {"", "-"})
+    others = (f", which names {', '.join(names[:3])}; an archive beside it "
+              "needs a line of its own in it"
+              if names and relevant is digests else "")
+    raise UserError(
+        f"{path}: is not the archive that {signature} was made for{others}; "
+        "--no-verify takes it nevertheless")

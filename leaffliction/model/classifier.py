@@ -1,63 +1,47 @@
-"""The archive of what was learned: write it, load it, predict with it.
-
-learnings.zip stands alone.  It holds
-
-    learnings.json           class names in order, preprocessing, calibration,
-                             metrics, settings, seed, versions, and the
-                             SHA-256 of the next three
-    model.tflite             the network, images to all an answer is made of
-    model_float32.tflite     the same in 32-bit floats, for processors that
-                             prefer these; nothing here reads it
-    familiarity.npz          what the images learned from are like
-    augmented_directory/     those images
+"""The classifier: images of leaves to classes with probabilities.
 
 From Python, in any number of threads:
 
-    learnings = Classifier.load("learnings.zip")
-    for prediction in learnings.predict([rgb_img]):
+    from leaffliction import Classifier
+    classifier = Classifier.load("learnings.zip")
+    for prediction in classifier.predict([rgb_img]):
         print(prediction.class_name, prediction.confidence, prediction.known)
 """
 
-import hashlib
-import zipfile
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from leaffliction.model.bundle import (FAMILIARITY, MODEL, Description,
-                                       _archive_in, _read_description,
-                                       _read_parts, verify_signature)
+from leaffliction.model.bundle import (Description, archive_errors,
+                                       read_archive)
 from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
 from leaffliction.model.runtime import Network
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.images import preprocess, read_for
-from leaffliction.utils.path_hints import hint
 from leaffliction.utils.storage import path_of
 
-# What a person is told of an image that is not known.
-NOT_LIKE = "not like any leaf it has learned"
-UNKNOWN = f"{NOT_LIKE}: no diagnosis"
-# Side of what is looked at more closely where an image is not known.
-NEARER = 0.8
+# Sides of the centre crop in test-time augmentation, as a fraction of the
+# image's sides.
+TTA_CROP = 0.8
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of one image.
+    """What the network predicts for one image.
 
     probabilities: float (classes,), calibrated, sum 1.
-    familiarity: how much the image is like those learned from.  known: it
-    is enough.  class_maps: float32 (h, w, classes), the logits of each
-    place, coarse, from left to right and top to bottom of the image.
+    ood_score: relative Mahalanobis distance (Ren et al. 2021), high where
+    the image differs from the training images.  known: the score is at most
+    the threshold of the classifier.
+    class_maps: float32 (h, w, classes), the logits of each region of the
+    image; a coarse grid, with the top left region at [0, 0].
     """
 
     class_names: tuple[str, ...]
     probabilities: np.ndarray
-    familiarity: float
+    ood_score: float
     known: bool
     class_maps: np.ndarray
 
@@ -79,15 +63,39 @@ class Prediction:
 
 
 class Classifier:
-    """A network and its description, ready to predict."""
+    """A network, its OOD detector and its description, ready to predict.
+
+    Any number of threads may use one classifier.
+    """
 
     def __init__(self, description: Description, model: bytes,
-                 familiarity: OODDetector, checksum: str = "") -> None:
-        """Prepare to predict.  checksum: SHA-256 of the description."""
+                 ood_detector: OODDetector, checksum: str = "") -> None:
+        """Prepare the network.
+
+        model: content of a .tflite file.  checksum: identifies the bundle
+        in predict.py's JSON; "" where there is none.
+        Raises ValueError where LiteRT cannot read the model.
+        """
         self.description = description
         self.network = Network(model)
-        self.familiarity = familiarity
+        self.ood_detector = ood_detector
         self.checksum = checksum
+
+    @classmethod
+    def load(cls, path: Path | str, verify: bool = True) -> "Classifier":
+        """Return the classifier in an archive, or in a folder that holds it.
+
+        verify: compare the archive with signature.txt beside it, if any.
+        Raises UserError where the archive is missing, damaged, of another
+        format, or not the one that was signed.
+        """
+        bundle = read_archive(path_of(path), verify)
+        with archive_errors(bundle.path):
+            classifier = cls(bundle.description, bundle.model,
+                             OODDetector.from_bytes(bundle.ood_detector),
+                             bundle.checksum)
+            classifier.check()
+        return classifier
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -95,95 +103,80 @@ class Classifier:
         return self.description.class_names
 
     def predict(self, images: Iterable[np.ndarray]) -> list[Prediction]:
-        """Return a Prediction for each image, RGB uint8 (H, W, 3)."""
+        """Return the prediction for each image, RGB uint8 (H, W, 3)."""
         return [self.predict_image(rgb_img) for rgb_img in images]
 
-    def predict_image(self, rgb_img: np.ndarray) -> Prediction:
-        """Return the Prediction for an image, RGB uint8 (H, W, 3).
+    def predict_file(self, path: Path) -> Prediction:
+        """Return the prediction for an image file.
 
-        One image goes through the network at a time, on one core: so what
-        lies between two layers stays in the core's cache.  An image that is
-        not known is looked at three times more, and the mean of what is
-        seen is more often right, and less sure (docs/field.md).
+        Raises UserError, with the path, where it cannot be read.
         """
-        first, *others = tta_views(rgb_img)
-        logits, maps, features = self._look(first)
-        score = float(self.familiarity.scores(features)[0])
-        is_known = score >= self.description.threshold
+        return self.predict_image(self.read(path))
+
+    def read(self, path: Path) -> np.ndarray:
+        """Return an image file as RGB uint8 (H, W, 3), for predict_image.
+
+        A large JPEG is decoded at a half or a quarter of its size, where
+        that is enough for this network.  Raises UserError, with the path,
+        where the file cannot be read.
+        """
+        return read_for(path, self.description.size)
+
+    def predict_image(self, rgb_img: np.ndarray) -> Prediction:
+        """Return the prediction for an image, RGB uint8 (H, W, 3).
+
+        The network gets one image at a time, on one core, so that the
+        activations between two layers stay in that core's cache.  For an
+        out-of-distribution image the probabilities are the mean over four
+        views (test-time augmentation): they are more often right, and less
+        confident (docs/field.md).
+        """
+        original, *others = tta_views(rgb_img)
+        logits, class_maps, features = self._forward(original)
+        ood_score = float(self.ood_detector.scores(features)[0])
+        known = ood_score <= self.description.ood_threshold
         temperature = self.description.temperature
-        if not is_known:
+        if not known:
             logits = np.concatenate([logits] + [
-                self._look(other)[0] for other in others])
-            temperature = self.description.strange_temperature
+                self._forward(view)[0] for view in others])
+            temperature = self.description.ood_temperature
         return Prediction(
             self.class_names, softmax(logits / temperature).mean(axis=0),
-            score, is_known, maps)
+            ood_score, known, class_maps)
 
-    def predict_file(self, path: Path) -> Prediction:
-        """Return the Prediction for a file; UserError: it can't be read."""
-        return self.predict_image(read_for(path, self.description.size))
+    def _forward(self, rgb_img: np.ndarray
+                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the network's outputs for one image.
 
-    def _look(self, rgb_img: np.ndarray) -> tuple:
-        """Return logits (1, classes), class maps and features of one look."""
-        pixels = preprocess(rgb_img, self.description.size)
-        logits, maps, *features = self.network(pixels[np.newaxis])
-        return logits, maps[0], np.hstack(features)
-
-    @classmethod
-    def load(cls, path: Path | str, verify: bool = True) -> "Classifier":
-        """Return the learnings in an archive, without unpacking it.
-
-        verify: compare it with signature.txt beside it, if that is there.
-        Raises UserError where it is missing, damaged, not the one that was
-        signed, or of another format.
+        Logits (1, classes), class maps (h, w, classes), features (1, F).
         """
-        path = path_of(path)
-        if path.is_dir():
-            path = _archive_in(path)
-        try:
-            with path.open("rb") as stream:
-                if verify:
-                    verify_signature(path, stream)
-                text, fields, content = _read_parts(path, stream)
-            learnings = cls(
-                _read_description(fields), content[MODEL],
-                OODDetector.from_bytes(content[FAMILIARITY]),
-                hashlib.sha256(text).hexdigest())
-            learnings.check()
-            return learnings
-        except (FileNotFoundError, NotADirectoryError):
-            raise UserError(f"{path}: no such file; train.py makes it"
-                            f"{hint(path)}") from None
-        except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError,
-                NotImplementedError, EOFError, RuntimeError, OverflowError,
-                zlib.error) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UserError(f"{path}: not a readable archive of learnings "
-                            f"({reason})") from None
+        pixels = preprocess(rgb_img, self.description.size)
+        logits, class_maps, *features = self.network(pixels[np.newaxis])
+        return logits, class_maps[0], np.hstack(features)
 
     def check(self) -> None:
-        """Predict a grey image; ValueError where the parts do not fit."""
+        """Predict a grey image; ValueError where the parts do not match."""
         side = self.description.size
-        grey = np.full((side, side, 3), 128, np.uint8)
         count = len(self.class_names)
-        prediction = self.predict_image(grey)
+        prediction = self.predict_image(
+            np.full((side, side, 3), 128, np.uint8))
         if (prediction.probabilities.shape != (count,)
                 or prediction.class_maps.shape[2:] != (count,)
-                or len(self.familiarity.class_means) != count):
+                or len(self.ood_detector.class_means) != count):
             raise ValueError(f"the network does not have {count} classes")
 
 
 def tta_views(rgb_img: np.ndarray) -> list[np.ndarray]:
-    """Return the four views in which a strange image is looked at.
+    """Return four views of an image, for test-time augmentation.
 
-    The whole first, then mirrored, its middle, and that mirrored.
+    The image, its mirror image, its centre crop, and that mirrored.
     """
-    nearer = middle(rgb_img, NEARER)
-    return [rgb_img, rgb_img[:, ::-1], nearer, nearer[:, ::-1]]
+    crop = centre_crop(rgb_img, TTA_CROP)
+    return [rgb_img, rgb_img[:, ::-1], crop, crop[:, ::-1]]
 
 
-def middle(rgb_img: np.ndarray, part: float) -> np.ndarray:
-    """Return the middle of an image: of each side `part` of it, 0..1."""
+def centre_crop(rgb_img: np.ndarray, fraction: float) -> np.ndarray:
+    """Return the centre of an image, `fraction` (0..1) of each side."""
     height, width = rgb_img.shape[:2]
-    top, left = (round(side * (1 - part) / 2) for side in (height, width))
+    top, left = (round(side * (1 - fraction) / 2) for side in (height, width))
     return rgb_img[top:height - top, left:width - left]

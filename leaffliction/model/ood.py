@@ -1,4 +1,9 @@
-"""Has the network learned from images like this one?  By its features."""
+"""Out-of-distribution (OOD) detection: is this image like the training images?
+
+The score is the relative Mahalanobis distance (Ren et al. 2021) of the
+features that the network computes anyway; above a threshold an image counts
+as out of distribution, and predict.py gives no diagnosis.
+"""
 
 import io
 from dataclasses import dataclass
@@ -6,23 +11,23 @@ from functools import cached_property
 
 import numpy as np
 
-# Added to each feature's variance, in parts of their mean: few images know
-# little of the directions in which they hardly differ.
+# Added to each feature's variance, as a fraction of the mean variance: few
+# images determine the directions of small variance badly.
 SHRINKAGE = 0.03
-# Share of the leaves never learned from that shall count as known.
-KEPT = 0.99
+# Fraction of new images of the trained classes that shall count as known.
+KNOWN_FRACTION = 0.99
 
 
 @dataclass(frozen=True)
 class OODDetector:
-    """What the features of the images learned from are like.
+    """Two normal distributions of the training images' features.
 
-    Two descriptions by normal distributions: `within` of each class around
-    its mean, with one covariance for all (Lee et al. 2018), and `overall`
-    of all images as if there were no classes.
-    mean: float32 (F,).  class_means: (classes, F), less that mean.
-    within, overall: (F, F), by which differences are multiplied so that
-    their squares add up to the Mahalanobis distance.
+    `within` describes each class around its own mean, with one covariance
+    for all classes (Lee et al. 2018); `overall` describes all images
+    together, without classes.
+    mean: float32 (F,).  class_means: float32 (classes, F), minus that mean.
+    within, overall: float32 (F, F), whitening matrices: the squared norm of
+    a difference times the matrix is the squared Mahalanobis distance.
     """
 
     mean: np.ndarray
@@ -31,26 +36,26 @@ class OODDetector:
     overall: np.ndarray
 
     def scores(self, features: np.ndarray) -> np.ndarray:
-        """Return how familiar images are, (N,), for features (N, F).
+        """Return the OOD score of each image, (N,), for features (N, F).
 
-        The distance from all images less that from the nearest class: high
-        where an image looks like one class rather than like anything (the
-        relative Mahalanobis distance of Ren et al. 2021).
+        The squared distance to the nearest class minus that to all images:
+        low where an image resembles one class rather than leaves in general,
+        high where it is out of distribution.
         """
-        apart = features - self.mean
-        far = np.square(apart @ self.overall).sum(axis=1)
-        inside = apart @ self.within
-        near = np.square(inside[:, np.newaxis]
-                         - self.whitened_means).sum(axis=2)
-        return far - near.min(axis=1)
+        centred = features - self.mean
+        to_all = np.square(centred @ self.overall).sum(axis=1)
+        whitened = centred @ self.within
+        to_classes = np.square(whitened[:, np.newaxis]
+                               - self.whitened_means).sum(axis=2)
+        return to_classes.min(axis=1) - to_all
 
     @cached_property
     def whitened_means(self) -> np.ndarray:
-        """The class means as differences are in `within`, (classes, F)."""
+        """The class means multiplied by `within`, (classes, F)."""
         return self.class_means @ self.within
 
     def to_bytes(self) -> bytes:
-        """Return the four arrays as an .npz file's content."""
+        """Return the four arrays as the content of an .npz file."""
         content = io.BytesIO()
         np.savez(content, **{name: getattr(self, name)
                              for name in self.__dataclass_fields__})
@@ -58,9 +63,10 @@ class OODDetector:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "OODDetector":
-        """Return what to_bytes had written; ValueError where that is wrong.
+        """Return the detector that to_bytes wrote.
 
-        Arrays of numbers alone are read: no pickle, so no code.
+        Reads arrays of numbers only: no pickle, so no code is executed.
+        Raises ValueError where shapes, dtypes or values are wrong.
         """
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             found = {name: arrays[name] for name in cls.__dataclass_fields__}
@@ -76,37 +82,45 @@ class OODDetector:
 
 
 def fit_ood_detector(features: np.ndarray, labels: np.ndarray) -> OODDetector:
-    """Describe the features (N, F) of images of the classes in labels."""
+    """Fit the detector to training features (N, F) and class labels (N,)."""
     mean = features.mean(axis=0, dtype=np.float64)
-    apart = features - mean
-    classes, places = np.unique(labels, return_inverse=True)
-    class_means = np.stack([apart[labels == label].mean(axis=0)
+    centred = features - mean
+    classes, class_index = np.unique(labels, return_inverse=True)
+    class_means = np.stack([centred[labels == label].mean(axis=0)
                             for label in classes])
-    inside = apart - class_means[places]
+    residuals = centred - class_means[class_index]
     return OODDetector(*(array.astype(np.float32) for array in (
-        mean, class_means, whitening(inside), whitening(apart))))
+        mean, class_means, whitening(residuals), whitening(centred))))
 
 
-def whitening(apart: np.ndarray) -> np.ndarray:
-    """Return what makes features (N, F) of mean 0 alike and independent."""
-    covariance = apart.T @ apart / len(apart)
-    # A spread of nothing (images all alike) must stay a divisor.
-    spread = max(np.trace(covariance) / len(covariance), 1e-12)
-    covariance[np.diag_indices_from(covariance)] += SHRINKAGE * spread
+def whitening(centred: np.ndarray) -> np.ndarray:
+    """Return the (F, F) matrix that whitens features (N, F) of mean 0.
+
+    The features times this matrix are uncorrelated, with variance 1.
+    """
+    covariance = centred.T @ centred / len(centred)
+    # Identical images have variance 0, by which nothing can be divided.
+    mean_variance = max(np.trace(covariance) / len(covariance), 1e-12)
+    covariance[np.diag_indices_from(covariance)] += SHRINKAGE * mean_variance
     return np.linalg.inv(np.linalg.cholesky(covariance)).T
 
 
 def ood_threshold(scores: np.ndarray) -> float:
-    """Return the score above which KEPT of the images alike lie.
+    """Return the score up to which KNOWN_FRACTION of new images lie.
 
-    scores: (N,), of images not learned from.
+    scores: (N,), of images of the known classes that were not trained on.
     """
-    if len(scores) >= 1 / (1 - KEPT):
-        return float(np.quantile(scores, 1 - KEPT))
+    if len(scores) >= 1 / (1 - KNOWN_FRACTION):
+        # Not np.quantile(scores, KNOWN_FRACTION): it rounds differently from
+        # the lower quantile of earlier versions, and the same training must
+        # give the same archive, byte for byte.
+        return -float(np.quantile(-scores, 1 - KNOWN_FRACTION))
     if len(scores) < 2:
-        return float(np.finfo(np.float32).min)     # One says nothing.
-    # So few have no hundredth part: the lower end of what a normal
-    # distribution lets expect of the next one.
+        # One score has no spread: no image counts as out of distribution.
+        return float(np.finfo(np.float32).max)
+    # Too few samples for an empirical 99 % quantile: the upper bound of the
+    # prediction interval for one more sample of a normal distribution.
     from scipy.stats import t
-    reach = t.ppf(KEPT, len(scores) - 1) * np.sqrt(1 + 1 / len(scores))
-    return float(scores.mean() - reach * scores.std(ddof=1))
+    reach = t.ppf(KNOWN_FRACTION, len(scores) - 1) * np.sqrt(
+        1 + 1 / len(scores))
+    return float(scores.mean() + reach * scores.std(ddof=1))

@@ -1,4 +1,4 @@
-"""A network in a LiteRT file, run on the processor."""
+"""Run a network on the processor with LiteRT, without TensorFlow."""
 
 from queue import Empty, SimpleQueue
 
@@ -10,16 +10,17 @@ from leaffliction.utils.cli import suppress_native_stderr
 class Network:
     """A LiteRT model in memory; call it with a batch of images.
 
-    Any number of threads may call it at once: an interpreter keeps its
-    tensors between setting and reading them, so each has one of its own.
-    It travels to other processes as the model alone.
+    Any number of threads may call it at once.  An interpreter holds its
+    tensors between setting the input and reading the outputs, so each
+    concurrent call uses an interpreter of its own, from a pool.
+    Pickled, it is the model alone; the receiver builds new interpreters.
     """
 
     def __init__(self, content: bytes, threads: int = 1) -> None:
-        """Prepare a model, given as the content of a .tflite file.
+        """Load a model, given as the content of a .tflite file.
 
-        threads: among which one call is divided.
-        Raises ValueError where it is none.
+        threads: threads that LiteRT uses for one call.
+        Raises ValueError where the content is no LiteRT model.
         """
         self.content, self.threads = content, threads
         self._idle = SimpleQueue()
@@ -41,7 +42,7 @@ class Network:
 
 
 class _Interpreter:
-    """LiteRT's interpreter of a model, for one thread at a time."""
+    """A LiteRT interpreter, for one thread at a time."""
 
     def __init__(self, content: bytes, threads: int) -> None:
         with suppress_native_stderr():
@@ -52,19 +53,22 @@ class _Interpreter:
             except (ValueError, RuntimeError) as error:
                 raise ValueError(f"no LiteRT model: {error}") from None
         self._input = self._interpreter.get_input_details()[0]["index"]
-        outputs = self._interpreter.get_output_details()
-        # LiteRT orders outputs as it likes; their names tell the order.
-        self._outputs = [output["index"] for output in
-                         sorted(outputs, key=lambda output: output["name"])]
-        self._batch = 0
+        # LiteRT lists the outputs in any order; their names (Identity,
+        # Identity_1, ...) sort in the order of the Keras model's outputs.
+        self._outputs = [output["index"] for output in sorted(
+            self._interpreter.get_output_details(),
+            key=lambda output: output["name"])]
+        self._batch_size = 0
 
     def run(self, images: np.ndarray) -> list[np.ndarray]:
-        if len(images) != self._batch:
+        """Return each output, (N, ...), for float32 images (N, H, W, 3)."""
+        if len(images) != self._batch_size:
             self._interpreter.resize_tensor_input(self._input, images.shape)
             with suppress_native_stderr():
                 self._interpreter.allocate_tensors()
-            self._batch = len(images)
+            self._batch_size = len(images)
         self._interpreter.set_tensor(self._input, images)
         self._interpreter.invoke()
+        # get_tensor copies: the next call does not overwrite the result.
         return [self._interpreter.get_tensor(index)
                 for index in self._outputs]

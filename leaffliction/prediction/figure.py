@@ -1,59 +1,62 @@
-"""What a person sees of an answer: the leaf, its lesions, and the reason."""
-
-from pathlib import Path
+"""The figure of predictions: the leaf, its lesions, the class map, bars."""
 
 import cv2
 import numpy as np
 
-from leaffliction.model.classifier import UNKNOWN, Prediction
+from leaffliction.model.classifier import Prediction
+from leaffliction.prediction.batch import PredictedFile
+from leaffliction.prediction.text import NO_DIAGNOSIS
 from leaffliction.transformation.lesions import find_lesions
 from leaffliction.transformation.mask import (find_leaves, number_leaves,
                                               on_white)
 from leaffliction.utils.figures import drawable, shortened
-from leaffliction.utils.images import read_reduced, shrink
 
 BARS = 5                 # classes with a bar, at most
-LONGEST_SIDE = 800       # pixels; a figure shows no more of an image
-LESION = (255, 0, 200)   # RGB: no leaf has it
-LOOKED_AT = 0.45         # of the map's colour over the leaf's
+LESION = (255, 0, 200)   # RGB: a colour that no leaf has
+MAP_OPACITY = 0.45       # of the class map over the grey leaf
 
 
-def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
-    """Return a figure with a row for each image.
+def draw_predictions(pyplot, results: list[PredictedFile]):
+    """Return a figure with a row for each result; each must carry pixels.
 
-    The image as it is; the leaf on white with its lesions outlined; where
-    the network saw the class; and bars of the most probable classes.
+    A row has the image as it is; the leaf on white with its lesions
+    outlined; the class map; and bars of the most probable classes.
     """
     figure = pyplot.figure(figsize=(13, 3.9 * len(results)),
                            layout="constrained", facecolor="white")
-    parts = figure.subfigures(len(results), 1, squeeze=False)[:, 0]
-    for part, (path, prediction) in zip(parts, results):
-        rgb_img = shrink(read_reduced(path, LONGEST_SIDE), LONGEST_SIDE)
-        looked = looked_at(rgb_img, prediction)
-        *images, bars = part.subplots(
-            1, 4, gridspec_kw={"width_ratios": (1, 1, 1, 1.1)})
-        for ax, image, title in zip(
-                images, (rgb_img, outlined(rgb_img), looked),
-                ("Original", "Transformed: lesions", "What it looked at")):
-            ax.imshow(image)
-            ax.set_title(title)
-            ax.axis("off")
-        draw_bars(bars, prediction)
-        words = drawable(prediction.class_name)
-        if prediction.known:
-            words += f"   {prediction.confidence:.1%}"
-        else:
-            words = f"{UNKNOWN} (nearest: {words})"
-        part.suptitle(drawable(path.name), fontsize=11)
-        part.supxlabel(words, fontsize=16, fontweight="bold",
-                       color="darkgreen" if prediction.known else "firebrick")
+    rows = figure.subfigures(len(results), 1, squeeze=False)[:, 0]
+    for row, result in zip(rows, results):
+        _draw_row(row, result)
     return figure
 
 
-def outlined(rgb_img: np.ndarray) -> np.ndarray:
-    """Return the leaves on white with the lesions of each outlined.
+def _draw_row(row, result: PredictedFile) -> None:
+    """Draw one result into a subfigure."""
+    prediction, rgb_img = result.prediction, result.rgb_img
+    overlay = overlay_class_map(rgb_img, prediction)
+    *images, bars = row.subplots(
+        1, 4, gridspec_kw={"width_ratios": (1, 1, 1, 1.1)})
+    for ax, image, title in zip(
+            images, (rgb_img, outline_lesions(rgb_img), overlay),
+            ("Original", "Transformed: lesions", "What it looked at")):
+        ax.imshow(image)
+        ax.set_title(title)
+        ax.axis("off")
+    draw_bars(bars, prediction)
+    caption = drawable(prediction.class_name)
+    if prediction.known:
+        caption += f"   {prediction.confidence:.1%}"
+    else:
+        caption = f"{NO_DIAGNOSIS} (nearest: {caption})"
+    row.suptitle(drawable(result.path.name), fontsize=11)
+    row.supxlabel(caption, fontsize=16, fontweight="bold",
+                  color="darkgreen" if prediction.known else "firebrick")
 
-    The image itself where no leaf is found in it.
+
+def outline_lesions(rgb_img: np.ndarray) -> np.ndarray:
+    """Return the leaves on white, with the lesions of each outlined.
+
+    rgb_img: RGB uint8 (H, W, 3); returned as it is where no leaf is found.
     """
     labels = number_leaves(find_leaves(rgb_img), rgb_img.shape[:2])
     if not labels.any():
@@ -64,19 +67,20 @@ def outlined(rgb_img: np.ndarray) -> np.ndarray:
         outlines, _ = cv2.findContours(
             find_lesions(rgb_img, leaf).astype(np.uint8),
             cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        # 3 pixels on a leaf that fills the figure; on one of twelve they
-        # would cover all between the spots.
+        # 3 pixels wide on a leaf that fills the figure; on each of twelve
+        # leaves that would cover the tissue between the lesions.
         side = max(cv2.boundingRect(leaf.astype(np.uint8))[2:])
         cv2.drawContours(view, outlines, -1, LESION, max(1, side // 200))
     return view
 
 
-def looked_at(rgb_img: np.ndarray, prediction: Prediction) -> np.ndarray:
-    """Return the image, grey, with what spoke for its class in colour.
+def overlay_class_map(rgb_img: np.ndarray, prediction: Prediction
+                      ) -> np.ndarray:
+    """Return the grey image under the map of its class, RGB uint8 (H, W, 3).
 
-    The class activation map (Zhou et al. 2016): the logits of each place,
-    as far as they are above those of the other classes together.  Red spoke
-    for the class, blue did not.
+    The class activation map (Zhou et al. 2016) of the predicted class, minus
+    the mean map of the other classes: what speaks for all classes speaks for
+    none.  Red regions support the class most, blue ones least.
     """
     maps = prediction.class_maps
     chosen = maps[..., prediction.probabilities.argmax()]
@@ -84,29 +88,29 @@ def looked_at(rgb_img: np.ndarray, prediction: Prediction) -> np.ndarray:
         1, maps.shape[2] - 1)
     height, width = rgb_img.shape[:2]
     low, high = float(evidence.min()), float(evidence.max())
-    share = (evidence - low) / max(high - low, 1e-9)
-    share = cv2.resize(share.astype(np.float32), (width, height),
-                       interpolation=cv2.INTER_CUBIC)
+    scaled = (evidence - low) / max(high - low, 1e-9)
+    scaled = cv2.resize(scaled.astype(np.float32), (width, height),
+                        interpolation=cv2.INTER_CUBIC)
     colours = cv2.applyColorMap(
-        np.uint8(np.clip(share, 0, 1) * 255), cv2.COLORMAP_TURBO)
+        np.uint8(np.clip(scaled, 0, 1) * 255), cv2.COLORMAP_TURBO)
     grey = cv2.cvtColor(rgb_img, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
-    return np.uint8(LOOKED_AT * colours[..., ::-1] + (1 - LOOKED_AT) * grey)
+    return np.uint8(MAP_OPACITY * colours[..., ::-1]
+                    + (1 - MAP_OPACITY) * grey)
 
 
 def draw_bars(ax, prediction: Prediction) -> None:
     """Draw the most probable classes as bars, the first on top."""
     top = prediction.top(BARS)
     colours = ["darkgreen" if prediction.known else "firebrick"]
-    shares = [share for _, share in top]
-    places = range(len(top))
-    ax.barh(places, shares, 0.45, color=colours + ["grey"] * (len(top) - 1))
-    for place, (name, share) in enumerate(top):
-        ax.text(0, place - 0.32, drawable(shortened(name, 34)),
+    colours += ["grey"] * (len(top) - 1)
+    ax.barh(range(len(top)), [share for _, share in top], 0.45, color=colours)
+    for row, (name, share) in enumerate(top):
+        ax.text(0, row - 0.32, drawable(shortened(name, 34)),
                 va="bottom", fontsize=10)
-        inside = share > 0.8
-        ax.text(share + (-0.02 if inside else 0.02), place, f"{share:.1%}",
-                va="center", ha="right" if inside else "left", fontsize=10,
-                color="white" if inside else "black")
+        is_long = share > 0.8       # with room for the number inside it
+        ax.text(share + (-0.02 if is_long else 0.02), row, f"{share:.1%}",
+                va="center", ha="right" if is_long else "left", fontsize=10,
+                color="white" if is_long else "black")
     ax.set_xlim(0, 1)
     ax.set_ylim(BARS - 0.4, -0.7)
     ax.set_title("Most probable classes")

@@ -1,4 +1,4 @@
-"""Answers for programs: rows of CSV and JSON, written as they come."""
+"""CSV and JSON of predictions, written while they come."""
 
 import csv
 import json
@@ -8,30 +8,33 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from leaffliction.model.bundle import familiarity
 from leaffliction.model.classifier import Classifier, Prediction
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.tables import cell, open_target
 
-CSV = ("file", "class", "confidence", "known", "error")
+# Other programs read these; new columns come after them.
+COLUMNS = ("file", "class", "confidence", "known", "error")
+# The libraries that a prediction depends on.
 PACKAGES = ("numpy", "opencv-python", "pillow", "ai-edge-litert")
 
 
 def csv_row(path: Path, result: Prediction | UserError) -> list[str]:
-    """Return the row file,class,confidence,known,error of an image."""
+    """Return the values of COLUMNS for an image."""
     if isinstance(result, UserError):
         return [str(path), "", "", "", str(result)]
     return [str(path), result.class_name, f"{result.confidence:.6f}",
             "yes" if result.known else "no", ""]
 
 
-def json_row(path: Path, result: Prediction | UserError) -> dict:
-    """Return what JSON holds of an image."""
+def json_object(path: Path, result: Prediction | UserError) -> dict:
+    """Return the JSON object for an image."""
     if isinstance(result, UserError):
         return {"file": str(path), "error": str(result)}
     return {"file": str(path), "class": result.class_name,
             "confidence": round(result.confidence, 6),
             "known": result.known,
-            "familiarity": round(result.familiarity, 3),
+            "familiarity": round(familiarity(result.ood_score), 3),
             "probabilities": {
                 name: round(float(share), 6) for name, share in
                 zip(result.class_names, result.probabilities)}}
@@ -39,25 +42,30 @@ def json_row(path: Path, result: Prediction | UserError) -> dict:
 
 @contextmanager
 def open_csv(target: str) -> Iterator[Callable]:
-    """Give a function that writes the row of (path, result)."""
+    """Give a function that writes the row of (path, prediction or error).
+
+    target: a file, or "-" for stdout.
+    """
     with open_target(target) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(CSV)
+        writer.writerow(COLUMNS)
         yield lambda path, result: writer.writerow(
             map(cell, csv_row(path, result)))
 
 
 @contextmanager
-def open_json(target: str, learnings: Classifier) -> Iterator[Callable]:
-    """Give a function that writes the object of (path, result).
+def open_json(target: str, classifier: Classifier) -> Iterator[Callable]:
+    """Give a function that writes the object of (path, prediction or error).
 
-    All of it is one JSON object: what has answered, and a list of images.
+    target: a file, or "-" for stdout.  The whole output is one JSON object:
+    the classifier, the versions, and the list of images, an image a line.
     """
+    description = classifier.description
     head = {"learnings": {
-        "sha256": learnings.checksum, "size": learnings.description.size,
-        "temperature": learnings.description.temperature,
-        "familiarity_threshold": learnings.description.threshold,
-        "class_names": list(learnings.class_names)},
+        "sha256": classifier.checksum, "size": description.size,
+        "temperature": description.temperature,
+        "familiarity_threshold": familiarity(description.ood_threshold),
+        "class_names": list(classifier.class_names)},
         "versions": {"python": platform.python_version()} | {
             name: version(name) for name in PACKAGES}}
     with open_target(target) as stream:
@@ -66,7 +74,7 @@ def open_json(target: str, learnings: Classifier) -> Iterator[Callable]:
 
         def write(path: Path, result: Prediction | UserError) -> None:
             nonlocal separator
-            stream.write(separator + json.dumps(json_row(path, result)))
+            stream.write(separator + json.dumps(json_object(path, result)))
             separator = ",\n"
 
         yield write

@@ -30,7 +30,7 @@ def evaluate_classifier(learnings: Classifier, training: Dataset, validation: Da
         learnings, validation, workers, "Validation")
     as_learned = copy(learnings)
     as_learned.description = replace(learnings.description, temperature=1.0,
-                                     strange_temperature=1.0)
+                                     ood_temperature=1.0)
     if as_learned.description != learnings.description:
         # Predicted again: which image is looked at how often stays, but the
         # mean of several looks cannot be undone.

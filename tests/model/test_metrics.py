@@ -1,4 +1,4 @@
-"""leaffliction/model/metrics.py: metrics against the literature and by hand."""
+"""leaffliction/model/metrics.py: checked against literature and by hand."""
 
 import json
 
@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from leaffliction.model.metrics import (calibration_error, evaluate,
-                                        log_losses, wilson_interval)
+                                        log_losses, softmax,
+                                        wilson_interval)
 
 # Newcombe 1998, "Two-sided confidence intervals for the single proportion",
 # table I, method 3; the table rounds to four digits.
@@ -14,18 +15,18 @@ NEWCOMBE = [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605),
             (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)]
 
 
-@pytest.mark.parametrize("right, total, low, high", NEWCOMBE)
-def test_the_interval_is_that_of_the_literature(right, total, low, high):
-    assert wilson_interval(right, total) == pytest.approx(
+@pytest.mark.parametrize("correct, total, low, high", NEWCOMBE)
+def test_the_interval_is_that_of_the_literature(correct, total, low, high):
+    assert wilson_interval(correct, total) == pytest.approx(
         (low, high), abs=5e-5)
-    # Wrong ones counted instead of right ones: the mirrored interval.
-    assert wilson_interval(total - right, total) == pytest.approx(
+    # Counting errors instead mirrors the interval.
+    assert wilson_interval(total - correct, total) == pytest.approx(
         (1 - high, 1 - low), abs=5e-5)
 
 
-@pytest.mark.parametrize("right, total", [(0, 1), (1, 1), (9999, 9999)])
-def test_the_interval_stays_between_0_and_1(right, total):
-    low, high = wilson_interval(right, total)
+@pytest.mark.parametrize("correct, total", [(0, 1), (1, 1), (9999, 9999)])
+def test_the_interval_stays_between_0_and_1(correct, total):
+    low, high = wilson_interval(correct, total)
     assert 0 <= low < high <= 1
 
 
@@ -34,7 +35,8 @@ def test_the_interval_stays_between_0_and_1(right, total):
     ([1, 1], [False, False], 1),
     ([0.9] * 10, [True] * 9 + [False], 0),
     ([0.9] * 10, [True] * 4 + [False] * 6, 0.5),
-    # In one bin of 15 too much and too little cancel out, in two they add up.
+    # Gaps of opposite sign cancel out within one of the 15 bins, and add up
+    # over two bins.
     ([0.61, 0.65], [True, False], (0.65 - 0.39) / 2),
     ([0.61, 0.67], [True, False], (0.67 + 0.39) / 2),
     ([0.95, 1], [True, False], (1 - 0.05) / 2),
@@ -56,12 +58,12 @@ def evaluation():
     return evaluate(labels, probabilities, ("rot", "rust", "scab", "esca"))
 
 
-def test_metrics_are_those_counted_by_hand(evaluation):
+def test_metrics_are_those_computed_by_hand(evaluation):
     assert evaluation.confusion.tolist() == [
         [2, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     assert evaluation.accuracy == pytest.approx(4 / 6)
     assert evaluation.interval == wilson_interval(4, 6)
-    # A class that is never there, or never predicted, counts as 0.
+    # Undefined for a class without images or predictions: 0.
     assert evaluation.precision == pytest.approx([2 / 3, 2 / 3, 0, 0])
     assert evaluation.recall == pytest.approx([2 / 3, 1, 0, 0])
     assert evaluation.f1 == pytest.approx([2 / 3, 0.8, 0, 0])
@@ -70,7 +72,7 @@ def test_metrics_are_those_counted_by_hand(evaluation):
     assert evaluation.calibration_error == pytest.approx(0.7 - 4 / 6)
 
 
-def test_a_probability_of_zero_for_the_truth_is_a_finite_loss():
+def test_a_probability_of_0_for_the_true_class_is_a_finite_loss():
     evaluation = evaluate(np.array([1]), np.array([[1.0, 0.0]]), ("a", "b"))
     assert evaluation.log_loss == pytest.approx(-np.log(1e-12))
     assert evaluation.accuracy == 0
@@ -87,7 +89,7 @@ def test_the_table_has_a_row_for_each_class(evaluation):
         "calibration error 0.0333"]
 
 
-def test_the_table_is_as_wide_as_the_longest_name_and_printable():
+def test_the_table_is_as_wide_as_the_longest_name_and_escapes_names():
     table = evaluate(np.array([0]), np.eye(2)[:1],
                      ("Apple_a_rather_long_name", "b\n\x1b")).table()
     header, first, second, *_ = table.splitlines()
@@ -95,7 +97,7 @@ def test_the_table_is_as_wide_as_the_longest_name_and_printable():
     assert second.startswith(r"b\n\x1b ")
 
 
-def test_everything_goes_into_json(evaluation):
+def test_as_dict_holds_all_metrics_for_json(evaluation):
     values = json.loads(json.dumps(evaluation.as_dict(), allow_nan=False))
     assert values["images"] == 6
     assert values["confusion"] == evaluation.confusion.tolist()
@@ -105,9 +107,19 @@ def test_everything_goes_into_json(evaluation):
     assert list(values["classes"]) == ["rot", "rust", "scab", "esca"]
 
 
-def test_the_log_loss_of_each_image_and_of_any_other_label():
+def test_log_losses_are_of_the_label_and_the_mean_of_the_others():
     found = log_losses(np.array([0, 2]), np.array([[0.5, 0.25, 0.25],
                                                    [0.1, 0.8, 0.1]]))
     assert np.allclose(found, [
         [np.log(2), np.log(10)],
         [np.log(4), (np.log(1 / 0.8) + np.log(10)) / 2]])
+
+
+@pytest.mark.parametrize("logits, probabilities", [
+    ([0, 0, 0, 0], [1 / 4] * 4), ([0, np.log(3)], [1 / 4, 3 / 4]),
+    ([1e4, 1e4], [1 / 2, 1 / 2]), ([-1e4, 0], [0, 1]),
+    ([-1e4, -1e4], [1 / 2, 1 / 2])])
+def test_softmax_of_small_and_huge_logits(logits, probabilities):
+    logits = np.array([logits, np.zeros(len(logits))], np.float32)
+    assert softmax(logits)[0] == pytest.approx(probabilities)
+    assert softmax(logits).sum(axis=1) == pytest.approx([1, 1])

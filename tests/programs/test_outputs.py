@@ -1,4 +1,4 @@
-"""No program writes over an input, or over an image of the user's."""
+"""No program overwrites a file that it reads, or an image of the user."""
 
 import csv
 import io
@@ -24,13 +24,16 @@ from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.marks import MARK
 from samples.drawing import draw_leaf
 
-SIX = ("Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion")
+AUGMENTED = ("Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion")
 CLASSES = ("Apple_scab", "Grape_Esca")
 
 
 @pytest.fixture
 def images(tmp_path, monkeypatch):
-    """Return a folder of two classes in the working directory."""
+    """Return images/, a folder of two classes, in the working directory.
+
+    Beside it are leaves.csv and mine.svg, files of the user.
+    """
     monkeypatch.chdir(tmp_path)
     for number, name in enumerate(CLASSES):
         write_image(Path(f"images/{name}/image (1).JPG"), draw_leaf(
@@ -47,12 +50,12 @@ def content():
 
 
 def run(program, *arguments):
-    """Return main's exit status, as the shell would see it."""
+    """Return a program's exit status, as the shell would see it."""
     return cli.run(lambda: program.main(list(map(str, arguments))))
 
 
-def working(*_, **__):
-    pytest.fail("the work began")
+def must_not_run(*_, **__):
+    pytest.fail("the work began before the outputs were checked")
 
 
 LEAF = "images/Apple_scab/image (1).JPG"
@@ -87,7 +90,7 @@ REFUSED = [
 
 @pytest.mark.parametrize("program, arguments", [
     (program, arguments) for program, *arguments in REFUSED])
-def test_an_output_that_is_in_the_way_stops_the_run_before_its_work(
+def test_an_output_that_would_overwrite_a_file_is_an_error_before_the_work(
         images, capsys, monkeypatch, program, arguments):
     for file in ("learnings.zip", "signature.txt", "damaged.JPG", "w.h5",
                  "report/split.csv", "mine_repeats.csv"):
@@ -99,12 +102,12 @@ def test_an_output_that_is_in_the_way_stops_the_run_before_its_work(
     for owner, name in ((Transformation, "find_leaves"),
                         (Distribution, "analyse"), (train, "learn"),
                         (predict.Classifier, "predict_file")):
-        monkeypatch.setattr(owner, name, working)
+        monkeypatch.setattr(owner, name, must_not_run)
     if "--evaluate" in arguments:
         monkeypatch.setattr(predict.Classifier, "load",
                             lambda *_: predict.Classifier)
     else:
-        monkeypatch.setattr(predict.Classifier, "load", working)
+        monkeypatch.setattr(predict.Classifier, "load", must_not_run)
     assert run(program, *arguments) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
@@ -114,7 +117,7 @@ def test_an_output_that_is_in_the_way_stops_the_run_before_its_work(
     assert content() == before
 
 
-def test_outputs_of_an_earlier_run_are_written_anew(images, capsys):
+def test_outputs_of_an_earlier_run_are_overwritten(images, capsys):
     for _ in range(2):
         assert run(Transformation, LEAF, "-mask", "--save", "page.png",
                    "--json", "leaf.json") == 0
@@ -125,11 +128,11 @@ def test_outputs_of_an_earlier_run_are_written_anew(images, capsys):
         "a_distribution_Apple.svg", "a_distribution_Grape.svg"}
 
 
-# One image, augmented.
+# Augmentation.py with one image.
 
-def test_subject_8_the_six_files_are_written_again_with_any_seed(
+def test_subject_8_another_seed_overwrites_the_six_augmented_files(
         images, monkeypatch):
-    # The figure is another test's.
+    # Without the figure, which other tests check.
     monkeypatch.setattr(Augmentation, "show_or_save", lambda *_: None)
     monkeypatch.setattr(Augmentation, "draw", lambda *_: None)
     for seed in (42, 42, 7):
@@ -140,28 +143,28 @@ def test_subject_8_the_six_files_are_written_again_with_any_seed(
             path.unlink()
     assert run(Augmentation, LEAF, "--seed", "7") == 0
     assert content() == again
-    # Moved along with their original, too.
+    # Also after they were moved together with the original.
     images.rename("moved")
     assert run(Augmentation, f"moved/{LEAF[7:]}") == 0
 
 
-@pytest.mark.parametrize("name", SIX)
-def test_a_photograph_called_like_a_copy_stays_the_user_s(
+@pytest.mark.parametrize("name", AUGMENTED)
+def test_a_photograph_with_the_name_of_a_copy_is_not_overwritten(
         images, capsys, name):
-    own = Path(LEAF).with_stem(f"image (1)_{name}")
-    shutil.copy("images/Grape_Esca/image (1).JPG", own)
+    photograph = Path(LEAF).with_stem(f"image (1)_{name}")
+    shutil.copy("images/Grape_Esca/image (1).JPG", photograph)
     before = content()
     assert run(Augmentation, LEAF) == 1
     assert capsys.readouterr().err == (
-        f"error: {own}: is an image that this program did not make, and is "
-        "not written over; choose another --output-dir, or delete it if an "
-        "earlier version made it\n")
+        f"error: {photograph}: is an image that this program did not make, "
+        "and is not written over; choose another --output-dir, or delete it "
+        "if an earlier version made it\n")
     assert content() == before
     assert run(Augmentation, LEAF, "--output-dir", "out") == 0
 
 
 @pytest.mark.parametrize("leaf", [LEAF, "leaf.png"])
-def test_copies_that_an_earlier_version_made_are_written_again(
+def test_augmented_copies_of_an_earlier_version_are_overwritten(
         images, monkeypatch, leaf):
     monkeypatch.setattr(Augmentation, "show_or_save", lambda *_: None)
     monkeypatch.setattr(Augmentation, "draw", lambda *_: None)
@@ -169,9 +172,9 @@ def test_copies_that_an_earlier_version_made_are_written_again(
         Image.open(LEAF).save(leaf)
     assert run(Augmentation, leaf) == 0
     again = content()
-    for name in SIX:
+    for name in AUGMENTED:
         copy = Path(leaf).with_stem(f"{Path(leaf).stem}_{name}")
-        # They had no mark.
+        # An earlier version wrote no mark.
         copy.write_bytes(MARK.sub(b"", copy.read_bytes()))
     assert content() != again
     assert run(Augmentation, leaf, "--seed", "7") == 1
@@ -179,12 +182,13 @@ def test_copies_that_an_earlier_version_made_are_written_again(
     assert content() == again
 
 
-def test_a_report_of_an_earlier_version_is_written_over(tmp_path, monkeypatch):
+def test_a_report_of_an_earlier_version_is_overwritten(
+        tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("report").mkdir()
     pyplot = open_pyplot(no_display=True)
     chart = Path("report/curves.png")
-    # Without a mark.
+    # matplotlib itself saves it without a mark.
     pyplot.figure(figsize=(1, 1)).savefig(chart)
     pyplot.close("all")
     with pytest.raises(UserError, match="delete it if an earlier version"):
@@ -198,7 +202,8 @@ def test_a_report_of_an_earlier_version_is_written_over(tmp_path, monkeypatch):
         check_outputs([chart], [])
 
 
-def test_copies_of_two_images_of_one_name_do_not_meet(images, capsys):
+def test_copies_of_two_images_with_one_name_do_not_overwrite_each_other(
+        images, capsys):
     other = "images/Grape_Esca/image (1).JPG"
     for _ in range(2):
         assert run(Augmentation, LEAF, "--output-dir", "out") == 0
@@ -207,64 +212,65 @@ def test_copies_of_two_images_of_one_name_do_not_meet(images, capsys):
     assert "is a copy of another image" in capsys.readouterr().err
     assert content() == before
     assert run(Augmentation, other) == 0
-    # Of both there is a figure.
+    # Both images have a figure.
     assert {path.name for path in Path("figures").iterdir()} == {
         "augmentation_image (1).png", "augmentation_image (1)-2.png"}
 
 
-# Nothing but the table, or the object, on stdout.
+# A table or an object on stdout is alone there.
 
-def test_json_to_stdout_is_nothing_but_json(images, capsys):
+def test_json_on_stdout_is_alone_there(images, capsys):
     assert run(Transformation, LEAF, "--json", "-") == 0
     assert json.loads(capsys.readouterr().out)["file"] == LEAF
     assert not Path("figures").exists() and not Path("-").exists()
     assert run(Transformation, LEAF, "-mask", "--json", "-", "--save",
                "a.png") == 0
-    said = capsys.readouterr()
-    assert json.loads(said.out)["measurements"]
-    assert said.err == "figure: a.png\n"
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["measurements"]
+    assert printed.err == "figure: a.png\n"
     assert read_image(Path("a.png")).size
 
 
-def test_csv_to_stdout_is_nothing_but_csv(images, capsys):
+def test_csv_on_stdout_is_alone_there(images, capsys):
     assert run(Transformation, "-src", images, "-dst", "views", "-mask",
                "--csv", "-") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["file"] for row in rows] == [
         f"{name}/image (1).JPG" for name in CLASSES]
     assert run(Distribution, images, "--csv", "-", "--save", "a.png") == 0
-    said = capsys.readouterr()
-    rows = list(csv.DictReader(io.StringIO(said.out)))
+    printed = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(printed.out)))
     assert [(row["class"], row["count"]) for row in rows] == [
         (name, "1") for name in CLASSES]
-    assert said.err.count("figure: a_distribution_") == 2
+    assert printed.err.count("figure: a_distribution_") == 2
     assert not Path("-").exists() and not Path("-_repeats").exists()
 
 
-def test_predictions_on_stdout_are_alone_there(learned, tmp_path, monkeypatch,
-                                               capsys):
+def test_predictions_on_stdout_are_alone_there(
+        learned, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     leaf = learned / "images/Apple_healthy/image (1).JPG"
     assert run(predict, leaf, "--learnings", learned / "learnings.zip",
                "--csv", "-", "--save", "a.png", "--no-display") == 0
-    said = capsys.readouterr()
-    row, = csv.DictReader(io.StringIO(said.out))
+    printed = capsys.readouterr()
+    row, = csv.DictReader(io.StringIO(printed.out))
     assert row["file"] == str(leaf)
-    assert said.err == "figure: a.png\n"
+    assert printed.err == "figure: a.png\n"
 
 
-# What repeats.
+# Distribution.py's table of repeated images.
 
-def test_no_table_is_left_beside_the_repeats_of_another(
+def test_a_table_never_lies_beside_the_repeats_of_another_run(
         images, capsys, monkeypatch):
-    # The figures are another test's.
+    # Without the figures, which other tests check.
     monkeypatch.setattr(Distribution, "show_or_save", lambda *_: None)
     monkeypatch.setattr(Distribution, "draw_charts", lambda *_: None)
     twice = images / "Apple_scab/again.JPG"
     shutil.copy(LEAF, twice)
     assert run(Distribution, images, "--csv", "a.csv") == 0
     assert "again.JPG" in Path("a_repeats.csv").read_text()
-    # Stopped before the new table is there: the old one stands alone.
+    # Interrupted before the new table is written: only the old table is
+    # left, without repeats.
     with monkeypatch.context() as patch:
         patch.setattr(report, "write_csv", interrupt)
         assert run(Distribution, images, "--csv", "a.csv") == cli.INTERRUPTED

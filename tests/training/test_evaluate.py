@@ -84,7 +84,7 @@ class Unsure(Learned):
         light = (read_image(path).mean() / 127.5 - 1) * np.array([6, 1])
         logits = np.stack([-light, light], axis=1)
         return Prediction(CLASS_NAMES, softmax(
-            logits / self.description.strange_temperature).mean(axis=0),
+            logits / self.description.ood_temperature).mean(axis=0),
             0.0, False, np.zeros((1, 1, 2)))
 
 
@@ -101,7 +101,7 @@ def test_both_calibration_errors_are_of_the_same_looks(part):
     assert figures["calibration_error_uncalibrated"] == pytest.approx(
         calibration_error(plain.max(axis=1), [True, True, False, True, True]))
     # And the learnings stay as they were.
-    assert learnings.description.strange_temperature == 4
+    assert learnings.description.ood_temperature == 4
 
 
 @pytest.mark.parametrize("count, wrong, proven", [

@@ -81,7 +81,7 @@ def test_what_answers_is_small_calibrated_and_modest(network, parts):
     # Red and blue are 0.9 apart; green is like neither.
     familiar, strange = exported.familiarity.scores(
         np.array([[0.4, -0.3, -0.5], [-0.5, 0.6, -0.5]], np.float32))
-    assert familiar > exported.threshold > strange
+    assert familiar < exported.threshold < strange
     assert exported.familiarity.class_means.shape == (2, 3)
 
 

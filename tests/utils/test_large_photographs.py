@@ -79,8 +79,8 @@ def predict(path):
             return np.zeros(len(features))
 
     learnings = Classifier.__new__(Classifier)
-    learnings.description = Description(("a", "b"), 160, 1.0, 1.0, 1.0)
-    learnings.network, learnings.familiarity = Answers(), Known()
+    learnings.description = Description(("a", "b"), 160, 1.0, -1.0, 1.0)
+    learnings.network, learnings.ood_detector = Answers(), Known()
     return learnings.predict_file(path)
 
 

@@ -1,0 +1,115 @@
+"""leaffliction/model/classifier.py: predictions, computed by hand."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny import BIAS, CLASS_NAMES, DETECTOR, OOD_THRESHOLD, WEIGHTS
+
+from leaffliction.model.bundle import (MODEL, OOD_DETECTOR, Description,
+                                       write_archive)
+from leaffliction.model.classifier import (Classifier, Prediction,
+                                           centre_crop)
+from leaffliction.model.metrics import softmax
+from leaffliction.model.ood import OODDetector
+from leaffliction.utils.cli import UserError
+from leaffliction.utils.images import preprocess
+
+
+def test_predictions_are_those_computed_by_hand(archive, images, batch):
+    means = batch.mean(axis=(1, 2))
+    expected = means @ WEIGHTS + BIAS
+    to_classes = np.square(
+        2 * (means[:, None] - DETECTOR.class_means)).sum(axis=2)
+    scores = to_classes.min(axis=1) - np.square(means).sum(axis=1)
+    predictions = Classifier.load(archive).predict(list(images))
+    for prediction, logits, score, image in zip(
+            predictions, expected, scores, batch, strict=True):
+        if prediction.known:
+            assert prediction.probabilities == pytest.approx(
+                softmax(logits[np.newaxis] / 2.0)[0], abs=1e-5)
+        assert prediction.ood_score == pytest.approx(score, abs=1e-4)
+        assert prediction.known == (score <= OOD_THRESHOLD)
+        assert prediction.class_name == CLASS_NAMES[logits.argmax()]
+        # The logits are the mean of the class maps.
+        assert prediction.class_maps.mean(axis=(0, 1)) == pytest.approx(
+            logits, abs=1e-5)
+        assert prediction.class_maps[0, 1] == pytest.approx(
+            image[:4, 4:].mean(axis=(0, 1)) @ WEIGHTS + BIAS, abs=1e-5)
+    assert len({prediction.known for prediction in predictions}) == 2
+
+
+def test_unknown_images_get_the_mean_over_four_views(archive, images):
+    classifier = Classifier.load(archive)
+    unknown = [image for image, found in zip(
+        images, classifier.predict(images)) if not found.known]
+    for image in unknown:
+        # A mark in the corner, which the centre crop does not contain.
+        image[0, 0] = 255
+        crop = image[1:7, 1:7]
+        views = [softmax((preprocess(view, 8).mean(axis=(0, 1)) @ WEIGHTS
+                          + BIAS)[np.newaxis] / 3.0)[0]
+                 for view in (image, image[:, ::-1], crop, crop[:, ::-1])]
+        found = classifier.predict_image(image).probabilities
+        assert found == pytest.approx(np.mean(views, axis=0), abs=2e-5)
+        assert np.abs(found - views[0]).max() > 2e-4
+    assert unknown
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 9), (10, 20)])
+def test_a_centre_crop_is_never_empty(shape):
+    found = centre_crop(np.zeros(shape), 0.8)
+    assert found.shape == tuple(side - 2 * round(side * 0.1)
+                                for side in shape)
+    assert found.size
+
+
+def test_threads_share_a_classifier(archive, images):
+    classifier = Classifier.load(archive)
+    alone = classifier.predict(images)
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(classifier.predict_image, [*images] * 200))
+    for one, other in zip(alone * 200, together, strict=True):
+        assert np.array_equal(one.probabilities, other.probabilities)
+        assert np.array_equal(one.class_maps, other.class_maps)
+
+
+def test_members_of_different_class_counts_are_refused(archive, model):
+    fewer = OODDetector(DETECTOR.mean, DETECTOR.class_means[:2],
+                        DETECTOR.within, DETECTOR.overall)
+    write_archive(archive,
+                  Description(CLASS_NAMES, 8, 2.0, OOD_THRESHOLD, 3.0),
+                  {MODEL: model, OOD_DETECTOR: fewer.to_bytes()},
+                  Path("augmented"), ())
+    with pytest.raises(UserError, match="^learnings.zip: not a readable "
+                       "archive .* does not have 3 classes"):
+        Classifier.load(archive)
+
+
+def test_a_description_of_fewer_classes_is_refused(archive, model):
+    write_archive(archive, Description(("a", "b"), 8, 2.0, 0.5, 3.0),
+                  {MODEL: model, OOD_DETECTOR: DETECTOR.to_bytes()},
+                  Path("augmented"), ())
+    with pytest.raises(UserError, match="does not have 2 classes"):
+        Classifier.load(archive)
+
+
+@pytest.mark.parametrize("member", [MODEL, OOD_DETECTOR])
+def test_a_member_with_other_content_is_refused(archive, model, member):
+    members = {MODEL: model, OOD_DETECTOR: DETECTOR.to_bytes(),
+               member: b"other"}
+    write_archive(archive,
+                  Description(CLASS_NAMES, 8, 2.0, OOD_THRESHOLD, 3.0),
+                  members, Path("augmented"), ())
+    with pytest.raises(UserError, match="^learnings.zip: not a readable "):
+        Classifier.load(archive)
+
+
+def test_the_most_probable_classes_come_first():
+    prediction = Prediction(("a", "b", "c", "d"),
+                            np.array([0.2, 0.5, 0.1, 0.2]), 1.0, True,
+                            np.zeros((1, 1, 4)))
+    assert prediction.top(3) == [("b", 0.5), ("a", 0.2), ("d", 0.2)]
+    assert len(prediction.top(99)) == 4
+    assert (prediction.class_name, prediction.confidence) == ("b", 0.5)

@@ -1,0 +1,64 @@
+"""leaffliction/prediction/writers.py: the keys, signs and digits of rows."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leaffliction.model.bundle import Description
+from leaffliction.model.classifier import Prediction
+from leaffliction.prediction.writers import (csv_row, json_object, open_csv,
+                                             open_json)
+from leaffliction.utils.cli import UserError
+
+LEAF, GONE = Path("leaf.jpg"), Path("gone.jpg")
+PREDICTION = Prediction(("a", "b"), np.array([1 / 3, 2 / 3]), 12.34567, False,
+                        np.zeros((1, 1, 2)))
+
+
+def test_a_csv_row_has_no_values_beside_an_error():
+    assert csv_row(LEAF, PREDICTION) == ["leaf.jpg", "b", "0.666667", "no",
+                                         ""]
+    assert csv_row(GONE, UserError("gone")) == ["gone.jpg", "", "", "",
+                                                "gone"]
+
+
+def test_a_json_object_has_all_probabilities_or_an_error():
+    assert json_object(LEAF, PREDICTION) == {
+        "file": "leaf.jpg", "class": "b", "confidence": 0.666667,
+        "known": False, "familiarity": -12.346,
+        "probabilities": {"a": 0.333333, "b": 0.666667}}
+    assert json_object(GONE, UserError("gone")) == {"file": "gone.jpg",
+                                                    "error": "gone"}
+
+
+@pytest.mark.parametrize("ood_score, text", [
+    (0.0, "0.0"), (-2.5, "2.5"), (2.5, "-2.5")])
+def test_familiarity_in_json_is_the_negative_of_the_ood_score(
+        ood_score, text):
+    found = json_object(LEAF, Prediction(("a",), np.ones(1), ood_score, True,
+                                         np.zeros((1, 1, 1))))
+    assert json.dumps(found["familiarity"]) == text
+
+
+def test_files_hold_all_images_in_order(tmp_path):
+    class Known:
+        description = Description(("a", "b"), 160, 1.5, -2.0, 3.0)
+        class_names = description.class_names
+        checksum = "01"
+
+    rows = [(LEAF, PREDICTION), (GONE, UserError("gone")), (LEAF, PREDICTION)]
+    with (open_csv(tmp_path / "a.csv") as write_row,
+          open_json(tmp_path / "a.json", Known) as write_object):
+        for row in rows:
+            write_row(*row)
+            write_object(*row)
+    assert (tmp_path / "a.csv").read_text() == (
+        "file,class,confidence,known,error\nleaf.jpg,b,0.666667,no,\n"
+        "gone.jpg,,,,gone\nleaf.jpg,b,0.666667,no,\n")
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert found["learnings"] == {
+        "sha256": "01", "size": 160, "temperature": 1.5,
+        "familiarity_threshold": 2.0, "class_names": ["a", "b"]}
+    assert found["images"] == [json_object(*row) for row in rows]
