@@ -46,15 +46,15 @@ from leaffliction.scale.job import (PARTS, JobState, features_file,
 from leaffliction.training import backbone as backbones
 from leaffliction.training import loop, replicas
 from leaffliction.training.audit import audit
+from leaffliction.training.backgrounds import collect_backgrounds
 from leaffliction.training.data import Leaves, cells, read_leaves, strata
 from leaffliction.training.evaluate import (check_not_collapsed,
                                             evaluate_classifier,
                                             evaluation_table)
 from leaffliction.training.export import Exported, export
-from leaffliction.training.features import (frozen_features, load_image,
+from leaffliction.training.features import (extract_features, load_image,
                                             load_images)
-from leaffliction.training.field_images import (collect_backgrounds,
-                                                plan_field_images)
+from leaffliction.training.field_images import plan_field_images
 from leaffliction.training.groups import check_split
 from leaffliction.training.loop import Examples, Plan
 from leaffliction.training.pretrained import find_weights
@@ -214,7 +214,7 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
             backbone.input, backbone.get_layer(cut).output))
         load = partial(load_image, size=options.size, backgrounds=strange[-1])
         learned, stop_by = (
-            Examples(frozen_features(
+            Examples(extract_features(
                 model, paths, load, options.workers,
                 features_file(folder, name), f"{name} part"), labels)
             for name, paths, labels in zip(

@@ -37,7 +37,7 @@ from leaffliction.model.metrics import (calibration_error, softmax,
                                         wilson_interval)
 from leaffliction.model.ood import ood_threshold
 from leaffliction.model.runtime import Network
-from leaffliction.training.features import all_outputs
+from leaffliction.training.features import network_outputs
 from leaffliction.utils import cli
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import preprocess, read_image
@@ -145,7 +145,8 @@ def main(argv: list[str] | None = None) -> int:
     print(f"network at {size} pixels; validation: {len(labels)} images")
     for name, model in (("32-bit floats", as_float),
                         ("what answers", answering)):
-        logits, _, *features = all_outputs(model, paths, size, workers, name)
+        logits, _, *features = network_outputs(
+            model, paths, size, workers, name)
         wrong = int((logits.argmax(axis=1) != labels).sum())
         print(f"  {name:<14} {len(model) / 1e6:4.1f} MB  "
               f"{network_rate(model, few):5.0f} images/s  {wrong} wrong: "
@@ -156,12 +157,12 @@ def main(argv: list[str] | None = None) -> int:
     print(f"calibration error {error:.4f}")
     stopping, _ = read_part(split, options.images, "stopping",
                             learnings.class_names)
-    threshold = ood_threshold(energies(all_outputs(
+    threshold = ood_threshold(energies(network_outputs(
         answering, stopping, size, workers, "Stopping part")[0]))
     print("refused by familiarity (and by energy)")
     found = {"validation": (logits, features)}
     for folder in options.strangers:
-        logits, _, *features = all_outputs(
+        logits, _, *features = network_outputs(
             answering, [folder / file for file in find_images(folder)],
             size, workers, folder.name)
         found[folder.name] = logits, features

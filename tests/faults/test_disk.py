@@ -68,9 +68,9 @@ import numpy as np
 sys.path.insert(0, sys.argv[1])
 from leaffliction.training import features
 answer = [np.ones((1, 4, 4, 100), np.float16)]
-features.answers = lambda *_: iter([answer] * 1000)
-features.frozen_features(b"", [None] * 1000, None, None, Path("out/a.npy"),
-                         "")
+features.predict_batches = lambda *_: iter([answer] * 1000)
+features.extract_features(b"", [None] * 1000, None, None, Path("out/a.npy"),
+                          "")
 """
 
 
