@@ -20,7 +20,7 @@ from leaffliction.distribution.inspection import inspect_image
 from leaffliction.model.bundle import verify_signature
 from leaffliction.model.classifier import Classifier
 from leaffliction.training.groups import read_groups
-from leaffliction.training.pretrained import tensors_digest
+from leaffliction.training.pretrained import arrays_sha256
 from leaffliction.transformation.mask import find_leaf
 from leaffliction.transformation.views import VIEWS, measure
 from leaffliction.utils.class_folders import read_dataset
@@ -175,7 +175,7 @@ def hdf5():
 
 def digest_weights(path):
     try:
-        assert len(tensors_digest(path)) == 64
+        assert len(arrays_sha256(path)) == 64
     except UserError:
         pass
 
