@@ -31,8 +31,9 @@ GREY = np.uint8(128)
 # By how much the leaf's mask is widened, as a fraction of the longer side:
 # its edge is exact to a few pixels of 256.
 MASK_MARGIN = 0.03
-MASK_SIDE = 512          # pixels of the longer side, at most, or 4 times the
-#                          network's size, at which leaves are masked
+# Pixels of the longer side at which leaves are masked, at most; 4 times the
+# side of the network's input, if that is more.
+MASK_SIDE = 512
 # Eight border pixels, as (row, column) fractions of the image's sides.
 BORDER_POINTS = ((0, 0), (0, 0.5), (0, 1), (0.5, 0), (0.5, 1), (1, 0),
                  (1, 0.5), (1, 1))

@@ -1,7 +1,7 @@
 """Backgrounds of synthetic field images: foliage out of focus, and shade.
 
-They are drawn once, from cut-outs of leaves of the training part, and used
-again for many images, mirrored and in another light: see field_images.py.
+They are drawn once, from leaves of the training set, and used for many
+images, mirrored and in another light each time: see field_images.py.
 """
 
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ FOLIAGE_IMAGES = 100
 SHADE_PATTERNS = 50
 LEAVES_IN_FOLIAGE = (3, 14)              # at least, and fewer than
 FOLIAGE_LEAF_SIZES = (0.2, 0.9)          # longer side, fraction of the image
-# Ranges of the two RGB colours of which the clouds behind the leaves are.
+# Range of the two RGB colours that are mixed behind the leaves.
 DARKEST, BRIGHTEST = (15, 20, 10), (150, 140, 125)
 
 
 @dataclass(frozen=True)
 class Backgrounds:
-    """What synthetic field images are composed of, besides their own leaf.
+    """What synthetic field images are composed of, besides one leaf each.
 
     size: side of a field image, in pixels.
     recipients: healthy leaves of each plant, on which lesions are pasted.
@@ -46,8 +46,9 @@ def collect_backgrounds(part: Dataset, size: int, seed: int, workers: Workers
                         ) -> Backgrounds:
     """Return backgrounds made of LEAVES_PER_CLASS leaves of each class.
 
-    part: the training part alone, so that no leaf of another part is learned
-    from.  Raises UserError for an image that cannot be read.
+    part: the training set; a leaf of another set must not be learned from.
+    size: side of the images, in pixels.
+    Raises UserError for an image that cannot be read.
     """
     rng = np.random.default_rng(seed)
     rows = np.concatenate([

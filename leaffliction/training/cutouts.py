@@ -20,12 +20,12 @@ MIN_LESION_SHARE = 0.002
 # Ranges of a random tone in L, a and b, as OpenCV scales them to 0..255.
 TONE_RANGES = ((60, 190), (96, 120), (132, 173))
 OTHER_LEAF_TONE = 0.5    # probability that a tone is taken from another leaf
-# Tissue counts as diseased by how many levels of a (green to magenta) it is
-# above the mean of the healthy tissue: not at all up to LESION_REDNESS, and
-# fully LESION_RAMP levels higher.
+# Redness is the level of a (green to magenta) above the mean of the healthy
+# tissue.  Up to LESION_REDNESS tissue is healthy, and from LESION_RAMP levels
+# higher it is diseased; in between it is mixed.
 LESION_REDNESS, LESION_RAMP = 6, 8
-# Of the difference in lightness between two leaves, the share by which
-# transplanted lesions become lighter or darker.
+# Share of the difference in lightness between two leaves by which lesions
+# change when they move from one to the other.
 LIGHTNESS_SHARE = 0.7
 # Longer side of a pasted leaf, as a fraction of the image's side; some leaves
 # are close-ups, larger than the image.

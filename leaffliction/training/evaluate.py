@@ -25,7 +25,7 @@ def evaluate_classifier(classifier: Classifier, training: Dataset,
 
     training: the training set, of which GAP_IMAGES are sampled.
     Returns the evaluation, further figures for report.json, and the
-    probabilities of the validation images, (N, classes).
+    probabilities of the validation images, float (N, classes).
     Raises UserError if the network predicts one class for all sampled
     training images, or an image cannot be read.
     """
