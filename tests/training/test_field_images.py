@@ -86,6 +86,8 @@ def test_plan_uses_all_photographs_evenly(part):
     assert labels.tolist() == [0] * 7 + [1] * 2
     apples = Counter(image.path for image in images[:7])
     assert sorted(apples.values()) == [2, 2, 3]
+    # A photograph that is used twice gives two different images.
+    assert len({image.seed for image in images}) == 9
 
 
 def test_plan_of_no_images_is_empty(part):
