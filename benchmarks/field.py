@@ -16,7 +16,7 @@ Prints for each classifier:
   and share of images that are `known`;
 - the same for each half of the field (every second photograph): the first
   half is for choosing between variants, the other one for reporting;
-- accuracy on the images of highest confidence, and of the most familiar ones;
+- accuracy on the images of highest confidence, and of lowest OOD score;
 - accuracy on images cropped before they are predicted;
 - the shortcut audit of its report.
 
@@ -36,7 +36,7 @@ import numpy as np
 from leaffliction.model.classifier import Classifier, Prediction, middle
 from leaffliction.model.metrics import calibration_error, wilson_interval
 from leaffliction.prediction.figure import looked_at
-from leaffliction.transformation.mask import find_leaf
+from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.figures import open_pyplot
@@ -54,7 +54,7 @@ JOBS = 2
 
 def crop_leaf(rgb_img: np.ndarray) -> np.ndarray:
     """Return a square around the leaf, or the whole image without a leaf."""
-    mask, _ = find_leaf(rgb_img)
+    mask = leaf_mask(rgb_img)
     if not mask.any():
         return rgb_img
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -108,15 +108,16 @@ def print_accuracy(title: str, part: Dataset, predictions: list[Prediction]
 
 
 def print_coverage(part: Dataset, predictions: list[Prediction]) -> None:
-    """Print the accuracy if only the images of the highest score are kept.
+    """Print the accuracy on the most certain images, for each of COVERAGES.
 
-    For two scores: confidence, and familiarity (the opposite of the OOD
-    score).
+    Certain are images of high confidence, or else of low OOD score.
     """
     right = are_right(part, predictions)
-    for name in ("confidence", "familiarity"):
-        order = np.argsort([-getattr(prediction, name)
-                            for prediction in predictions], kind="stable")
+    ranks = {
+        "confidence": [-prediction.confidence for prediction in predictions],
+        "OOD score": [-prediction.familiarity for prediction in predictions]}
+    for name, rank in ranks.items():
+        order = np.argsort(rank, kind="stable")
         print(f"    kept by {name}: " + ", ".join(
             f"{coverage:.0%} "
             f"{right[order[:max(1, round(coverage * len(order)))]].mean():.1%}"

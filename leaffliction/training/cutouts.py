@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from leaffliction.transformation.lesions import find_lesions
-from leaffliction.transformation.mask import find_leaf
+from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils.images import read_reduced, shrink
 
 CUTOUT_SIDE = 256        # pixels of the longer side of a photograph, at most
@@ -67,7 +67,7 @@ def cut_out(rgb_img: np.ndarray) -> Cutout | None:
     rgb_img: RGB uint8 (H, W, 3); reduced to CUTOUT_SIDE if it is larger.
     """
     rgb_img = shrink(rgb_img, CUTOUT_SIDE)
-    mask, _ = find_leaf(rgb_img)
+    mask = leaf_mask(rgb_img)
     lesions = find_lesions(rgb_img, mask)
     healthy = mask & (cv2.dilate(lesions.astype(np.uint8),
                                  np.ones((5, 5), np.uint8)) == 0)
