@@ -55,10 +55,10 @@ def predict_batches(model: bytes, items: Sequence, load: Callable,
     Yields a list with one array of n rows for each output of the network.
     Raises UserError for the first item that cannot be loaded.
 
-    Each thread decodes one item and runs a network of its own on it.  The
-    activations of one image fit into the cache of a core, those of a batch
-    of 32 do not, and no thread waits for the others at the end of a layer:
-    1.4 times as fast as one network on batches of 32.
+    Each worker decodes one item and runs its own copy of the network on it.
+    This is 1.4 times as fast as one network on batches of 32: the
+    activations of one image fit into the cache of a core, and no worker
+    waits for the others at the end of a layer.
     """
     predict = partial(predict_batch, network=Network(model), load=load,
                       dtype=dtype)

@@ -34,10 +34,9 @@ from leaffliction.training.cutouts import (CUTOUT_SIDE, change_tone, cut_out,
 from leaffliction.utils.images import read_reduced
 from leaffliction.utils.labels import Dataset
 
-# Probabilities of a step: for diseased leaves, and for any leaf.
-TRANSPLANT_PROBABILITY = 0.9
-TONE_PROBABILITY = 0.6
-DAPPLE_PROBABILITY = 0.5
+TRANSPLANT_PROBABILITY = 0.9             # for diseased leaves
+TONE_PROBABILITY = 0.6                   # for all leaves
+DAPPLE_PROBABILITY = 0.5                 # likewise
 # Strength of a change of light: on the leaf, on the background, and on the
 # whole image.
 LEAF_LIGHT, BACKGROUND_LIGHT, CAMERA_LIGHT = 0.6, 0.8, 0.5
