@@ -34,7 +34,7 @@ from leaffliction.augmentation.balance import (class_targets, make_copies,
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.model.classifier import Classifier
 from leaffliction.scale.dask import DaskWorkers
-from leaffliction.training.features import load_image, run_network
+from leaffliction.training.features import load_image, predict_batch
 from leaffliction.transformation.views import transform_file
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
@@ -108,8 +108,8 @@ def steps(root: Path, learnings: Path | None) -> list[Step]:
         found += [
             Step("predict", lambda work: (loaded.predict_file, paths), True),
             Step("train, features", lambda work: (partial(
-                run_network, network=loaded.network, load=load,
-                kind=np.float16), paths), True)]
+                predict_batch, network=loaded.network, load=load,
+                dtype=np.float16), paths), True)]
     return found
 
 

@@ -12,8 +12,10 @@ from leaffliction.model.metrics import log_loss, softmax
 from leaffliction.model.ood import OODDetector, fit_ood_detector, ood_threshold
 from leaffliction.model.runtime import Network
 from leaffliction.training.backbone import to_litert
-from leaffliction.training.features import all_outputs, answers, load_images
-from leaffliction.training.field_images import Backgrounds, FieldImage
+from leaffliction.training.backgrounds import Backgrounds
+from leaffliction.training.features import (load_images, network_outputs,
+                                            predict_batches)
+from leaffliction.training.field_images import FieldImage
 from leaffliction.utils import cli
 from leaffliction.utils.images import preprocess
 from leaffliction.utils.labels import Dataset
@@ -66,8 +68,8 @@ def export(network, training: Dataset, stopping: Dataset,
         forms["int8"] = in_8_bits
     outputs, figures = {}, {}
     for name, model in forms.items():
-        outputs[name] = all_outputs(model, stopping.paths(), size, workers,
-                                    f"Calibration {name}")
+        outputs[name] = network_outputs(
+            model, stopping.paths(), size, workers, f"Calibration {name}")
         logits = outputs[name][0]
         temperature = fit_temperature(logits, stopping.labels, leaves)
         figures[name] = {
@@ -85,8 +87,8 @@ def export(network, training: Dataset, stopping: Dataset,
     sample = training.subset(np.union1d(
         rng.permutation(len(training.files))[:OOD_IMAGES],
         first_of_class))
-    _, _, *features = all_outputs(forms[form], sample.paths(), size, workers,
-                                  "Familiarity")
+    _, _, *features = network_outputs(
+        forms[form], sample.paths(), size, workers, "Familiarity")
     familiarity = fit_ood_detector(np.hstack(features), sample.labels)
     _, _, *features = outputs[form]
     threshold = ood_threshold(familiarity.scores(np.hstack(features)))
@@ -128,7 +130,7 @@ def fit_strange(model: bytes, views: list[FieldImage], targets: np.ndarray,
     `temperature`, that of what is known: nothing strange is surer.
     """
     load = partial(load_looks, size=size, backgrounds=backgrounds)
-    logits = np.stack([found for found, *_ in answers(
+    logits = np.stack([found for found, *_ in predict_batches(
         model, views, load, workers, "Calibration strange")])
     return max(temperature, fit_temperature(logits, targets, leaves))
 
@@ -137,7 +139,7 @@ def load_looks(view: FieldImage, size: int,
                backgrounds: Backgrounds) -> np.ndarray:
     """Return the four looks at a view, preprocessed: (4, size, size, 3)."""
     return np.stack([preprocess(look, size)
-                     for look in tta_views(view.draw(backgrounds))])
+                     for look in tta_views(view.render(backgrounds))])
 
 
 def is_as_good(small: dict, exact: dict, images: int) -> bool:

@@ -1,33 +1,37 @@
-"""Inputs for all programs, and what an undisturbed run gives."""
+"""Fixtures of all fault tests: inputs, and the outputs without a fault."""
 
 import time
 
 import pytest
-from runs import clear, finish, lay_out, results, start
+from runs import clear_outputs, finish, make_workspace, read_outputs, start
 
 
 @pytest.fixture(scope="session")
-def place(learned, tmp_path_factory):
-    """Return a folder with inputs for all programs."""
+def workspace(learned, tmp_path_factory):
+    """Return a folder with inputs for all programs, and out/ and tmp/."""
     folder = tmp_path_factory.mktemp("faults")
-    lay_out(folder, learned)
+    make_workspace(folder, learned)
     return folder
 
 
 @pytest.fixture(scope="session")
-def undisturbed(place):
-    """Return a function: program to (results, seconds) of a whole run."""
+def reference(workspace):
+    """Return a function: program to (outputs, seconds) of a normal run.
+
+    Each program runs once.  Every call leaves out/ and tmp/ empty.
+    """
     known = {}
 
     def run(program):
         if program not in known:
-            clear(place)
+            clear_outputs(workspace)
             begin = time.monotonic()
-            status, said = finish(start(program, place))
-            assert status == 0, said
-            known[program] = results(place), time.monotonic() - begin
-            assert not list((place / "tmp").glob("tmp*"))
-        clear(place)
+            status, stderr = finish(start(program, workspace))
+            assert status == 0, stderr
+            known[program] = (read_outputs(workspace),
+                              time.monotonic() - begin)
+            assert not list((workspace / "tmp").glob("tmp*"))
+        clear_outputs(workspace)
         return known[program]
 
     return run

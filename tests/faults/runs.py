@@ -17,8 +17,8 @@ from leaffliction.utils.files import PARTIAL
 from leaffliction.utils.images import write_image
 from samples.drawing import draw_leaf
 
-# Of each program a run that writes all it can.  "many" are enough images
-# for two processes.
+# For each program a run that writes every kind of output.  in/many has
+# enough images for two processes.
 ARGUMENTS = {
     "Distribution": ("in/many", "--csv", "out/a.csv", "--save", "out/a.png"),
     "Augmentation": ("in/many", "--output-dir", "out/tree", "--target", "90"),
@@ -30,17 +30,21 @@ ARGUMENTS = {
               "out/learnings.zip", "--weights", "none", "--size", "32",
               "--epochs", "1")}
 PROGRAMS = tuple(ARGUMENTS)
-# `make faults` sets it; without, once with the programs that are quick.
-TIMES = int(os.environ.get("FAULTS", "0"))
-QUICK = ("Augmentation", "predict")
-at_length = pytest.mark.skipif(not TIMES, reason="slow: make faults")
+# Repetitions of each fault, which `make faults` sets.  0 (`make test`): once,
+# and only with the programs that take a second.
+REPEATS = int(os.environ.get("FAULTS", "0"))
+FAST_PROGRAMS = ("Augmentation", "predict")
+make_faults_only = pytest.mark.skipif(not REPEATS, reason="slow: make faults")
 each_program = pytest.mark.parametrize("program", [
-    pytest.param(name, marks=() if name in QUICK else at_length)
+    pytest.param(name, marks=() if name in FAST_PROGRAMS else make_faults_only)
     for name in PROGRAMS])
 
 
-def lay_out(folder, learned):
-    """Make in/, out/ and the rest that a run needs."""
+def make_workspace(folder, learned):
+    """Write the inputs of all programs to in/, and make out/ and tmp/.
+
+    learned: folder of a training, as the fixture returns it.
+    """
     source = folder / "in"
     shutil.copytree(learned / "images", source / "images")
     shutil.copy(learned / "leaves.csv", source)
@@ -54,31 +58,42 @@ def lay_out(folder, learned):
     (folder / "tmp").mkdir()
 
 
-def start(program, folder, before=(), arguments=None, **more):
-    """Return a program as a process; before: a command that starts it.
+def clear_outputs(workspace):
+    """Make out/ and tmp/ empty again."""
+    for name in ("out", "tmp"):
+        shutil.rmtree(workspace / name)
+        (workspace / name).mkdir()
 
-    more: variables of its environment; None takes one away.
+
+def start(program, workspace, launcher=(), arguments=None, **variables):
+    """Start a program in a workspace; return the process.
+
+    launcher: a command that runs the program.  arguments: by default those
+    of ARGUMENTS.  variables: of its environment; None removes one.
     """
     environment = os.environ | {
-        "TMPDIR": str(folder / "tmp"), "KERAS_HOME": str(folder / "tmp")}
+        "TMPDIR": str(workspace / "tmp"), "KERAS_HOME": str(workspace / "tmp")}
     return subprocess.Popen(
-        [*before, sys.executable, ROOT / f"{program}.py",
-         *(arguments or ARGUMENTS[program]), "--no-display"], cwd=folder,
-        env={name: value for name, value in (environment | more).items()
+        [*launcher, sys.executable, ROOT / f"{program}.py",
+         *(arguments or ARGUMENTS[program]), "--no-display"], cwd=workspace,
+        env={name: value for name, value in (environment | variables).items()
              if value is not None},
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True, errors="backslashreplace",
         start_new_session=True)
 
 
-def finish(process, patience=300):
-    """Return the status and what was said, when a process has ended."""
-    said = process.communicate(timeout=patience)[1]
-    return process.returncode, said
+def finish(process, timeout=300):
+    """Wait for a process to end; return its exit status and stderr."""
+    stderr = process.communicate(timeout=timeout)[1]
+    return process.returncode, stderr
 
 
-def wait_for_group(process, seconds=5):
-    """Tell whether all processes that one has started are gone by then."""
+def group_has_ended(process, seconds=5):
+    """Tell whether a process and all its children end within a time.
+
+    Those that do not are killed.
+    """
     for _ in range(int(seconds / 0.05)):
         try:
             os.killpg(process.pid, 0)
@@ -89,42 +104,35 @@ def wait_for_group(process, seconds=5):
     return False
 
 
-def results(folder):
-    """Return {file: content} below out/, without what tells the time."""
-    found = {}
-    for path in sorted((folder / "out").rglob("*")):
+def read_outputs(workspace):
+    """Return {name: content} of the files in out/, without any duration."""
+    outputs = {}
+    for path in sorted((workspace / "out").rglob("*")):
         if not path.is_dir():
             content = path.read_bytes()
             if path.name == "report.json":
                 fields = json.loads(content)
                 del fields["seconds"]
                 content = json.dumps(fields).encode()
-            found[path.relative_to(folder / "out").as_posix()] = content
-    return found
+            outputs[path.relative_to(workspace / "out").as_posix()] = content
+    return outputs
 
 
-def is_between(name):
-    """Tell whether a file is one of those that stand for no result."""
+def is_temporary(name):
+    """Tell whether a file belongs to a run that has not ended."""
     parts = Path(name).parts
-    # The record of a balanced tree says what will be in it.
+    # The record of a balanced tree lists the files that will be in it.
     return (PARTIAL.fullmatch(parts[-1]) or parts[-1] == ".augmentation.json"
             or parts[0].startswith(".learning-"))
 
 
-def left_over(found):
-    """Return the names of what a run should have cleared away."""
-    return [name for name in found if is_between(name)
+def leftovers(outputs):
+    """Return the names of temporary files that a run should have deleted."""
+    return [name for name in outputs if is_temporary(name)
             and not name.endswith(".augmentation.json")]
 
 
-def half_written(found, whole):
-    """Return the names under which something else stands than should."""
-    return [name for name, content in found.items()
-            if not is_between(name) and whole.get(name) != content]
-
-
-def clear(folder):
-    """Make out/ and tmp/ empty again."""
-    for name in ("out", "tmp"):
-        shutil.rmtree(folder / name)
-        (folder / name).mkdir()
+def damaged_files(outputs, expected):
+    """Return the final names under which there is no expected content."""
+    return [name for name, content in outputs.items()
+            if not is_temporary(name) and expected.get(name) != content]

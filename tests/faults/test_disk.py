@@ -1,4 +1,4 @@
-"""A full disk, a disk that may not be written, and one that changes."""
+"""A full disk, a read-only folder, a second run, a folder that changes."""
 
 import os
 import random
@@ -11,20 +11,21 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from runs import (ARGUMENTS, PROGRAMS, ROOT, TIMES, at_length, clear,
-                  each_program, finish, half_written, left_over, results,
-                  start)
+from runs import (ARGUMENTS, PROGRAMS, REPEATS, ROOT, clear_outputs,
+                  damaged_files, each_program, finish, leftovers,
+                  make_faults_only, read_outputs, start)
 
 from leaffliction.utils.files import atomic_write, directory_lock
 
-# Without this right even root may not write where the owner may not.
-SETPRIV = ("setpriv", "--bounding-set",
-           "-dac_override,-dac_read_search,-fowner")
+# Takes the capabilities away by which root may write to any file.
+WITHOUT_ROOT_RIGHTS = ("setpriv", "--bounding-set",
+                       "-dac_override,-dac_read_search,-fowner")
+FULL_DISK_RUNS = 10      # at most, of each program
 
 
 @contextmanager
 def small_disk(folder, kilobytes):
-    """Mount a disk of so many KB; skip where that is not allowed."""
+    """Mount a disk of a size on a folder; skip the test if root may not."""
     options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder]
     if os.geteuid() or subprocess.run(["mount", *options],
                                       capture_output=True).returncode:
@@ -36,134 +37,146 @@ def small_disk(folder, kilobytes):
 
 
 @each_program
-def test_a_full_disk_is_told_and_nothing_is_half_written(
-        program, place, undisturbed):
-    whole, _ = undisturbed(program)
-    needed = sum(len(content) // 1024 + 4 for content in whole.values())
-    # From nearly nothing to all that is needed.
-    count = min(TIMES, 10)
-    shares = np.linspace(0, 1, count + 1)[1:] if TIMES else [0.6]
+def test_full_disk_is_an_error_and_damages_no_file(
+        program, workspace, reference):
+    expected, _ = reference(program)
+    needed = sum(len(content) // 1024 + 4 for content in expected.values())
+    # Disks from a tenth of what is needed to all of it.
+    count = min(REPEATS, FULL_DISK_RUNS)
+    shares = np.linspace(0, 1, count + 1)[1:] if REPEATS else [0.6]
     for share in shares:
-        clear(place)
-        with small_disk(place / "out", max(8, int(share * needed))):
-            status, said = finish(start(program, place))
-            assert "Traceback" not in said and "internal fault" not in said
-            assert status in (0, 1), (share, status, said)
-            assert status == 0 or "No space left" in said, (share, said)
+        clear_outputs(workspace)
+        with small_disk(workspace / "out", max(8, int(share * needed))):
+            status, stderr = finish(start(program, workspace))
+            assert "Traceback" not in stderr
+            assert "please report it" not in stderr
+            assert status in (0, 1), (share, status, stderr)
+            assert status == 0 or "No space left" in stderr, (share, stderr)
             if status == 0:
-                assert results(place) == whole, share
+                assert read_outputs(workspace) == expected, share
             else:
-                assert not half_written(results(place), whole), share
-            # The same command on a larger disk goes on.
+                assert not damaged_files(read_outputs(workspace),
+                                         expected), share
+            # On a larger disk the same command completes the outputs.
             subprocess.run(["mount", "-o", "remount,size=500m",
-                            place / "out"], check=True)
-            status, said = finish(start(program, place))
-            assert (status, results(place)) == (0, whole), (share, said)
+                            workspace / "out"], check=True)
+            status, stderr = finish(start(program, workspace))
+            assert (status, read_outputs(workspace)) == (0, expected), (
+                share, stderr)
 
 
-FEATURES = """
+EXTRACT_FEATURES = """
 import sys
 from pathlib import Path
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from leaffliction.training import features
-answer = [np.ones((1, 4, 4, 100), np.float16)]
-features.answers = lambda *_: iter([answer] * 1000)
-features.frozen_features(b"", [None] * 1000, None, None, Path("out/a.npy"),
-                         "")
+outputs = [np.ones((1, 4, 4, 100), np.float16)]
+features.predict_batches = lambda *_: iter([outputs] * 1000)
+features.extract_features(b"", [None] * 1000, None, None, Path("out/a.npy"),
+                          "")
 """
 
 
-def test_features_without_room_are_an_error_and_no_signal(place):
-    clear(place)
-    with small_disk(place / "out", 64):
-        done = subprocess.run([sys.executable, "-c", FEATURES, ROOT],
-                              cwd=place, capture_output=True, text=True)
+def test_full_disk_while_storing_features_is_an_error_and_no_signal(
+        workspace):
+    clear_outputs(workspace)
+    with small_disk(workspace / "out", 64):
+        done = subprocess.run([sys.executable, "-c", EXTRACT_FEATURES, ROOT],
+                              cwd=workspace, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.endswith("OSError: [Errno 28] No space left on "
                                 "device\n")
 
 
-def test_files_may_not_grow_and_that_is_told(place, undisturbed):
-    # What a full disk is where none can be mounted: a limit to each file.
-    for program in ("Augmentation", "predict"):
-        whole, _ = undisturbed(program)
-        status, said = finish(start(program, place, before=(
-            "sh", "-c", 'ulimit -f 1; exec "$@"', "sh")))
-        assert status == 1 and "File too large" in said
-        assert "Traceback" not in said
-        assert not half_written(results(place), whole)
+@pytest.mark.parametrize("program", ["Augmentation", "predict"])
+def test_a_file_that_may_not_grow_is_an_error(program, workspace, reference):
+    # Stands for a full disk where none can be mounted.
+    limit_size = ("sh", "-c", 'ulimit -f 1; exec "$@"', "sh")
+    expected, _ = reference(program)
+    status, stderr = finish(start(program, workspace, limit_size))
+    assert status == 1 and "File too large" in stderr
+    assert "Traceback" not in stderr
+    assert not damaged_files(read_outputs(workspace), expected)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_folder_that_may_not_be_written_is_told(program, place,
-                                                  undisturbed):
+def test_a_read_only_folder_is_one_error(program, workspace, reference):
     if shutil.which("setpriv") is None or os.geteuid():
         pytest.skip("no setpriv")
-    clear(place)
-    (place / "out").chmod(0o555)
+    clear_outputs(workspace)
+    (workspace / "out").chmod(0o555)
     try:
-        status, said = finish(start(program, place, before=SETPRIV))
+        status, stderr = finish(start(program, workspace,
+                                      WITHOUT_ROOT_RIGHTS))
     finally:
-        (place / "out").chmod(0o755)
-    assert status == 1 and "ermission denied" in said
-    assert said.count("error: ") == 1 and "Traceback" not in said
-    assert not results(place)
+        (workspace / "out").chmod(0o755)
+    assert status == 1 and "ermission denied" in stderr
+    assert stderr.count("error: ") == 1 and "Traceback" not in stderr
+    assert not read_outputs(workspace)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_a_second_run_on_one_output_says_so_and_stops(program, place):
-    clear(place)
-    folder = place / "out"
-    if program in ("Augmentation", "Transformation"):
+@contextmanager
+def first_run(program, folder):
+    """Hold what a run of a program holds while it writes into a folder."""
+    if program in ("Distribution", "predict"):
+        with atomic_write(folder / "a.csv") as partial:
+            partial.write_text("of the first run")
+            yield
+        return
+    if program != "train":
         folder /= next(
             argument for argument in ARGUMENTS[program]
             if argument.startswith("out/")).removeprefix("out/")
         folder.mkdir()
-        first = directory_lock(folder)
-    elif program == "train":
-        first = directory_lock(folder)
-    else:
-        first = atomic_write(folder / "a.csv")
-    with first as partial:
-        if program in ("Distribution", "predict"):
-            partial.write_text("of the first")
-        status, said = finish(start(program, place))
-    assert status == 1 and said.count("error: ") == 1
-    assert "another run is writing" in said
+    with directory_lock(folder):
+        yield
 
 
-@at_length
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_two_runs_at_once_end_as_one(program, place, undisturbed):
-    whole, seconds = undisturbed(program)
+def test_a_second_run_on_the_same_output_stops(program, workspace):
+    clear_outputs(workspace)
+    with first_run(program, workspace / "out"):
+        status, stderr = finish(start(program, workspace))
+    assert status == 1 and stderr.count("error: ") == 1
+    assert "another run is writing" in stderr
+
+
+@make_faults_only
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_two_runs_at_once_give_the_outputs_of_one(
+        program, workspace, reference):
+    expected, seconds = reference(program)
     rng = random.Random(program)
-    for _ in range(max(1, TIMES // 5)):
-        undisturbed(program)
-        first = start(program, place)
+    for _ in range(max(1, REPEATS // 5)):
+        reference(program)
+        first = start(program, workspace)
         time.sleep(rng.uniform(0, seconds))
-        second = start(program, place)
+        second = start(program, workspace)
         ends = [finish(process) for process in (first, second)]
-        for status, said in ends:
-            assert "Traceback" not in said
-            assert status == 0 or "another run is writing" in said, said
+        for status, stderr in ends:
+            assert "Traceback" not in stderr
+            assert status == 0 or "another run is writing" in stderr, stderr
         assert any(status == 0 for status, _ in ends)
-        assert results(place) == whole
+        assert read_outputs(workspace) == expected
 
 
-def restless(folder, originals, rng, is_over):
-    """Delete, cut, exchange and put back files until it is over."""
-    while not is_over.is_set():
+def change_files(folder, originals, rng, stop):
+    """Delete, truncate, exchange and restore files until stop is set.
+
+    originals: the files of the folder `backup` beside it.
+    """
+    while not stop.is_set():
         file = rng.choice(originals)
-        path = folder / file.relative_to(folder.with_name("calm"))
-        what = rng.randrange(5)
-        if what == 0:
+        path = folder / file.relative_to(folder.with_name("backup"))
+        choice = rng.randrange(5)
+        if choice == 0:
             path.unlink(missing_ok=True)
-        elif what == 1 and path.exists():
+        elif choice == 1 and path.exists():
             os.truncate(path, rng.randrange(200))
-        elif what == 2:
+        elif choice == 2:
             shutil.copy(rng.choice(originals), path)
-        elif what == 3:
+        elif choice == 3:
             shutil.rmtree(path.parent)
             path.parent.mkdir()
         else:
@@ -171,30 +184,38 @@ def restless(folder, originals, rng, is_over):
         time.sleep(0.005)
 
 
+@contextmanager
+def changing(folder, originals, rng):
+    """Change the files of a folder while the block runs."""
+    stop = threading.Event()
+    thread = threading.Thread(target=change_files,
+                              args=(folder, originals, rng, stop))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 @each_program
-def test_a_folder_that_changes_while_it_is_read(program, place, undisturbed):
-    name = "images" if program == "train" else "many"
-    calm = place / "in" / "calm"
-    shutil.copytree(place / "in" / name, calm)
-    originals = [path for path in calm.rglob("*") if path.is_file()]
+def test_a_folder_that_changes_while_it_is_read(
+        program, workspace, reference):
+    source = workspace / "in" / ("images" if program == "train" else "many")
+    backup = source.with_name("backup")
+    shutil.copytree(source, backup)
+    originals = [path for path in backup.rglob("*") if path.is_file()]
     rng = random.Random(program)
     try:
-        for _ in range(max(1, TIMES // 5)):
-            clear(place)
-            is_over = threading.Event()
-            thread = threading.Thread(target=restless, args=(
-                place / "in" / name, originals, rng, is_over))
-            thread.start()
-            try:
-                status, said = finish(start(program, place))
-            finally:
-                is_over.set()
-                thread.join()
-            assert status in (0, 1), said
-            assert (status == 1) == ("error: " in said), said
-            for word in ("Traceback", "internal fault"):
-                assert word not in said
-            assert not left_over(results(place))
+        for _ in range(max(1, REPEATS // 5)):
+            clear_outputs(workspace)
+            with changing(source, originals, rng):
+                status, stderr = finish(start(program, workspace))
+            assert status in (0, 1), stderr
+            assert (status == 1) == ("error: " in stderr), stderr
+            for word in ("Traceback", "please report it"):
+                assert word not in stderr
+            assert not leftovers(read_outputs(workspace))
     finally:
-        shutil.rmtree(place / "in" / name)
-        calm.rename(place / "in" / name)
+        shutil.rmtree(source)
+        backup.rename(source)

@@ -1,4 +1,4 @@
-"""Old and odd surroundings: the same results, or one line that says why."""
+"""Unusual surroundings give the same outputs, or one line that says why."""
 
 import fcntl
 import os
@@ -13,60 +13,62 @@ import time
 
 import numpy as np
 import pytest
-from runs import (ARGUMENTS, PROGRAMS, QUICK, ROOT, TIMES, at_length, clear,
-                  each_program, finish, results, start)
-from test_disk import SETPRIV
+from runs import (ARGUMENTS, FAST_PROGRAMS, PROGRAMS, REPEATS, ROOT,
+                  clear_outputs, each_program, finish, make_faults_only,
+                  read_outputs, start)
+from test_disk import WITHOUT_ROOT_RIGHTS
 
 from leaffliction.utils.images import write_image
 from samples.drawing import draw_leaf
 
-# No HOME, and a user whom the system does not know.
-NO_USER = """
+# A sitecustomize.py: the system does not know the user.
+UNKNOWN_USER = """
 import pwd
 
 
-def nobody(number):
+def unknown(number):
     raise KeyError(number)
 
 
-pwd.getpwuid = nobody
+pwd.getpwuid = unknown
 """
+# Environment variables by surroundings; None removes one.
 SURROUNDINGS = {
     "no home": {"HOME": None, "XDG_CACHE_HOME": None, "PATH": None,
                 "MPLCONFIGDIR": None, "LANG": None, "USER": None},
-    "a home that is not there": {"HOME": "/nonexistent/home",
-                                 "XDG_CACHE_HOME": None,
-                                 "MPLCONFIGDIR": None},
+    "missing home folder": {"HOME": "/nonexistent/home",
+                            "XDG_CACHE_HOME": None, "MPLCONFIGDIR": None},
     "C locale": {"LC_ALL": "C", "PYTHONUTF8": "0",
                  "PYTHONCOERCECLOCALE": "0"},
-    "optimised": {"PYTHONOPTIMIZE": "1"},
-    "without docstrings": {"PYTHONOPTIMIZE": "2"},
-    "a terminal of no kind": {"TERM": "dumb", "COLUMNS": "40"}}
+    "python -O": {"PYTHONOPTIMIZE": "1"},
+    "python -OO": {"PYTHONOPTIMIZE": "2"},
+    "dumb terminal": {"TERM": "dumb", "COLUMNS": "40"}}
 
 
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
 @each_program
-def test_the_same_results_elsewhere(program, surroundings, place,
-                                    undisturbed):
-    if not TIMES and (list(SURROUNDINGS).index(surroundings)
-                      + QUICK.index(program)) % 2:
+def test_surroundings_do_not_change_the_outputs(
+        program, surroundings, workspace, reference):
+    if not REPEATS and (list(SURROUNDINGS).index(surroundings)
+                        + FAST_PROGRAMS.index(program)) % 2:
         pytest.skip("slow: make faults; the other program is tried here")
-    whole, _ = undisturbed(program)
-    (place / "no_user").mkdir(exist_ok=True)
-    (place / "no_user/sitecustomize.py").write_text(NO_USER)
-    more = dict(SURROUNDINGS[surroundings])
+    expected, _ = reference(program)
+    (workspace / "no_user").mkdir(exist_ok=True)
+    (workspace / "no_user/sitecustomize.py").write_text(UNKNOWN_USER)
+    variables = dict(SURROUNDINGS[surroundings])
     if surroundings == "no home":
-        more["PYTHONPATH"] = str(place / "no_user")
-    status, said = finish(start(program, place, **more))
-    if (program, surroundings) == ("Transformation", "without docstrings"):
-        assert status == 1 and "libraries need their docstrings" in said
+        variables["PYTHONPATH"] = str(workspace / "no_user")
+    status, stderr = finish(start(program, workspace, **variables))
+    # PlantCV's libraries read their own docstrings.
+    if (program, surroundings) == ("Transformation", "python -OO"):
+        assert status == 1 and "libraries need their docstrings" in stderr
     else:
-        assert (status, results(place)) == (0, whole), said
-        assert not re.search(r"\bwarning|matplotlib", said, re.I), said
+        assert (status, read_outputs(workspace)) == (0, expected), stderr
+        assert not re.search(r"\bwarning|matplotlib", stderr, re.I), stderr
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_help_needs_no_docstrings(program):
+def test_help_works_with_python_oo(program):
     done = subprocess.run(
         [sys.executable, ROOT / f"{program}.py", "-h"], text=True,
         capture_output=True, env=os.environ | {"PYTHONOPTIMIZE": "2",
@@ -77,67 +79,78 @@ def test_help_needs_no_docstrings(program):
 
 @each_program
 @pytest.mark.parametrize("redirect", ["| head -n 1", ">&-", ">/dev/full"])
-def test_a_stdout_that_ends_early(program, redirect, place, undisturbed):
-    undisturbed(program)
-    before = ("sh", "-c", f'"$@" {redirect} || exit $?', "sh")
-    status, said = finish(start(program, place, before))
-    assert status in (0, 1), said
-    assert "Traceback" not in said and "BrokenPipe" not in said
-    assert ("No space left" in said) == (redirect == ">/dev/full"), said
+def test_a_stdout_that_takes_no_more_gives_no_traceback(
+        program, redirect, workspace, reference):
+    reference(program)
+    launcher = ("sh", "-c", f'"$@" {redirect} || exit $?', "sh")
+    status, stderr = finish(start(program, workspace, launcher))
+    assert status in (0, 1), stderr
+    assert "Traceback" not in stderr and "BrokenPipe" not in stderr
+    assert ("No space left" in stderr) == (redirect == ">/dev/full"), stderr
+
+
+def run_in_terminal(program, workspace, columns):
+    """Run a program in a terminal; return its exit status and the output."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ,
+                struct.pack("4H", 10, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, ROOT / f"{program}.py", *ARGUMENTS[program],
+         "--no-display"], cwd=workspace, stdin=theirs, stdout=theirs,
+        stderr=theirs)
+    os.close(theirs)
+    output = b""
+    while True:
+        try:
+            received = os.read(ours, 10_000)
+        except OSError:     # Linux: the other end was closed.
+            break
+        if not received:
+            break
+        output += received
+    os.close(ours)
+    return process.wait(), output
 
 
 @each_program
-def test_a_terminal_of_40_columns(program, place, undisturbed):
-    whole, _ = undisturbed(program)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 10, 40, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, ROOT / f"{program}.py", *ARGUMENTS[program],
-         "--no-display"], cwd=place, stdin=theirs, stdout=theirs,
-        stderr=theirs)
-    os.close(theirs)
-    seen = b""
-    while True:
-        try:
-            part = os.read(ours, 10_000)
-        except OSError:     # as a terminal ends
-            break
-        if not part:
-            break
-        seen += part
-    os.close(ours)
-    assert process.wait() == 0, seen
-    assert results(place) == whole
-    assert b"Traceback" not in seen
+def test_a_narrow_terminal_does_not_change_the_outputs(
+        program, workspace, reference):
+    expected, _ = reference(program)
+    status, output = run_in_terminal(program, workspace, columns=40)
+    assert status == 0, output
+    assert read_outputs(workspace) == expected
+    assert b"Traceback" not in output
 
 
 @pytest.mark.parametrize("program", ["Distribution", "Augmentation",
                                      "predict"])
-def test_a_folder_that_may_not_be_written_into(program, place, undisturbed):
+def test_where_no_figure_can_be_saved_all_else_is_done(
+        program, workspace, reference):
     if shutil.which("setpriv") is None or os.geteuid():
         pytest.skip("no setpriv")
-    clear(place)
-    (place / "bare").mkdir(exist_ok=True)
-    (place / "bare").chmod(0o555)
-    leaf = place / "in/many/Apple_scab/1.jpg"
-    arguments = {"Distribution": [place / "in/many"],
-                 "Augmentation": [leaf, "--output-dir", place / "out"],
-                 "predict": [leaf, "--learnings", place / "in/learnings.zip"]}
+    clear_outputs(workspace)
+    (workspace / "read-only").mkdir(exist_ok=True)
+    (workspace / "read-only").chmod(0o555)
+    leaf = workspace / "in/many/Apple_scab/1.jpg"
+    arguments = {
+        "Distribution": [workspace / "in/many"],
+        "Augmentation": [leaf, "--output-dir", workspace / "out"],
+        "predict": [leaf, "--learnings", workspace / "in/learnings.zip"]}
     done = subprocess.run(
-        [*SETPRIV, sys.executable, ROOT / f"{program}.py",
-         *arguments[program], "--no-display"], cwd=place / "bare",
+        [*WITHOUT_ROOT_RIGHTS, sys.executable, ROOT / f"{program}.py",
+         *arguments[program], "--no-display"], cwd=workspace / "read-only",
         capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: figures")
     assert done.stderr.count("\n") == 1
-    # All but the figure is there.
     assert ("Apple_scab" in done.stdout if program != "Augmentation"
-            else len(results(place)) == 6)
+            else len(read_outputs(workspace)) == 6)
 
 
-def deep_folder(top, length):
-    """Make folders inside each other, a path of so many characters."""
-    kept = os.getcwd()
+def make_deep_folder(top, length):
+    """Make nested folders; return a path of `length` characters."""
+    before = os.getcwd()
+    # Step by step, because the system takes no path of this length.
     os.chdir(top)
     path = str(top)
     try:
@@ -149,17 +162,18 @@ def deep_folder(top, length):
         os.mkdir(rest)
         return f"{path}/{rest}"
     finally:
-        os.chdir(kept)
+        os.chdir(before)
 
 
 @pytest.mark.parametrize("length", [
-    3_900, pytest.param(4_060, marks=at_length)])
-def test_paths_of_four_thousand_characters(length, place, undisturbed):
-    clear(place)
-    folder = deep_folder(place / "out", length)
+    3_900, pytest.param(4_060, marks=make_faults_only)])
+def test_paths_of_four_thousand_characters(length, workspace, reference):
+    clear_outputs(workspace)
+    folder = make_deep_folder(workspace / "out", length)
     for name in ("Apple_a", "Apple_b"):
         os.mkdir(f"{folder}/{name}")
-        shutil.copy(place / "in/many/Apple_scab/1.jpg", f"{folder}/{name}")
+        shutil.copy(workspace / "in/many/Apple_scab/1.jpg",
+                    f"{folder}/{name}")
     for program, arguments in (
             ("Distribution", [folder, "--csv", "tmp/a.csv"]),
             ("Augmentation", [folder, "--output-dir", "tmp/tree"]),
@@ -168,23 +182,26 @@ def test_paths_of_four_thousand_characters(length, place, undisturbed):
                                 "-mask"]),
             ("predict", [folder, "--learnings", "in/learnings.zip", "--csv",
                          f"{folder}/a.csv"])):
-        status, said = finish(start(program, place, arguments=arguments))
-        assert status in (0, 1), said
-        assert "Traceback" not in said and "internal" not in said, said
-        assert (status == 1) == ("error: " in said), said
-        assert length > 4_000 or status == 0, said
-    shutil.rmtree(place / "tmp")
-    (place / "tmp").mkdir()
-    subprocess.run(["rm", "-r", place / "out"], check=True)
-    (place / "out").mkdir()
+        status, stderr = finish(start(program, workspace,
+                                      arguments=arguments))
+        assert status in (0, 1), stderr
+        assert "Traceback" not in stderr and "internal" not in stderr, stderr
+        assert (status == 1) == ("error: " in stderr), stderr
+        # The longest paths leave no room for the name of an output.
+        assert length > 4_000 or status == 0, stderr
+    shutil.rmtree(workspace / "tmp")
+    (workspace / "tmp").mkdir()
+    # shutil.rmtree cannot delete such paths.
+    subprocess.run(["rm", "-r", workspace / "out"], check=True)
+    (workspace / "out").mkdir()
 
 
-def test_names_that_differ_in_capitals_alone(place, undisturbed):
-    clear(place)
+def test_names_that_differ_only_in_capitals(workspace, reference):
+    clear_outputs(workspace)
     names = ["a.jpg", "A.jpg", "a.JPG", "A.JPG", "a.png"]
     for number, name in enumerate(names):
         for kind in ("Apple_a", "apple_a", "Apple_b"):
-            write_image(place / "tmp/images" / kind / name, draw_leaf(
+            write_image(workspace / "tmp/images" / kind / name, draw_leaf(
                 "Apple_scab", np.random.default_rng([number, *map(
                     ord, kind)]), 32))
     for program, arguments in (
@@ -195,22 +212,23 @@ def test_names_that_differ_in_capitals_alone(place, undisturbed):
                                 "-mask"]),
             ("predict", ["tmp/images", "--learnings", "in/learnings.zip",
                          "--csv", "out/b.csv"])):
-        status, said = finish(start(program, place, arguments=arguments))
-        assert status == 0, said
-    found = results(place)
-    # Two spellings are one class, in two folders.
-    assert len(found["a.csv"].splitlines()) == 3
-    assert len(found["b.csv"].splitlines()) == 16
-    assert sum(name.startswith("views/") for name in found) == 15
-    tree = [name for name in found if name.startswith("tree/")
+        status, stderr = finish(start(program, workspace,
+                                      arguments=arguments))
+        assert status == 0, stderr
+    outputs = read_outputs(workspace)
+    # Both spellings are one class, in two folders.
+    assert len(outputs["a.csv"].splitlines()) == 3
+    assert len(outputs["b.csv"].splitlines()) == 16
+    assert sum(name.startswith("views/") for name in outputs) == 15
+    tree = [name for name in outputs if name.startswith("tree/")
             and "." not in name.split("/")[1][:1]]
-    # As a file system sees them that knows no capitals.
     assert len(tree) == 18
-    assert len({name.casefold() for name in found
+    # No two outputs are one file on a disk that ignores capitals.
+    assert len({name.casefold() for name in outputs
                 if name.startswith("views/Apple_a")}) == 5
 
 
-@at_length
+@make_faults_only
 @pytest.mark.parametrize("program, arguments", [
     ("Distribution", ["tmp/images", "--csv", "out/a.csv"]),
     ("Distribution", ["tmp/images", "--quick"]),
@@ -218,16 +236,19 @@ def test_names_that_differ_in_capitals_alone(place, undisturbed):
     ("Transformation", ["-src", "tmp/images", "-dst", "out/views", "-mask"]),
     ("predict", ["tmp/images", "--learnings", "in/learnings.zip", "--csv",
                  "out/b.csv"])])
-def test_ten_thousand_files_in_a_folder(program, arguments, place,
-                                        undisturbed):
-    clear(place)
+def test_ten_thousand_files_in_a_folder(program, arguments, workspace,
+                                        reference):
+    clear_outputs(workspace)
     for number in range(10_000):
-        write_image(place / f"tmp/images/Apple_a/{number}.png", np.full(
+        write_image(workspace / f"tmp/images/Apple_a/{number}.png", np.full(
             (8, 8, 3), (number % 251, number // 251, 9), np.uint8))
-    shutil.copytree(place / "in/many/Grape_Esca", place / "tmp/images/b")
+    shutil.copytree(workspace / "in/many/Grape_Esca",
+                    workspace / "tmp/images/b")
     begin = time.monotonic()
-    status, said = finish(start(program, place, arguments=arguments), 600)
+    status, stderr = finish(start(program, workspace, arguments=arguments),
+                            600)
     print(f"{program} {arguments}: {time.monotonic() - begin:.1f} s")
-    assert status == 0, said
+    assert status == 0, stderr
     if program == "predict":
-        assert len(results(place)["b.csv"].splitlines()) == 10_061
+        rows = read_outputs(workspace)["b.csv"].splitlines()
+        assert len(rows) == 10_061

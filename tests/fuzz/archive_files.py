@@ -1,4 +1,4 @@
-"""Files that claim to be learnings.zip."""
+"""Files that claim to be learnings.zip, as a Hypothesis strategy."""
 
 import io
 import json
@@ -9,44 +9,52 @@ from functools import cache
 from hashlib import sha256
 
 from hypothesis import strategies as st
-from mutations import changed, changes
+from mutations import mutate, mutations
 
-JUNK = (None, True, 0, -1, 1e308, float("nan"), 10**30, "", "x", "\udcff", [],
-        {}, ["a", "a"], [None], [[]], {"a": {}}, 2.5, "2", "../x", 1000, 3)
-STRANGE_NAMES = ("../evil", "/etc/evil", "..\\evil", "C:\\evil", "a/../../b",
-                 "", "learnings.json/x", "model.tflite\0x", "\N{RED APPLE}")
+# Values for a field of learnings.json.
+JSON_VALUES = (None, True, 0, -1, 1e308, float("nan"), 10**30, "", "x",
+               "\udcff", [], {}, ["a", "a"], [None], [[]], {"a": {}}, 2.5,
+               "2", "../x", 1000, 3)
+# Names of members that lead out of a folder, or are hardly names.
+HOSTILE_NAMES = ("../evil", "/etc/evil", "..\\evil", "C:\\evil",
+                 "a/../../b", "", "learnings.json/x", "model.tflite\0x",
+                 "\N{RED APPLE}")
+BOMB_BYTES = 201 * 2**20     # more than any member of an archive may have
 
 
-def renamed(members, name, other):
+# Each operation changes members, {name: content}; name and other are two of
+# their names, or hostile ones.
+
+def rename_member(members, name, other):
     members[other] = members.pop(name, b"")
 
 
-def dropped(members, name, other):
+def remove_member(members, name, other):
     members.pop(name, None)
 
 
-def exchanged(members, name, other):
+def copy_member(members, name, other):
     members[name] = members.get(other, b"not there")
 
 
-def added(members, name, other):
+def add_member(members, name, other):
     members[other] = b"evil"
 
 
-def many(members, name, other):
+def add_many_members(members, name, other):
     members.update((f"{number}/{other}", b"") for number in range(2000))
 
 
-LARGE = 201 * 2**20      # bytes: more than any member may have
-SURGERY = (renamed, dropped, exchanged, added, many)
+OPERATIONS = (rename_member, remove_member, copy_member, add_member,
+              add_many_members)
 
 
-def pack(members, compression, link=None):
-    """Return a zip; link: the member that is a symbolic link."""
+def pack_zip(members, compression, link=None):
+    """Return a zip; link: the member that becomes a symbolic link."""
     content = io.BytesIO()
     with warnings.catch_warnings(), zipfile.ZipFile(
             content, "w", compression) as archive:
-        warnings.simplefilter("ignore")     # of the same name twice
+        warnings.simplefilter("ignore")     # about duplicate names
         for name, data in members.items():
             info = zipfile.ZipInfo(name)
             info.compress_type = compression
@@ -58,12 +66,13 @@ def pack(members, compression, link=None):
 
 
 @cache
-def bombs(name):
-    """Return a small zip of which one member is large; made once."""
-    return pack({name: bytes(LARGE)}, zipfile.ZIP_DEFLATED)
+def zip_bomb(name):
+    """Return a small zip with one member of BOMB_BYTES."""
+    return pack_zip({name: bytes(BOMB_BYTES)}, zipfile.ZIP_DEFLATED)
 
 
-def tarred(members):
+def pack_tar(members):
+    """Return the members as .tar.gz."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as archive:
         for name, data in members.items():
@@ -75,43 +84,43 @@ def tarred(members):
 
 @st.composite
 def archives(draw, members):
-    """Draw the content of a file that claims to be learnings.zip.
+    """Generate the content of a file that claims to be learnings.zip.
 
-    members: {name: content} of a true one.
+    members: {name: content} of a valid one.
     """
     members = dict(members)
     names = sorted(members)
-    a_name = st.sampled_from(names)
+    any_name = st.sampled_from(names)
     for _ in range(draw(st.integers(0, 2))):
-        draw(st.sampled_from(SURGERY))(
-            members, draw(a_name), draw(st.sampled_from(
-                STRANGE_NAMES + tuple(names))))
-    name = draw(a_name)
+        draw(st.sampled_from(OPERATIONS))(
+            members, draw(any_name), draw(st.sampled_from(
+                HOSTILE_NAMES + tuple(names))))
+    name = draw(any_name)
     if name in members:
-        members[name] = changed(members[name], draw(changes))
-    members = _description(draw, members)
+        members[name] = mutate(members[name], draw(mutations))
+    members = _change_description(draw, members)
     compression = draw(st.sampled_from((
         zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2,
         zipfile.ZIP_LZMA) if draw(st.booleans()) else (
             zipfile.ZIP_STORED,)))
-    what = draw(st.integers(0, 19))
-    if what == 0:
+    choice = draw(st.integers(0, 19))
+    if choice == 0:
         return draw(st.binary(max_size=200))
-    if what == 1:
-        return tarred(members)
-    if what == 2:
-        return bombs(draw(a_name))
-    if what == 3:
-        return members.get(draw(a_name), b"")
-    content = pack(members, compression,
-                   draw(a_name) if what == 4 else None)
-    if what < 10:
-        content = changed(content, draw(changes))
+    if choice == 1:
+        return pack_tar(members)
+    if choice == 2:
+        return zip_bomb(draw(any_name))
+    if choice == 3:
+        return members.get(draw(any_name), b"")
+    content = pack_zip(members, compression,
+                       draw(any_name) if choice == 4 else None)
+    if choice < 10:
+        content = mutate(content, draw(mutations))
     return content
 
 
-def _description(draw, members):
-    """Return members with another learnings.json, and perhaps its sums."""
+def _change_description(draw, members):
+    """Return members with a changed learnings.json, if it is valid JSON."""
     try:
         fields = json.loads(members["learnings.json"])
     except (KeyError, ValueError):
@@ -120,18 +129,17 @@ def _description(draw, members):
         return members
     for _ in range(draw(st.integers(0, 2))):
         key = draw(st.sampled_from(sorted(fields)))
-        what = draw(st.integers(0, 3))
-        if what == 0:
+        if draw(st.integers(0, 3)) == 0:
             del fields[key]
         else:
-            fields[key] = draw(st.sampled_from(JUNK))
+            fields[key] = draw(st.sampled_from(JSON_VALUES))
         if not fields:
             break
-    # An attacker makes the sums fit.
+    # An attacker would correct the checksums.
     if draw(st.booleans()) and isinstance(fields.get("sha256"), dict):
         fields["sha256"] = {name: sha256(members.get(name, b"")).hexdigest()
                             for name in fields["sha256"]}
     text = json.dumps(fields).encode()
     if draw(st.integers(0, 4)) == 0:
-        text = changed(text, draw(changes))
+        text = mutate(text, draw(mutations))
     return members | {"learnings.json": text}

@@ -1,4 +1,4 @@
-"""What all fuzzing needs: small learnings, and a place for each case."""
+"""Fixtures of all fuzz tests: a small archive, and a folder for each case."""
 
 import os
 import zipfile
@@ -13,7 +13,7 @@ from leaffliction.model.bundle import FLOAT_MODEL
 
 @pytest.fixture(scope="session")
 def members(tmp_path_factory):
-    """Return {name: content} of small learnings."""
+    """Return the members of a small learnings.zip, {name: content}."""
     path = tmp_path_factory.mktemp("small") / "learnings.zip"
     write(path, make_model())
     with zipfile.ZipFile(path) as archive:
@@ -24,7 +24,10 @@ def members(tmp_path_factory):
 
 @pytest.fixture
 def case(request, tmp_path):
-    """Return a Case for the kind that the test names as its parameter."""
+    """Return a Case of the kind that is the test's parameter.
+
+    Its folder is FUZZ_FILES, if that is set, so that files outlive a crash.
+    """
     folder = Path(os.environ.get("FUZZ_FILES", tmp_path))
     folder = folder / os.environ.get("PYTEST_XDIST_WORKER", "alone")
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Whatever the command line, a program says what is wrong, or does it."""
+"""Any command line ends in an exit status and one line for each problem."""
 
 import base64
 import importlib
@@ -17,19 +17,19 @@ from archive_files import archives
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from image_files import SUFFIXES, image_files, images
-from mutations import tables
+from mutations import leaf_tables
 from paths import ROOT
-from watch import MEGABYTES, REGRESSIONS, SECONDS, cases
+from watch import MAX_MEGABYTES, MAX_SECONDS, REGRESSIONS, cases
 
 PROGRAMS = ("Distribution", "Augmentation", "Transformation", "predict",
             "train")
-# Seconds; to learn from fifteen images takes ten on a free machine.
-PATIENCE = {"train": 9 * SECONDS}
-# What a program may write where no output is named.
-DEFAULTS = {"figures", "augmented_directory", "learnings.zip",
-            "signature.txt", "report", "out"}
-# A class that would colour a terminal, and is a formula.
-STRANGE = "odd/=1\x1b[31m\n"
+# Seconds; training on fifteen images takes ten if nothing else is running.
+TIMEOUTS = {"train": 9 * MAX_SECONDS}
+# Outputs of the programs if a command line names none.
+DEFAULT_OUTPUTS = {"figures", "augmented_directory", "learnings.zip",
+                   "signature.txt", "report", "out"}
+# A class name that colours a terminal, and is a formula in a spreadsheet.
+HOSTILE_CLASS = "odd/=1\x1b[31m\n"
 LEAF = "in/images/Apple_healthy/image (1).JPG"
 
 INPUTS = ("in/images", "in/images/Apple_healthy", LEAF, "in/odd",
@@ -44,6 +44,7 @@ NUMBERS = ("1", "2", "3", "0", "-1", "", "x", "1.5", "1e9", "nan", "inf",
            "٣", " 2 ", "9" * 30, "0x2")
 RATES = ("0.2", "0.5", "0", "1", "-0.1", "nan", "inf", "1e-9", "0.999", "",
          "x", "9" * 400)
+# Values for the arguments of the parsers, by their `dest`.
 VALUES = {
     **dict.fromkeys(("path", "paths", "directory", "directories", "image",
                      "src"), INPUTS),
@@ -60,19 +61,19 @@ VALUES = {
 
 @st.composite
 def command_lines(draw, program):
-    """Draw the arguments of a program, from its own parser."""
+    """Generate arguments of a program, from its own parser."""
     arguments = []
     for action in importlib.import_module(program).build_parser()._actions:
         values = VALUES.get(action.dest, NUMBERS)
-        # Mostly what is right, so that a program gets beyond its parser.
-        a_value = st.sampled_from(values[:3]) | st.sampled_from(values)
+        # The first three are valid, so that many lines get past the parser.
+        any_value = st.sampled_from(values[:3]) | st.sampled_from(values)
         if not action.option_strings:
-            arguments += draw(st.lists(a_value, min_size=1, max_size=1)
-                              | st.lists(a_value, max_size=3))
+            arguments += draw(st.lists(any_value, min_size=1, max_size=1)
+                              | st.lists(any_value, max_size=3))
         elif draw(st.integers(0, 9)) < (1 if action.dest == "help" else 3):
             arguments.append(action.option_strings[0])
             if action.nargs != 0:
-                arguments.append(draw(a_value))
+                arguments.append(draw(any_value))
     if program == "train" and draw(st.integers(0, 9)):
         arguments += ["--weights", "none", "--epochs", "1"]
     if draw(st.integers(0, 19)) == 0:
@@ -82,9 +83,13 @@ def command_lines(draw, program):
 
 
 def prepare(folder, learned, files):
-    """Lay out what a command line may name; files: {name: content}."""
+    """Write everything that a command line may name, below a folder.
+
+    learned: folder of a training, as the fixture returns it.  files: further
+    ones, {name: content}.
+    """
     shutil.copytree(learned / "images", folder / "in" / "images")
-    for name in ("odd", "empty", STRANGE):
+    for name in ("odd", "empty", HOSTILE_CLASS):
         (folder / "in" / name).mkdir()
     for name in ("out", "home", "tmp"):
         (folder / name).mkdir()
@@ -98,8 +103,8 @@ def prepare(folder, learned, files):
         (folder / name).write_bytes(content)
 
 
-def facts(folder):
-    """Return {file: size and time} of what no program may change."""
+def input_state(folder):
+    """Return {path: (size, time)} of the files that no program may change."""
     return {path: (path.lstat().st_size, path.lstat().st_mtime_ns)
             for path in [folder, *(folder / "in").rglob("*"),
                          *(folder / "home").rglob("*")]
@@ -107,22 +112,25 @@ def facts(folder):
 
 
 def may_write_inputs(program, arguments):
-    """Tell whether a command line asks for files among its inputs."""
+    """Tell whether a command line asks for outputs among the inputs."""
     beside = "--in-place" in arguments or "--output-dir" not in arguments
     return program == "Augmentation" and beside or "in" in arguments
 
 
-def run_case(program, arguments, folder, common):
-    """Run a program and see to it that it behaves."""
-    before = facts(folder)
+def run_program(program, arguments, folder, caches):
+    """Run a program in a folder.
+
+    Returns its exit status, stdout, stderr, and whether all its processes
+    have ended by themselves.
+    """
     environment = os.environ | {
         "HOME": str(folder / "home"), "TMPDIR": str(folder / "tmp"),
-        "MPLCONFIGDIR": str(common), "KERAS_HOME": str(common),
-        "XDG_CACHE_HOME": str(common),
-        # pip asks whatever compilers it finds for their versions.
+        "MPLCONFIGDIR": str(caches), "KERAS_HOME": str(caches),
+        "XDG_CACHE_HOME": str(caches),
+        # pip runs every compiler that it finds, to learn its version.
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": "",
-        # Nobody answers there: the announced downloads fail at once.
+        # Nothing listens there, so that each download fails at once.
         "PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_NO_INDEX": "1",
         "https_proxy": "http://127.0.0.1:9", "PYTHONDEVMODE": "0"}
     process = subprocess.Popen(
@@ -130,31 +138,15 @@ def run_case(program, arguments, folder, common):
         env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, start_new_session=True)
     try:
-        out, err = process.communicate(timeout=PATIENCE.get(
-            program, SECONDS))
+        stdout, stderr = process.communicate(
+            timeout=TIMEOUTS.get(program, MAX_SECONDS))
     finally:
-        is_alone = ended(process)
-    said = err.decode("utf-8", "backslashreplace")
-    assert process.returncode in (0, 1, 2, 130), said
-    for word in ("Traceback", "internal fault", "Exception ignored",
-                 "Warning"):
-        assert word not in said
-    assert ("error: " in said) == (process.returncode != 0), said
-    assert "\x1b" not in said and b"\x1b" not in out
-    assert is_alone, "a process is left"
-    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-    assert used < MEGABYTES, f"{used} MB"
-    left = {path.name for path in folder.rglob(".*")
-            if path.name.startswith((".partial", ".learning"))}
-    assert not left and not list((folder / "tmp").iterdir())
-    assert {path.name for path in folder.iterdir()} <= DEFAULTS | {
-        "in", "home", "tmp"}
-    if not may_write_inputs(program, arguments):
-        assert facts(folder) == before, "an input was changed"
+        all_ended = kill_group(process)
+    return process.returncode, stdout, stderr, all_ended
 
 
-def ended(process):
-    """Tell whether a process took all it had started along; kill the rest."""
+def kill_group(process):
+    """Kill a process and its children; return whether none was left."""
     try:
         os.killpg(process.pid, 0)
         time.sleep(0.5)
@@ -165,17 +157,41 @@ def ended(process):
     return False
 
 
+def check_command(program, arguments, folder, caches):
+    """Run a program, and check status, messages, memory and files."""
+    before = input_state(folder)
+    status, stdout, stderr, all_ended = run_program(program, arguments,
+                                                    folder, caches)
+    message = stderr.decode("utf-8", "backslashreplace")
+    assert status in (0, 1, 2, 130), message
+    for word in ("Traceback", "please report it", "Exception ignored",
+                 "Warning"):
+        assert word not in message
+    assert ("error: " in message) == (status != 0), message
+    assert "\x1b" not in message and b"\x1b" not in stdout
+    assert all_ended, "a process is left"
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    assert used < MAX_MEGABYTES, f"{used} MB"
+    left = {path.name for path in folder.rglob(".*")
+            if path.name.startswith((".partial", ".learning"))}
+    assert not left and not list((folder / "tmp").iterdir())
+    assert {path.name for path in folder.iterdir()} <= DEFAULT_OUTPUTS | {
+        "in", "home", "tmp"}
+    if not may_write_inputs(program, arguments):
+        assert input_state(folder) == before, "an input was changed"
+
+
 @pytest.fixture(scope="session")
-def common(tmp_path_factory):
-    """Return a folder for the caches of libraries, filled."""
-    folder = tmp_path_factory.mktemp("common")
+def caches(tmp_path_factory):
+    """Return a folder for the caches of libraries, with matplotlib's."""
+    folder = tmp_path_factory.mktemp("caches")
     subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"],
                    env=os.environ | {"MPLCONFIGDIR": str(folder)}, check=True)
     return folder
 
 
-def keep(program, arguments, files):
-    """Keep a case that fails as a regression file."""
+def keep_regression(program, arguments, files):
+    """Write a failing case as a regression file."""
     text = json.dumps({
         "program": program, "arguments": arguments,
         "files": {name: base64.b64encode(content).decode()
@@ -186,26 +202,26 @@ def keep(program, arguments, files):
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@settings(cases(few=3, part=0.01),
-          # To shrink a case of seconds would take an hour.
+@settings(cases(few=3, share=0.01),
+          # Each case takes seconds: shrinking one would take an hour.
           phases=[Phase.explicit, Phase.generate])
 @given(data=st.data())
-def test_commands(program, data, learned, members, common,
-                  tmp_path_factory):
+def test_any_command_line_ends_properly(program, data, learned, members,
+                                        caches, tmp_path_factory):
     arguments = data.draw(command_lines(program))
     suffix, image = data.draw(image_files())
     files = {"in/odd/leaf.jpg": image,
              f"in/odd/other{suffix or SUFFIXES[0]}": image,
-             f"in/{STRANGE}/leaf.jpg": images()["jpeg"],
-             "in/odd.csv": data.draw(tables(
+             f"in/{HOSTILE_CLASS}/leaf.jpg": images()["jpeg"],
+             "in/odd.csv": data.draw(leaf_tables(
                  (learned / "leaves.csv").read_text())),
              "in/odd.zip": data.draw(archives(members))}
     folder = tmp_path_factory.mktemp("case")
     prepare(folder, learned, files)
     try:
-        run_case(program, arguments, folder, common)
+        check_command(program, arguments, folder, caches)
     except BaseException:
-        keep(program, arguments, files)
+        keep_regression(program, arguments, files)
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -213,10 +229,10 @@ def test_commands(program, data, learned, members, common,
 
 @pytest.mark.parametrize("file", sorted(REGRESSIONS.glob("command-*")),
                          ids=lambda file: file.name)
-def test_a_command_that_failed_does_not_fail_again(file, learned, common,
-                                                   tmp_path):
+def test_a_command_line_that_failed_once_passes(file, learned, caches,
+                                                tmp_path):
     case = json.loads(file.read_text())
     prepare(tmp_path, learned, {
         name: base64.b64decode(content)
         for name, content in case["files"].items()})
-    run_case(case["program"], case["arguments"], tmp_path, common)
+    check_command(case["program"], case["arguments"], tmp_path, caches)

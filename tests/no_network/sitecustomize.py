@@ -1,29 +1,31 @@
-"""Loaded by every Python that the tests start: the network is refused.
+"""Refuse the network to every Python process that the tests start.
 
-Each Python imports a module of this name, where its path has one.  What
-stays on this machine is none: a scheduler and its workers, a server of
-objects.
+Python imports a module of this name at its start, if one is on its path
+(tests/conftest.py puts it there).  Connections within this machine are
+allowed: a Dask scheduler and its workers, an S3 server.
 """
 
 import ipaddress
 import socket
 import sys
 
-CALLS = ("socket.connect", "socket.getaddrinfo", "socket.gethost",
-         "socket.sendto", "socket.bind")
+# Audit events of the socket module; some have variants with a longer name.
+EVENTS = ("socket.connect", "socket.getaddrinfo", "socket.gethost",
+          "socket.sendto", "socket.bind")
 
 
 def refuse(event: str, arguments: tuple) -> None:
-    """Raise where the network is asked for."""
-    if event.startswith(CALLS) and not is_here(arguments):
-        raise RuntimeError(f"the network is asked for: {event} {arguments}")
+    """Raise RuntimeError if an audit event would reach the network."""
+    if event.startswith(EVENTS) and not is_local(arguments):
+        raise RuntimeError(f"no network in the tests: {event} {arguments}")
 
 
-def is_here(arguments: tuple) -> bool:
-    """Tell whether a call concerns this machine alone.
+def is_local(arguments: tuple) -> bool:
+    """Tell whether a call stays within this machine.
 
-    arguments: those of the event; a socket may be the first of them, and an
-    address is (host, port, ...), a file's name, or host alone.
+    arguments: those of the audit event.  The first may be a socket; then an
+    address follows: (host, port, ...) or a file's name.  Otherwise the first
+    is a host.
     """
     if isinstance(arguments[0], socket.socket):
         if arguments[0].family == getattr(socket, "AF_UNIX", None):

@@ -16,7 +16,7 @@ from tiny import SMALL
 
 import train
 from leaffliction.model.classifier import Classifier
-from leaffliction.training import field_images
+from leaffliction.training import backgrounds, field_images
 from leaffliction.training import split as splits
 from leaffliction.utils import cli, files, labels
 from leaffliction.utils.cli import UserError
@@ -242,7 +242,7 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
     def fit(options, frozen, images, targets, training, stopping, strange,
             *_):
         seen.update(training=images, stopping=stopping.paths())
-        seen.update({name: [image.draw(strange[-1]) if isinstance(
+        seen.update({name: [image.render(strange[-1]) if isinstance(
                                 image, field_images.FieldImage)
                             else read_image(image) for image in found]
                      for name, found in seen.items()})
@@ -250,7 +250,7 @@ def test_subject_15_a_marked_leaf_of_validation_never_reaches_training(
 
     def scene(part, *arguments):
         seen.update(backgrounds=part.paths())
-        return field_images.collect_backgrounds(part, *arguments)
+        return backgrounds.collect_backgrounds(part, *arguments)
 
     monkeypatch.setattr(train, "fit", fit)
     monkeypatch.setattr(train, "collect_backgrounds", scene)

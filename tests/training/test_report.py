@@ -1,4 +1,4 @@
-"""leaffliction/training/report.py: what training leaves, as files and as pictures."""
+"""leaffliction/training/report.py: what the figures show, and all files."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,9 @@ from leaffliction.utils.labels import Dataset
 CLASS_NAMES = ("Apple_scab", "Grape_$Esca$", "Apple_" + 30 * "x")
 HEAD = {"loss": [1.0, 0.5], "accuracy": [0.5, 0.8],
         "val_loss": [0.9, 0.6], "val_accuracy": [0.6, 0.7]}
-FINE = {"loss": [0.3, 0.2, 0.1], "accuracy": [0.9, 0.9, 1.0],
-        "val_loss": [0.4, 0.2, 0.3], "val_accuracy": [0.8, 0.9, 0.9]}
+FINE_TUNING = {
+    "loss": [0.3, 0.2, 0.1], "accuracy": [0.9, 0.9, 1.0],
+    "val_loss": [0.4, 0.2, 0.3], "val_accuracy": [0.8, 0.9, 0.9]}
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def pyplot():
 
 @pytest.fixture
 def validation(tmp_path):
-    """Return 40 images of three classes."""
+    """Return a data set of 40 grey images in three classes."""
     files = [Path(f"{number}.png") for number in range(40)]
     for file in files:
         write_image(tmp_path / file, np.full((8, 8, 3), 99, np.uint8))
@@ -36,62 +37,73 @@ def validation(tmp_path):
                    CLASS_NAMES)
 
 
-def probabilities_of(validation, wrong):
-    """Return probabilities that are wrong for the first `wrong` images."""
-    said = validation.labels.copy()
-    said[:wrong] = (said[:wrong] + 1) % 3
-    # The later, the surer.
-    sure = np.linspace(0.5, 0.9, len(said))[:, np.newaxis]
-    return np.where(np.eye(3, dtype=bool)[said], sure, (1 - sure) / 2)
+def make_probabilities(validation, wrong):
+    """Return probabilities, (40, 3), wrong for the first `wrong` images.
+
+    The confidence rises from image to image.
+    """
+    predicted = validation.labels.copy()
+    predicted[:wrong] = (predicted[:wrong] + 1) % 3
+    confidence = np.linspace(0.5, 0.9, len(predicted))[:, np.newaxis]
+    return np.where(np.eye(3, dtype=bool)[predicted], confidence,
+                    (1 - confidence) / 2)
 
 
 @pytest.mark.parametrize("wrong, shown", [(0, 0), (1, 1), (5, 5), (30, 24)])
-def test_each_wrong_image_is_shown_with_both_names(
+def test_errors_figure_shows_true_and_predicted_class(
         pyplot, validation, wrong, shown):
-    figure = report.errors_figure(pyplot, validation, probabilities_of(
+    figure = report.errors_figure(pyplot, validation, make_probabilities(
         validation, wrong))
     titles = [ax.get_title() for ax in figure.axes if ax.get_images()]
     assert len(titles) == shown
     assert figure.get_suptitle().startswith(
         f"{wrong} of 40 validation images are wrong")
     if shown:
-        # The surest error first.
+        # The wrong prediction of the highest confidence comes first.
         label = (wrong - 1) % 3
-        file, true, said = titles[0].splitlines()
+        file, true, predicted = titles[0].splitlines()
         assert file == f"{wrong - 1}.png"
-        names = [report.shortened(drawable(name), report.LONGEST_NAME)
+        names = [report.shortened(drawable(name), report.NAME_LENGTH)
                  for name in CLASS_NAMES]
         assert true == f"is {names[label]}"
-        assert said.startswith(f"said {names[(label + 1) % 3]} (")
+        assert predicted.startswith(f"said {names[(label + 1) % 3]} (")
+        # A name with $ or of any length can be drawn.
         figure.canvas.draw()
 
 
-@pytest.mark.parametrize("fine, best, end", [(FINE, 4, 5), ({}, 2, 2)])
-def test_the_curves_show_where_it_was_started_kept_and_stopped(
-        pyplot, fine, best, end):
-    figure = report.curves_figure(pyplot, HEAD, fine)
+@pytest.mark.parametrize("fine_tuning, best, last", [
+    (FINE_TUNING, 4, 5), ({}, 2, 2)])
+def test_curves_figure_marks_start_best_and_last_epoch(
+        pyplot, fine_tuning, best, last):
+    figure = report.curves_figure(pyplot, HEAD, fine_tuning)
     for ax in figure.axes:
         lines = {line.get_label(): line for line in ax.lines}
-        assert len(lines["learned from"].get_xdata()) == end
+        assert len(lines["training set"].get_xdata()) == last
+        assert len(lines["early-stopping set"].get_xdata()) == last
         assert lines["fine-tuning starts"].get_xdata()[0] == 2.5
         assert lines["weights kept"].get_xdata()[0] == best
-        assert lines["stopped"].get_xdata()[0] == pytest.approx(end, abs=0.2)
+        assert lines["stopped"].get_xdata()[0] == pytest.approx(last, abs=0.2)
 
 
 def test_without_early_stopping_the_last_weights_are_kept(pyplot):
-    figure = report.curves_figure(pyplot, HEAD, FINE, stops_early=False)
+    figure = report.curves_figure(pyplot, HEAD, FINE_TUNING,
+                                  stops_early=False)
     for ax in figure.axes:
         lines = {line.get_label(): line for line in ax.lines}
         assert lines["weights kept"].get_xdata()[0] == 5
 
 
-def test_all_files_are_written(validation, tmp_path):
-    probabilities = probabilities_of(validation, 3)
+def test_write_report_writes_json_and_three_figures(validation, tmp_path):
+    probabilities = make_probabilities(validation, 3)
     folder, details = tmp_path / "report", {"settings": {"patience": 3}}
     report.write_report(
         folder, details, evaluate(validation.labels, probabilities,
                                   CLASS_NAMES),
-        (HEAD, FINE), validation, probabilities)
+        (HEAD, FINE_TUNING), validation, probabilities)
     assert json.loads((folder / "report.json").read_text()) == details
-    assert {path.name for path in folder.iterdir()} == {
+    written = {path.name for path in folder.iterdir()}
+    assert written == {
         "report.json", "confusion.png", "curves.png", "errors.png"}
+    # split.csv has a writer of its own.
+    assert {path.name for path in report.report_files(folder)} == {
+        *written, "split.csv"}

@@ -12,10 +12,11 @@ from leaffliction.augmentation.balance import (PlannedImage, make_copies,
                                                read_leaf)
 from leaffliction.model.bundle import Description
 from leaffliction.model.classifier import Classifier
-from leaffliction.training import audit, field_images
+from leaffliction.training import audit, backgrounds
+from leaffliction.training.backgrounds import make_backgrounds
+from leaffliction.training.cutouts import cut_out_file
 from leaffliction.training.features import load_image
-from leaffliction.training.field_images import (FieldImage, cut_out_file,
-                                                set_scene)
+from leaffliction.training.field_images import FieldImage
 from leaffliction.utils import images
 from leaffliction.utils.images import (preprocess, read_for, read_image,
                                        write_image)
@@ -84,14 +85,14 @@ def predict(path):
     return learnings.predict_file(path)
 
 
-SCENERY = partial(set_scene, [], 160, np.random.default_rng(0))
+BACKGROUNDS = partial(make_backgrounds, [], 160, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("look", [
-    partial(load_image, size=160), cut_out_file, audit.border_of, predict,
-    partial(audit.look_at_parts, network=Answers(), size=160),
+    partial(load_image, size=160), cut_out_file, audit.border_pixels, predict,
+    partial(audit.predict_masked, network=Answers(), size=160),
     partial(read_leaf, longest=640),
-    lambda path: FieldImage(path, "Apple", (1, 2)).draw(SCENERY())])
+    lambda path: FieldImage(path, "Apple", (1, 2)).render(BACKGROUNDS())])
 def test_nothing_is_decoded_larger_than_it_is_looked_at(
         photograph, monkeypatch, look):
     sizes = []
@@ -103,8 +104,8 @@ def test_nothing_is_decoded_larger_than_it_is_looked_at(
         return rgb_img
 
     monkeypatch.setattr(images, "to_rgb", watched)
-    monkeypatch.setattr(field_images, "GROUNDS", 1)
-    monkeypatch.setattr(field_images, "SHADES", 1)
+    monkeypatch.setattr(backgrounds, "FOLIAGE_IMAGES", 1)
+    monkeypatch.setattr(backgrounds, "SHADE_PATTERNS", 1)
     look(photograph)
     assert sizes == [WIDTH // 2] or sizes == [WIDTH // 4]
 
@@ -113,10 +114,12 @@ def test_a_border_is_that_of_the_small_image(photograph, tmp_path):
     small = tmp_path / "leaf.png"
     write_image(small, cv2.resize(read_image(photograph), (192, 256),
                                   interpolation=cv2.INTER_AREA))
-    gap = audit.border_of(photograph).astype(int) - audit.border_of(small)
-    assert audit.border_of(small).tolist() == [
-        value for row, column in audit.BORDER for value in read_image(small)[
-            round(row * 255), round(column * 191)].tolist()]
+    of_small = audit.border_pixels(small)
+    gap = audit.border_pixels(photograph).astype(int) - of_small
+    rgb_img = read_image(small)
+    assert of_small.tolist() == [
+        value for row, column in audit.BORDER_POINTS
+        for value in rgb_img[round(row * 255), round(column * 191)].tolist()]
     assert np.abs(gap).max() <= 4
 
 
