@@ -30,14 +30,17 @@ ARGUMENTS = {
               "out/learnings.zip", "--weights", "none", "--size", "32",
               "--epochs", "1")}
 PROGRAMS = tuple(ARGUMENTS)
-# Repetitions of each fault, which `make faults` sets.  0 (`make test`): once,
-# and only with the programs that take a second.
+# Repetitions of each fault, which `make faults` and `make test-all` set.
+# 0 (`make test`): each fault once, with one program.
 REPEATS = int(os.environ.get("FAULTS", "0"))
-FAST_PROGRAMS = ("Augmentation", "predict")
-make_faults_only = pytest.mark.skipif(not REPEATS, reason="slow: make faults")
-each_program = pytest.mark.parametrize("program", [
-    pytest.param(name, marks=() if name in FAST_PROGRAMS else make_faults_only)
-    for name in PROGRAMS])
+slow = pytest.mark.skipif(not REPEATS, reason="slow: make test-all")
+
+
+def each_program(default):
+    """Parametrize a test by program; `make test` runs the default alone."""
+    return pytest.mark.parametrize("program", [
+        pytest.param(name, marks=() if name == default else slow)
+        for name in PROGRAMS])
 
 
 def make_workspace(folder, learned):

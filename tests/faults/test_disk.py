@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from runs import (ARGUMENTS, PROGRAMS, REPEATS, ROOT, clear_outputs,
-                  damaged_files, each_program, finish, leftovers,
-                  make_faults_only, read_outputs, start)
+                  damaged_files, each_program, finish, leftovers, read_outputs,
+                  slow, start)
 
 from leaffliction.utils.files import atomic_write, directory_lock
 
@@ -36,7 +36,7 @@ def small_disk(folder, kilobytes):
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-@each_program
+@each_program("predict")
 def test_full_disk_is_an_error_and_damages_no_file(
         program, workspace, reference):
     expected, _ = reference(program)
@@ -89,7 +89,8 @@ def test_full_disk_while_storing_features_is_an_error_and_no_signal(
                                 "device\n")
 
 
-@pytest.mark.parametrize("program", ["Augmentation", "predict"])
+@pytest.mark.parametrize("program", [
+    "Augmentation", pytest.param("predict", marks=slow)])
 def test_a_file_that_may_not_grow_is_an_error(program, workspace, reference):
     # Stands for a full disk where none can be mounted.
     limit_size = ("sh", "-c", 'ulimit -f 1; exec "$@"', "sh")
@@ -100,7 +101,7 @@ def test_a_file_that_may_not_grow_is_an_error(program, workspace, reference):
     assert not damaged_files(read_outputs(workspace), expected)
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@each_program("Transformation")
 def test_a_read_only_folder_is_one_error(program, workspace, reference):
     if shutil.which("setpriv") is None or os.geteuid():
         pytest.skip("no setpriv")
@@ -133,7 +134,7 @@ def first_run(program, folder):
         yield
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@each_program("train")
 def test_a_second_run_on_the_same_output_stops(program, workspace):
     clear_outputs(workspace)
     with first_run(program, workspace / "out"):
@@ -142,7 +143,7 @@ def test_a_second_run_on_the_same_output_stops(program, workspace):
     assert "another run is writing" in stderr
 
 
-@make_faults_only
+@slow
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_two_runs_at_once_give_the_outputs_of_one(
         program, workspace, reference):
@@ -198,7 +199,7 @@ def changing(folder, originals, rng):
         thread.join()
 
 
-@each_program
+@each_program("Augmentation")
 def test_a_folder_that_changes_while_it_is_read(
         program, workspace, reference):
     source = workspace / "in" / ("images" if program == "train" else "many")

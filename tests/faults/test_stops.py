@@ -10,7 +10,7 @@ from runs import (REPEATS, damaged_files, each_program, finish,
                   group_has_ended, leftovers, read_outputs, start)
 
 
-@each_program
+@each_program("Augmentation")
 def test_after_kill_the_same_command_completes_the_outputs(
         program, workspace, reference):
     expected, seconds = reference(program)
@@ -30,7 +30,7 @@ def test_after_kill_the_same_command_completes_the_outputs(
             moment, stderr)
 
 
-@each_program
+@each_program("predict")
 def test_ctrl_c_ends_with_one_line_and_no_leftovers(
         program, workspace, reference):
     expected, seconds = reference(program)

@@ -14,8 +14,8 @@ import time
 import numpy as np
 import pytest
 from runs import (ARGUMENTS, FAST_PROGRAMS, PROGRAMS, REPEATS, ROOT,
-                  clear_outputs, each_program, finish, make_faults_only,
-                  read_outputs, start)
+                  clear_outputs, each_program, finish, read_outputs, slow,
+                  start)
 from test_disk import WITHOUT_ROOT_RIGHTS
 
 from leaffliction.utils.images import write_image
@@ -46,7 +46,7 @@ SURROUNDINGS = {
 
 
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
-@each_program
+@each_program("predict")
 def test_surroundings_do_not_change_the_outputs(
         program, surroundings, workspace, reference):
     if not REPEATS and (list(SURROUNDINGS).index(surroundings)
@@ -77,7 +77,7 @@ def test_help_works_with_python_oo(program):
     assert "usage: " in done.stdout
 
 
-@each_program
+@each_program("Distribution")
 @pytest.mark.parametrize("redirect", ["| head -n 1", ">&-", ">/dev/full"])
 def test_a_stdout_that_takes_no_more_gives_no_traceback(
         program, redirect, workspace, reference):
@@ -112,7 +112,7 @@ def run_in_terminal(program, workspace, columns):
     return process.wait(), output
 
 
-@each_program
+@each_program("Transformation")
 def test_a_narrow_terminal_does_not_change_the_outputs(
         program, workspace, reference):
     expected, _ = reference(program)
@@ -166,7 +166,7 @@ def make_deep_folder(top, length):
 
 
 @pytest.mark.parametrize("length", [
-    3_900, pytest.param(4_060, marks=make_faults_only)])
+    3_900, pytest.param(4_060, marks=slow)])
 def test_paths_of_four_thousand_characters(length, workspace, reference):
     clear_outputs(workspace)
     folder = make_deep_folder(workspace / "out", length)
@@ -228,7 +228,7 @@ def test_names_that_differ_only_in_capitals(workspace, reference):
                 if name.startswith("views/Apple_a")}) == 5
 
 
-@make_faults_only
+@slow
 @pytest.mark.parametrize("program, arguments", [
     ("Distribution", ["tmp/images", "--csv", "out/a.csv"]),
     ("Distribution", ["tmp/images", "--quick"]),
