@@ -28,7 +28,7 @@ import numpy as np
 from leaffliction.model.classifier import Classifier, Prediction, middle
 from leaffliction.model.metrics import calibration_error, wilson_interval
 from leaffliction.prediction.figure import looked_at
-from leaffliction.transformation.mask import find_leaf
+from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.figures import open_pyplot
@@ -46,7 +46,7 @@ JOBS = 2
 
 def crop_leaf(rgb_img: np.ndarray) -> np.ndarray:
     """Return the square round the leaf, or the image where none is found."""
-    mask, _ = find_leaf(rgb_img)
+    mask = leaf_mask(rgb_img)
     if not mask.any():
         return rgb_img
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from leaffliction.transformation.lesions import find_lesions
-from leaffliction.transformation.mask import find_leaf
+from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils import cli
 from leaffliction.utils.images import read_reduced, shrink
 from leaffliction.utils.labels import Dataset
@@ -82,7 +82,7 @@ class Backgrounds:
 def cut_out(rgb_img: np.ndarray) -> Cutout | None:
     """Return the leaf of RGB uint8 (H, W, 3), or None where there is none."""
     rgb_img = shrink(rgb_img, SIDE)
-    mask, _ = find_leaf(rgb_img)
+    mask = leaf_mask(rgb_img)
     lesions = find_lesions(rgb_img, mask)
     healthy = mask & (cv2.dilate(lesions.astype(np.uint8),
                                  np.ones((5, 5), np.uint8)) == 0)

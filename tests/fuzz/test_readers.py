@@ -21,8 +21,9 @@ from leaffliction.model.bundle import verify_signature
 from leaffliction.model.classifier import Classifier
 from leaffliction.training.groups import read_groups
 from leaffliction.training.pretrained import tensors_digest
-from leaffliction.transformation.mask import find_leaf
-from leaffliction.transformation.views import VIEWS, measure
+from leaffliction.transformation.analysis import analyse_image
+from leaffliction.transformation.measurements import UNITS, measure
+from leaffliction.transformation.views import VIEWS
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.files import atomic_write
@@ -58,11 +59,12 @@ def read_and_use(path, choice):
     names = sorted(AUGMENTATIONS)
     augmented = augment(rgb_img, names[choice % len(names)], choice, "key")
     assert augmented.shape == rgb_img.shape and augmented.dtype == np.uint8
-    mask, quality = find_leaf(rgb_img)
-    assert mask.shape == rgb_img.shape[:2] and 0 <= quality <= 1
-    assert len(measure(rgb_img, mask, quality)) > 20
+    image = analyse_image(rgb_img)
+    assert image.labels.shape == rgb_img.shape[:2]
+    for values in measure(image):
+        assert list(values) == list(UNITS) and 0 <= values["mask_quality"] <= 1
     names = sorted(VIEWS)
-    view = VIEWS[names[choice % len(names)]][1](rgb_img, mask)
+    view = VIEWS[names[choice % len(names)]].draw(image)
     assert view.dtype == np.uint8 and view.shape[2:] == (3,)
 
 
