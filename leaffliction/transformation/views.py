@@ -24,6 +24,9 @@ from leaffliction.transformation.plantcv_adapter import (plantcv,
 # The shorter side of an image that the leaf fills over the width of the
 # blur's kernel: 5 pixels of 256 remove grain and keep veins.
 BLURS_PER_SIDE = 51
+# Rows that PlantCV masks at a time: it lists each pixel of the background in
+# 16 bytes, which are 190 MB for 12 megapixels at once.
+MASKED_ROWS = 256
 # PlantCV cuts a leaf in 20 slices of int(height / 21) pixels.  Of a height
 # of 6 x 21 pixels they cover 95 %, of 41 pixels they would cover half.
 LANDMARK_SIDE = 6 * 21
@@ -77,9 +80,13 @@ def draw_blur(image: ImageAnalysis) -> np.ndarray:
 
 def draw_mask(image: ImageAnalysis) -> np.ndarray:
     """Return the leaves on white."""
+    view = np.empty_like(image.rgb_img)
     with plantcv() as pcv:
-        return pcv.apply_mask(image.rgb_img,
-                              (image.labels > 0).astype(np.uint8), "white")
+        for top in range(0, len(view), MASKED_ROWS):
+            rows = np.s_[top:top + MASKED_ROWS]
+            view[rows] = pcv.apply_mask(image.rgb_img[rows],
+                                        image.labels[rows], "white")
+    return view
 
 
 def draw_roi(image: ImageAnalysis) -> np.ndarray:

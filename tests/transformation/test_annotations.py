@@ -22,6 +22,7 @@ def test_numbers_are_written_above_the_leaf_or_inside_the_image():
     assert rows[first].max() <= 120 and columns[first].min() == 100
     # No room above or to the right of the second leaf's corner.
     assert rows[~first].min() == 0 and columns[~first].max() == 299
+    assert columns[~first].min() < 290
     assert (view < 60).all(axis=2).any()
 
 

@@ -23,6 +23,14 @@ def test_background_colour_is_the_median_of_the_frame():
     assert background_colour(image).tolist() == [7, 7, 7]
 
 
+def test_background_colour_takes_all_four_sides():
+    # Left 198 pixels of 1, right 198 and above and below 60 of 9.
+    image = np.full((200, 30, 3), 9, np.float32)
+    image[1:-1, 0] = 1
+    assert background_colour(image).tolist() == [9, 9, 9]
+    assert background_colour(image[:, ::-1]).tolist() == [9, 9, 9]
+
+
 def test_background_colour_excludes_the_leaf_unless_too_little_remains():
     image = np.full((100, 100, 3), 7, np.float32)
     leaf = np.zeros((100, 100), bool)
@@ -36,9 +44,9 @@ def test_background_colour_excludes_the_leaf_unless_too_little_remains():
 def test_green_is_leaf_and_shadow_is_not(background):
     shadow = np.uint8(background) // 2
     pixels = np.stack([[lab((60, 130, 50)), lab(shadow), lab(background),
-                        lab((150, 100, 230))]])
+                        lab((255, 0, 255))]])
     log_odds = leaf_log_odds(pixels, lab(background))[0]
     assert log_odds[0] > 2
-    # Purple: far from the background, but never leaf.
+    # Magenta is far from the background, but never leaf.
     assert (log_odds[1:] < -0.8).all() and log_odds[3] == -MAX_LOG_ODDS
     assert np.abs(log_odds).max() <= MAX_LOG_ODDS

@@ -11,6 +11,7 @@ from leaffliction.transformation import mask
 from leaffliction.transformation.mask import (MAX_SIDE, find_leaves,
                                               leaf_mask, number_leaves,
                                               on_white)
+from leaffliction.transformation.segmentation import connected_parts, segment
 from leaffliction.utils.images import read_image
 from samples.__main__ import CLASS_COUNTS, draw_leaf_and_mask
 
@@ -95,6 +96,21 @@ def test_quality_is_low_if_the_leaf_is_cut_or_nearly_background():
     image[(image == (60, 130, 50)).all(axis=2)] = (140, 156, 140)
     assert 0 < best_quality(image) < whole - 0.1
     assert best_quality(np.full((64, 64, 3), 90, np.uint8)) == 0
+
+
+@pytest.mark.parametrize("edge", range(4))
+def test_edges_of_a_crop_do_not_lower_the_quality(edge):
+    # Cut on the left and on the right, or above and below.
+    image = ellipse(axes=(100, 50))[0]
+    image = image[:, 80:176] if edge % 2 == 0 else image.swapaxes(0, 1)[
+        80:176].copy()
+    segmentation = segment(image)
+    parts = connected_parts(segmentation.leaf_pixels)[:1]
+    cuts = [True] * 4
+    cuts[edge] = False
+    quality = mask.mask_and_quality(parts, segmentation)[1]
+    assert (mask.mask_and_quality(parts, segmentation, tuple(cuts))[1]
+            > quality + 0.05)
 
 
 def test_quality_of_a_leaf_does_not_depend_on_the_leaves_beside_it():

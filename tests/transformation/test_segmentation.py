@@ -40,12 +40,14 @@ def test_leaf_pixels_are_those_of_the_leaf_s_colour():
     assert ((segmentation.log_odds > 0) == truth).mean() > 0.999
 
 
-def test_given_background_serves_where_the_frame_shows_none():
+def test_frame_decides_the_background_unless_it_shows_too_little():
     image = np.full((60, 60, 3), GREEN, np.uint8)
     assert not segment(image).leaf_pixels.any()
     grey = segment(picture()).background
     known = segment(image, leaf=np.ones((60, 60), bool), background=grey)
     assert known.leaf_pixels.all()
+    black = segment(picture(), background=np.zeros(3)).background
+    assert (black == grey).all()
 
 
 def test_parts_are_sorted_by_area():

@@ -59,8 +59,10 @@ def test_blur_shows_a_lesion_as_a_hole():
     assert ((view > 0) & (view < 255)).any()   # blurred
 
 
-def test_mask_is_the_leaf_on_white(leaf):
-    assert (draw("Mask", *leaf) == on_white(*leaf)).all()
+def test_mask_is_the_leaf_on_white():
+    # 480 rows, more than PlantCV masks at a time.
+    image, labels = two_leaves(2)
+    assert (draw("Mask", image, labels) == on_white(image, labels > 0)).all()
 
 
 def test_roi_is_green_in_a_blue_frame():
