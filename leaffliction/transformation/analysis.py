@@ -1,8 +1,8 @@
-"""What is known about the leaves of one photograph, each result once.
+"""The analysis of the leaves of one photograph, each result computed once.
 
 The views and the measurements of a photograph need the same results: masks,
-lesions, colours, and PlantCV's analysis of the size.  They read them here.
-Each is computed when it is first needed, and then kept.
+lesions, colour counts, and PlantCV's analysis of size and shape.  They read
+them here.  Each is computed when it is first needed, and stored.
 """
 
 from dataclasses import dataclass
@@ -103,9 +103,9 @@ class ImageAnalysis:
     def size(self) -> SizeAnalysis:
         """Return PlantCV's analysis of all leaves, drawn on one image.
 
-        PlantCV sees each leaf in a crop: with its own n_labels it searches
-        the whole image for each, 10 s instead of 0.4 for 12 leaves on 12
-        megapixels.
+        PlantCV gets each leaf in a crop.  Its own option n_labels searches
+        the whole image for each leaf, which takes 10 s instead of 0.4 for 12
+        leaves on 12 megapixels.
         """
         drawing = self.rgb_img.copy()
         values = [draw_size(drawing, leaf) for leaf in self.leaves]
@@ -125,7 +125,7 @@ class ImageAnalysis:
 
 
 def analyse_image(rgb_img: np.ndarray) -> ImageAnalysis:
-    """Return the analysis of RGB uint8 (H, W, 3), its leaves found."""
+    """Return the analysis of the leaves in RGB uint8 (H, W, 3)."""
     leaves = find_leaves(rgb_img)
     return analyse_labels(rgb_img, number_leaves(leaves, rgb_img.shape[:2]),
                           [leaf.quality for leaf in leaves])

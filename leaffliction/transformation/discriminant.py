@@ -57,9 +57,9 @@ def leaf_log_odds(lab_img: np.ndarray, background: np.ndarray) -> np.ndarray:
 
     lab_img: CIE Lab as OpenCV scales it to 0..255, float32 (H, W, 3).
     background: the background's colour in the same scale, (3,).
-    The regression's terms are the pixel's difference from the background in
-    L, a and b, its squares and products, and the background's lightness G,
-    because a shadow differs from white by more than from black.
+    The regression's terms are the pixel's differences from the background in
+    L, a and b, the squares and products of these, and the background's
+    lightness G, because a shadow differs from white by more than from black.
 
     A pixel that is bluer or more purple than the background is never leaf,
     although its squared terms are large.  The result is clipped to

@@ -11,8 +11,6 @@ import math
 import cv2
 import numpy as np
 
-from leaffliction.transformation.segmentation import Box
-
 # Tissue is diseased if its a (CIE Lab, green to magenta) exceeds that of
 # healthy tissue by these levels; veins and uneven light differ by less.
 MIN_REDNESS = 10
@@ -56,8 +54,8 @@ def find_lesions(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return lesions
 
 
-def find_lesions_in_box(rgb_img: np.ndarray, mask: np.ndarray, box: Box
-                        ) -> np.ndarray:
+def find_lesions_in_box(rgb_img: np.ndarray, mask: np.ndarray,
+                        box: tuple[int, int, int, int]) -> np.ndarray:
     """Return the diseased tissue of a leaf: bool (height, width).
 
     rgb_img: the whole image, RGB uint8 (H, W, 3).

@@ -36,11 +36,11 @@ MAX_SIDE = 1024
 # A leaf fills the image if its box has this fraction of the image's longer
 # side; all of 5,775 photographs of one leaf reach it.
 MIN_FILLING_SIDE = 0.5
-# Width in pixels of the opening by which smaller leaves are searched for, and
-# the margin of the crops around them, as a fraction of the leaf's longer side.
+# For smaller leaves: width in pixels of the opening, and the margin of the
+# crop around each, as a fraction of the leaf's longer side.
 FINE_OPENING, CROP_MARGIN = 3, 0.15
-# A leaf that was refined is kept if its quality, times the fraction of the
-# background around it that is of one colour (within these levels of L, a and
+# A crop shows a leaf if the leaf's quality, times the fraction of the
+# background around it that has one colour (within these levels of L, a and
 # b), reaches MIN_CROP_QUALITY.  Without this, green areas in a crown or in a
 # street would be leaves.
 MIN_CROP_QUALITY, PLAIN_RANGE = 0.35, (40, 8, 8)
@@ -112,10 +112,12 @@ def find_leaves(rgb_img: np.ndarray) -> list[Leaf]:
         segmentation = segment(small_img, FINE_OPENING)
         parts = connected_parts(segmentation.leaf_pixels)
     groups = group_parts(parts, segmentation)
-    found = [] if fills_image and len(groups) == 1 else [
-        (group, leaf) for group in groups
-        if (leaf := refine_at_full_resolution(rgb_img, group, segmentation))]
-    # A leaf that fills the image and is the only one needs no refinement.
+    found = []
+    if not fills_image or len(groups) > 1:
+        found = [(group, leaf) for group in groups if (
+            leaf := refine_at_full_resolution(rgb_img, group, segmentation))]
+    # A leaf that fills the image is the only one, unless the refinement
+    # confirms it and another leaf.
     if fills_image and (len(found) < 2 or found[0][0] is not groups[0]):
         found = [(groups[0], outline_at_reduced_resolution(
             groups[0], segmentation, rgb_img.shape[:2]))]
@@ -128,7 +130,10 @@ def find_leaves(rgb_img: np.ndarray) -> list[Leaf]:
 
 
 def good_leaves(leaves: list[Leaf]) -> list[Leaf]:
-    """Return the leaves of sufficient quality."""
+    """Return the leaves of at least MIN_QUALITY.
+
+    None of several, if not one of them reaches MIN_BEST_OF_SEVERAL.
+    """
     leaves = [leaf for leaf in leaves if leaf.quality >= MIN_QUALITY]
     if len(leaves) > 1 and max(
             leaf.quality for leaf in leaves) < MIN_BEST_OF_SEVERAL:
@@ -154,7 +159,7 @@ def refine_at_full_resolution(
         ) -> Leaf | None:
     """Return a leaf, segmented again in the part of the photograph around it.
 
-    So a leaf's mask depends neither on the size of the photograph nor on the
+    The mask then depends neither on the size of the photograph nor on the
     other leaves in it.
     group: the leaf's outlines in the coarse segmentation, which may be of
     the photograph reduced.
@@ -169,7 +174,6 @@ def refine_at_full_resolution(
     columns = coarse_indices(crop_img.shape[1], (left, right), width,
                              coarse.leaf_pixels.shape[1])
     pixels = np.ix_(rows, columns)
-    # Of this leaf alone, and of any leaf.
     this_leaf = fill_outlines(
         group, (0, 0, *coarse.leaf_pixels.shape[::-1]))[pixels]
     any_leaf = cv2.dilate(coarse.leaf_pixels,
@@ -251,8 +255,9 @@ def mask_and_quality(
     """
     height, width = segmentation.leaf_pixels.shape
     mask = fill_outlines(outlines, (0, 0, width, height))
-    # Twice the probability of the less likely answer; every second pixel of
-    # every second row is enough.  Filled holes are certain by their place.
+    # Twice the probability that a pixel is on the wrong side: 0..1.  Every
+    # second pixel of every second row is enough.  Filled holes are excluded,
+    # because leaf surrounds them.
     doubt = 2 / (1 + np.exp(np.abs(segmentation.log_odds[::2, ::2])))
     doubtful_area = 4 * float(doubt[
         mask[::2, ::2] == segmentation.leaf_pixels[::2, ::2]].sum())

@@ -11,8 +11,8 @@ from leaffliction.transformation.lesions import count_spots
 from leaffliction.transformation.mask import MIN_QUALITY
 
 POSITION = "pixels from the upper left corner"
-# The names of the measurements, those of size and shape PlantCV's own, and
-# their units.
+# Each measurement's unit by its name.  Those of size and shape have PlantCV's
+# names.
 UNITS = {
     "area": "square pixels", "convex_hull_area": "square pixels",
     "solidity": "ratio", "perimeter": "pixels", "width": "pixels",

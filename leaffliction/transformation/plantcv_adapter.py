@@ -42,8 +42,8 @@ def measure_size(rgb_img: np.ndarray, mask: np.ndarray, line_thickness: int
                  ) -> tuple[np.ndarray, dict]:
     """Return PlantCV's drawing of a leaf's size and shape, and the values.
 
-    rgb_img: RGB uint8 (H, W, 3), drawn on in a copy.  mask: one leaf, uint8
-    (H, W), 1 on it, with a margin around the leaf for the drawing.
+    rgb_img: RGB uint8 (H, W, 3); it is not changed.
+    mask: one leaf, uint8 (H, W), 1 on the leaf.
     The values are {PlantCV's name: value}; center_of_mass is (x, y).
     """
     with plantcv(line_thickness) as pcv:

@@ -1,4 +1,4 @@
-"""transformation/analysis.py: each result once, whoever reads it."""
+"""transformation/analysis.py: each result is computed at most once."""
 
 from collections import Counter
 
