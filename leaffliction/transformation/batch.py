@@ -1,4 +1,4 @@
-"""The views of many photographs: where each is written, and which are due."""
+"""The views of many photographs: their files, and which are out of date."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Which parts of an image are leaves: pixels, connected parts, whole leaves.
+"""Segmentation: an image into leaf and background, leaf pixels into leaves.
 
-`segment` marks the pixels whose colour is that of a leaf, `connected_parts`
-outlines them, and `group_parts` decides which outlines are leaves and which
-are pieces of the same leaf.
+`segment` marks the pixels that have a leaf's colour, `connected_parts`
+outlines their connected components, and `group_parts` decides which of these
+are leaves and which are pieces of the same leaf.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ BLURS_PER_SIDE = 365
 # The shares of areas below are of the image's largest part.
 # A piece of a leaf that a fold or a shadow cuts has at least this share.
 MIN_PIECE_SHARE = 0.25
-# A leaf of its own has at least this share and this many pixels (of an image
-# reduced to 1024).  A labelled mask of uint8 has room for 255 leaves.
+# A separate leaf has at least this share and this many pixels (of an image
+# reduced to 1024 pixels).  A labelled mask of uint8 has room for 255 leaves.
 MIN_LEAF_SHARE, MIN_LEAF_AREA, MAX_LEAVES = 0.02, 40, 255
 # Least solidity (area over the convex hull's) of a leaf; of one with less
 # than MIN_PIECE_SHARE; and least ratio of its shorter to its longer side.
@@ -37,10 +37,11 @@ MIN_CERTAINTY, MIN_CERTAINTY_RAGGED, RAGGED = 1.0, 2.0, 0.85
 # convex hull) is not certain to be background.  The mean log odds of the gap
 # are above -1.8 in leaves cut in two, below -2.6 between two leaves.
 MAX_BACKGROUND_LOG_ODDS = -2.2
-# They are pieces of one leaf as well if the gap is no wider than MAX_GAP (of
-# the smaller part's side, the root of its area), both fill MIN_HULL_FILL of
-# their convex hull, and either MIN_SHARED_EDGE of the smaller outline runs
-# along the gap or the gap's log odds are those of a shadow.
+# They are also pieces of one leaf if the gap is no wider than MAX_GAP (as a
+# fraction of the smaller part's side, the root of its area), both together
+# fill MIN_HULL_FILL of their convex hull, and either MIN_SHARED_EDGE of the
+# smaller outline runs along the gap, or the gap's mean log odds are above
+# SHADOW_LOG_ODDS, as in a shadow.
 MAX_GAP, MIN_HULL_FILL, MIN_SHARED_EDGE, SHADOW_LOG_ODDS = 0.2, 0.78, 0.2, -3.3
 
 # x, y, width and height in pixels, as OpenCV's bounding boxes.

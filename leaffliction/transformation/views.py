@@ -36,10 +36,11 @@ LANDMARK_SIDE = 6 * 21
 class View:
     """A kind of picture of a leaf.
 
-    title: above it on the page.
-    shows: what it extracts.  reason: why that helps.
-    draw: makes it.
-    is_chart: a chart of its own size, not a picture of the photograph's.
+    title: its heading on the page.
+    shows: what the view extracts.  reason: why that helps.
+    draw: the function that makes it.
+    is_chart: whether it is a chart, which has a size of its own; the other
+    views have the photograph's.
     """
 
     title: str

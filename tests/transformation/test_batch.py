@@ -1,4 +1,4 @@
-"""transformation/batch.py: names of the views' files, and which are due."""
+"""transformation/batch.py: the views' files, and which are out of date."""
 
 import os
 from pathlib import Path
