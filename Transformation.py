@@ -5,28 +5,27 @@
     python Transformation.py -src images -dst views
     python Transformation.py -src images -dst views -mask --csv leaves.csv
 
-Seven views of a leaf, made with PlantCV (Gehan et al. 2017,
-doi:10.7717/peerj.4088), and an eighth, its lesions: see leaffliction/transformation/views.py.  For
-one image they are shown on a page; for a folder they are saved as
-DST/class/name_View.ext.  `-h` says what each extracts and why that helps.
+Eight views of a leaf, most of them made with PlantCV (Gehan et al. 2017,
+doi:10.7717/peerj.4088); see leaffliction/transformation/views.py.  For one
+image they are shown on a page; for a folder they are written as
+DST/class/name_View.ext.  `-h` says what each view shows and why that helps.
 """
 
 from leaffliction import program  # before all that takes time to load
 
-import argparse
 import json
 import sys
 import textwrap
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
 
-import numpy as np
-
-from leaffliction.transformation.mask import find_leaves, number_leaves
-from leaffliction.transformation.views import (HISTOGRAM, NO_LEAF, UNITS,
-                                               VIEWS, measure_leaves,
+from leaffliction.transformation.analysis import ImageAnalysis, analyse_image
+from leaffliction.transformation.batch import (Transformed, output_names,
                                                transform_file)
+from leaffliction.transformation.measurements import NO_LEAF, UNITS, measure
+from leaffliction.transformation.views import VIEWS
 from leaffliction.utils import cli
 from leaffliction.utils.figures import (check_kind, drawable, open_pyplot,
                                         show_or_save)
@@ -39,104 +38,108 @@ from leaffliction.utils.storage import is_inside, path_of, resolved
 from leaffliction.utils.tables import (CSV_HELP, is_stdout, open_target,
                                        write_csv)
 
-# Inches of a view on the page, views in a row, and pixels of a view at most.
-CELL, COLUMNS, PAGE_SIDE = (3.2, 3.5), 5, 1024
-# Letters of the page's title above each view of a row.
-TITLE_WIDTH = 30
+VIEW_SIZE = (3.2, 3.5)  # inches of a view on the page, with its title
+COLUMNS = 5             # views in a row
+MAX_VIEW_SIDE = 1024    # pixels of a view on the page
+TITLE_WIDTH = 30        # characters of the page's title above each view
 
 
-def draw_page(pyplot, rgb_img: np.ndarray, labels: np.ndarray,
-              views: list[str], title: str):
-    """Return a figure of the views; the last one has the rest of its row."""
+# One image: a page of views, and the measurements as JSON.
+
+def show_image(path: Path, views: list[str], save: Path | None,
+               json_file: Path | None, no_display: bool) -> None:
+    """Show or save a page of views of one image; write its measurements."""
+    if path.is_dir():
+        raise cli.UserError(f"{path}: a folder, not an image; for all the "
+                            f"images in it give -src {path} -dst DIR")
+    check_kind(save)
+    check_outputs([save, json_file], [path])
+    image = analyse_image(read_image(path))
+    measurements = measure(image)
+    if json_file:
+        write_json(json_file, path, measurements)
+    sys.stdout.flush()
+    quiet = json_file is not None and is_stdout(json_file)
+    if quiet and save is None:
+        return      # A program reads stdout: there is nobody to see a page.
+    figure = draw_page(open_pyplot(no_display, save), image, views,
+                       f"{path.name}: {describe(measurements)}")
+    show_or_save({f"transformation_{path.stem}": figure}, save, path, quiet)
+
+
+def write_json(json_file: Path, path: Path, measurements: list[dict]) -> None:
+    """Write the measurements of one image's leaves, the largest first."""
+    largest = max(measurements, key=itemgetter("area"), default=NO_LEAF)
+    leaves = [{"leaf": number, "measurements": values}
+              for number, values in enumerate(measurements, 1)]
+    with open_target(json_file) as stream:
+        stream.write(json.dumps(
+            {"file": str(path), "measurements": largest, "units": UNITS,
+             "leaves": leaves}, indent=2) + "\n")
+
+
+def draw_page(pyplot, image: ImageAnalysis, views: list[str], title: str):
+    """Return a figure of the views of one image, COLUMNS in a row."""
     columns = min(COLUMNS, len(views))
     rows = -(-len(views) // columns)
-    figure = pyplot.figure(figsize=(CELL[0] * columns, CELL[1] * rows),
+    width, height = VIEW_SIZE
+    figure = pyplot.figure(figsize=(width * columns, height * rows),
                            layout="constrained")
-    # No line ends between a number and its share.
+    # Non-breaking spaces keep a leaf's number and its percentage on one line.
     figure.suptitle(textwrap.fill(
         drawable(title).replace(": ", ":\u00a0").replace(" %", "\u00a0%"),
         TITLE_WIDTH * columns))
     grid = figure.add_gridspec(rows, columns)
-    for place, name in enumerate(views):
-        row, column = divmod(place, columns)
-        # A chart is wider than a leaf.
-        axes = figure.add_subplot(grid[row, column:] if name == HISTOGRAM
+    for index, view in enumerate(VIEWS[name] for name in views):
+        row, column = divmod(index, columns)
+        # A chart is wider than a photograph: it fills the rest of its row.
+        axes = figure.add_subplot(grid[row, column:] if view.is_chart
                                   else grid[row, column])
-        view = VIEWS[name][1](rgb_img, labels)
-        # matplotlib takes a second for 12 megapixels that nobody sees here.
-        step = -(-max(view.shape) // PAGE_SIDE)
-        axes.imshow(view[::step, ::step])
+        picture = view.draw(image)
+        # matplotlib takes a second for 12 megapixels, more than a page shows.
+        step = -(-max(picture.shape) // MAX_VIEW_SIDE)
+        axes.imshow(picture[::step, ::step])
         axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(name != HISTOGRAM)
-        axes.set_title(VIEWS[name][0])
+        axes.spines[:].set_visible(not view.is_chart)
+        axes.set_title(view.title)
     return figure
 
 
-def show_leaf(image: Path, views: list[str], save: Path | None,
-              json_file: Path | None, no_display: bool) -> None:
-    """Show or save a page of views of one image; write its measurements."""
-    if image.is_dir():
-        raise cli.UserError(f"{image}: a folder, not an image; for all the "
-                            f"images in it give -src {image} -dst DIR")
-    check_kind(save)
-    check_outputs([save, json_file], [image])
-    quiet = json_file is not None and is_stdout(json_file)
-    rgb_img = read_image(image)
-    leaves = find_leaves(rgb_img)
-    measured = measure_leaves(rgb_img, leaves)
-    if json_file:
-        largest = max(measured, key=itemgetter("area"), default=NO_LEAF)
-        with open_target(json_file) as stream:
-            stream.write(json.dumps({
-                "file": str(image), "measurements": largest, "units": UNITS,
-                "leaves": [{"leaf": number, "measurements": values}
-                           for number, values in enumerate(measured, 1)]},
-                indent=2) + "\n")
-    sys.stdout.flush()
-    if quiet and save is None:
-        return      # What reads stdout has no eyes.
-    figure = draw_page(open_pyplot(no_display, save), rgb_img,
-                       number_leaves(leaves, rgb_img.shape[:2]), views,
-                       f"{image.name}: {describe(measured)}")
-    show_or_save({f"transformation_{image.stem}": figure}, save, image, quiet)
-
-
-def describe(measured: list[dict]) -> str:
-    """Return in words what was found; of several leaves the lesions."""
-    if len(measured) == 1:
+def describe(measurements: list[dict]) -> str:
+    """Return the number of leaves and their lesions in words."""
+    if not measurements:
+        return "no leaf found"
+    if len(measurements) == 1:
         return ("leaf of {area:,.0f} square pixels, lesions on "
                 "{lesion_share:.1f} % of it in {spot_count} spots".format(
-                    **measured[0]))
+                    **measurements[0]))
     shares = [f"{number}: {values['lesion_share']:.1f} %"
-              for number, values in enumerate(measured, 1)]
-    return (f"{len(measured)} leaves, lesions on {', '.join(shares)}"
-            if measured else "no leaf found")
+              for number, values in enumerate(measurements, 1)]
+    return f"{len(measurements)} leaves, lesions on {', '.join(shares)}"
 
 
-def output_names(files: list[Path]) -> list[Path]:
-    """Return a name without ending for each file, all of them different.
+# Many images: the views as files, and the measurements as CSV.
 
-    Files that differ in the ending or in capitals alone (not all file
-    systems tell these apart) get numbers: `a.jpg` is `a`, `A.png` `A-2`.
+@dataclass(frozen=True)
+class Batch:
+    """The images to transform.
+
+    target: the folder of the views.
+    files: the images, relative to the source folder.
+    pairs: for each image its path, and that of its views without
+    `_View.ext`.
     """
-    own = {str(file.with_suffix("")).casefold() for file in files}
-    taken, names = set(), []
-    for file in files:
-        name, number = file.with_suffix(""), 1
-        # The first of a name has it; a number never makes another's name.
-        while ((key := str(name).casefold()) in taken
-               or number > 1 and key in own):
-            number += 1
-            name = file.with_name(f"{file.stem}-{number}")
-        taken.add(key)
-        names.append(name)
-    return names
+
+    target: Path
+    files: list[Path]
+    pairs: list[tuple[Path, Path]]
 
 
-def transform_all(source: Path, target: Path, views: list[str],
-                  csv_file: Path | None, workers: Workers, force: bool
-                  ) -> int:
-    """Write the views of all images below source; return the exit status."""
+def plan_batch(source: Path, target: Path) -> Batch:
+    """Return the images below a folder, or one image, and where views go.
+
+    Raises UserError if there is none, or the views would go among them.
+    """
     if source.is_file():
         source, files = source.parent, [Path(source.name)]
     else:
@@ -148,99 +151,114 @@ def transform_all(source: Path, target: Path, views: list[str],
                                     "folder outside")
     if not files:
         raise cli.UserError(f"{source}: no images in it or below it")
-    pairs = [(source / file, target / name)
-             for file, name in zip(files, output_names(files))]
-    check_outputs([csv_file], [path for path, _ in pairs])
-    rows, done, without = [], 0, 0
-    with lock_output_tree(target):
-        results = workers.map(partial(transform_file, views=views,
-                                      measured=csv_file is not None, force=force), pairs, name_of=lambda pair: pair[0])
-        for file, result in zip(files, cli.progress(results, len(files),
-                                                    "Transforming")):
+    return Batch(target, files, [
+        (source / file, target / name)
+        for file, name in zip(files, output_names(files))])
+
+
+def transform_batch(batch: Batch, views: list[str], csv_file: Path | None,
+                    workers: Workers, force: bool) -> int:
+    """Write the views of all images, and the CSV file; return exit status."""
+    check_outputs([csv_file], [path for path, _ in batch.pairs])
+    rows, done, without_leaf = [], 0, 0
+    transform = partial(transform_file, views=views,
+                        measured=csv_file is not None, force=force)
+    with lock_output_tree(batch.target):
+        results = workers.map(transform, batch.pairs,
+                              name_of=lambda pair: pair[0])
+        for file, result in zip(batch.files, cli.progress(
+                results, len(batch.files), "Transforming")):
             if isinstance(result, cli.UserError):
                 cli.print_error(result)
-            else:
-                done += 1
-                without += result == []
-                rows += [{"file": file.as_posix(),
-                          "leaf": number if result else None} | values
-                         for number, values in enumerate(result or [NO_LEAF],
-                                                         1)]
+                continue
+            done += 1
+            without_leaf += result.leaf_count == 0
+            if csv_file:
+                rows += csv_rows(file, result)
     if csv_file:
         names = ["file", *UNITS, "leaf"]
         write_csv(csv_file, names, [[row[name] for name in names]
                                     for row in rows])
-    failures = len(files) - done
+    failures = len(batch.files) - done
     print(f"{done} images: {done * len(views)} views written to "
-          f"{cli.printable(target)}"
-          + (f"; {without} of {done} images: no leaf found" if without
-             else "")
+          f"{cli.printable(batch.target)}"
+          + (f"; {without_leaf} of {done} images: no leaf found"
+             if without_leaf else "")
           + (f"; {failures} images failed" if failures else ""),
           file=sys.stderr if csv_file and is_stdout(csv_file) else sys.stdout)
     return cli.FAILED if failures else cli.DONE
 
 
+def csv_rows(file: Path, result: Transformed) -> list[dict]:
+    """Return a row for each leaf of an image, or one without a number."""
+    if not result.measurements:
+        return [{"file": file.as_posix(), "leaf": None} | NO_LEAF]
+    return [{"file": file.as_posix(), "leaf": number} | values
+            for number, values in enumerate(result.measurements, 1)]
+
+
+# The command line.
+
 def build_parser() -> cli.Parser:
     """Return the parser of the command lines above."""
     parser = cli.Parser("Show, save and measure views of leaves.")
-    # SUPPRESS keeps "(default: None)" out of -h.  With a type, argparse would
-    # make a path of it where no IMAGE is given.
-    option = partial(parser.add_argument, default=argparse.SUPPRESS)
-    option("image", nargs="?", metavar="IMAGE",
-           help="show the views of this image")
-    force = partial(option, action="store_true")
-    option = partial(option, type=path_of)
-    option("--save", metavar="FIGURE", help="with IMAGE: save the page of "
-           "views as this file (.png, .pdf, .svg, ...)")
-    option("--json", metavar="FILE|-", help="with IMAGE: write the leaf's "
-           "measurements and their units to this file (-: to stdout); of "
-           "several leaves `measurements` has the largest, `leaves` each")
-    option("-src", metavar="DIR", help="transform all images below this "
-           "folder (or this one image)")
-    option("-dst", metavar="DIR", help="with -src: write the views below "
-           "this folder, as DIR/class/name_View.ext")
-    force("--force", help="with -src: write views "
-          "again that are there already")
-    option("--csv", metavar="FILE|-", help="with -src: write the measurements "
-           "to this file (-: to stdout), a row for each leaf, in the units of "
-           "--json; an image without one has a row too; " + CSV_HELP)
+    add = parser.add_argument
+    add("image", nargs="?", metavar="IMAGE",
+        help="show the views of this image on a page")
+    add("--save", type=path_of, metavar="FIGURE",
+        help="with IMAGE: save the page of views as this file (.png, .pdf, "
+             ".svg, ...)")
+    add("--json", type=path_of, metavar="FILE|-",
+        help="with IMAGE: write the measurements and their units to this "
+             "file (-: to stdout). If there are several leaves, "
+             "`measurements` has the largest and `leaves` has each of them")
+    add("-src", type=path_of, metavar="DIR",
+        help="transform all images in this folder and below it (or this one "
+             "image)")
+    add("-dst", type=path_of, metavar="DIR",
+        help="with -src: write the views into this folder, as "
+             "DIR/class/name_View.ext")
+    add("--force", action="store_true",
+        help="with -src: write all views again, also those that are up to "
+             "date")
+    add("--csv", type=path_of, metavar="FILE|-",
+        help="with -src: write the measurements to this file (-: to stdout), "
+             "in the units of --json: a row for each leaf, and one for an "
+             "image without a leaf; " + CSV_HELP)
     views = parser.add_argument_group(
-        "views", "Each flag chooses a view; without any, all are made.  Each "
-        "leaf is found and measured by itself, and has a number where there "
-        "are several, in rows from left to right; leaves that touch or "
-        "overlap count as one.")
-    for name, (title, view) in VIEWS.items():
+        "views", "Each flag chooses a view; without any, all views are made. "
+        "Each leaf is found and measured on its own. If there are several, "
+        "each has a number, row by row from left to right. Leaves that touch "
+        "or overlap count as one.")
+    for name, view in VIEWS.items():
         views.add_argument(
             f"-{name.lower()}", dest="views", action="append_const",
-            const=name, default=argparse.SUPPRESS,
-            help=f"{title}. {' '.join((view.__doc__ or '').split())}")
+            const=name, help=f"{view.title}. {view.shows} {view.reason}")
     parser.add_jobs()
     parser.add_display()
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Show one image's views, or write those of many."""
+    """Show the views of one image, or write those of many."""
     parser = build_parser()
-    given = vars(parser.parse_args(argv)).get
-    one = [name for name in ("image", "save", "json") if given(name)]
-    many = [name for name in ("src", "dst", "csv", "force") if given(name)]
-    if one and many or not (given("image")
-                            or given("src") and given("dst")):
+    args = parser.parse_args(argv)
+    for_one = args.image or args.save or args.json
+    for_many = args.src or args.dst or args.csv or args.force
+    if for_one and for_many or not (args.image or args.src and args.dst):
         parser.error("give IMAGE [--save, --json], or -src and -dst [--csv, "
                      "--force]")
     if sys.flags.optimize > 1:
         raise cli.UserError("PlantCV's libraries need their docstrings: do "
                             "without python -OO (PYTHONOPTIMIZE=2)")
-    views = [name for name in VIEWS if name in given("views", VIEWS)]
-    if many:
-        return transform_all(given("src"), given("dst"), views, given("csv"),
-                             program.make_workers(
-    given("jobs"), given("cluster")),
-                             bool(given("force")))
-    show_leaf(path_of(given("image")), views, given("save"),
-              given("json"), given("no_display"))
-    return cli.DONE
+    views = [name for name in VIEWS if name in (args.views or VIEWS)]
+    if args.image:
+        show_image(path_of(args.image), views, args.save, args.json,
+                   args.no_display)
+        return cli.DONE
+    workers = program.make_workers(args.jobs, args.cluster)
+    return transform_batch(plan_batch(args.src, args.dst), views, args.csv,
+                           workers, args.force)
 
 
 if __name__ == "__main__":

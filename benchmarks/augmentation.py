@@ -31,7 +31,7 @@ from leaffliction.augmentation.transforms import augment
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.images import JPEG_QUALITY, write_image
 from leaffliction.utils.parallel import Workers
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 ROUNDS = 3
 SEED = 42

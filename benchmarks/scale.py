@@ -35,7 +35,7 @@ from leaffliction.distribution.inspection import inspect_image
 from leaffliction.model.classifier import Classifier
 from leaffliction.scale.dask import DaskWorkers
 from leaffliction.training.features import load_image, predict_batch
-from leaffliction.transformation.views import transform_file
+from leaffliction.transformation.batch import transform_file
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.images import write_image

@@ -1,9 +1,10 @@
 """Make docs/views.png: a drawn leaf of each class, in all views.
 
-    python -m docs.views [LEAVES]
+    python -m docs.views
+    python -m docs.views LEAVES
 
-LEAVES, a folder of class folders, takes the place of the drawn leaves; the
-page is then written to the working directory, as views.png.
+With LEAVES, a folder of class folders, the page shows the first leaf of each
+class in it, and goes to views.png in the working directory.
 """
 
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.transformation.mask import find_leaves, number_leaves
+from leaffliction.transformation.analysis import analyse_image
 from leaffliction.transformation.views import VIEWS
 from leaffliction.utils.figures import drawable, open_pyplot, save_figure
 from leaffliction.utils.folders import find_images
@@ -19,8 +20,8 @@ from leaffliction.utils.images import read_image
 from samples.dataset import CLASS_COUNTS
 from samples.drawing import draw_leaf
 
-CELL = 1.4    # inches of a view; the histogram takes two of them
-SIZE = 256    # pixels of a drawn leaf
+VIEW_SIDE = 1.4   # inches of a view; a chart is twice as wide
+LEAF_SIDE = 256   # pixels of a drawn leaf
 
 
 def read_leaves(folder: Path) -> dict[str, np.ndarray]:
@@ -34,25 +35,25 @@ def read_leaves(folder: Path) -> dict[str, np.ndarray]:
 
 def draw_leaves() -> dict[str, np.ndarray]:
     """Return a drawn leaf of each class."""
-    return {name: draw_leaf(name, np.random.default_rng(number), SIZE)
+    return {name: draw_leaf(name, np.random.default_rng(number), LEAF_SIDE)
             for number, name in enumerate(CLASS_COUNTS)}
 
 
 def main() -> None:
-    """Draw the page."""
+    """Draw the page and save it."""
     leaves = read_leaves(Path(sys.argv[1])) if sys.argv[1:] else draw_leaves()
-    widths = [2 if name == "Histogram" else 1 for name in VIEWS]
+    widths = [2 if view.is_chart else 1 for view in VIEWS.values()]
     pyplot = open_pyplot(True)
     figure, grid = pyplot.subplots(
         len(leaves), len(VIEWS), width_ratios=widths, layout="constrained",
-        figsize=(CELL * sum(widths), CELL * (len(leaves) + 0.2)))
-    for axes, (title, _) in zip(grid[0], VIEWS.values()):
-        axes.set_title(title, fontsize=11)
+        figsize=(VIEW_SIDE * sum(widths), VIEW_SIDE * (len(leaves) + 0.2)))
+    for axes, view in zip(grid[0], VIEWS.values()):
+        axes.set_title(view.title, fontsize=11)
     for row, (class_name, rgb_img) in zip(grid, leaves.items()):
-        labels = number_leaves(find_leaves(rgb_img), rgb_img.shape[:2])
+        image = analyse_image(rgb_img)
         row[0].set_ylabel(drawable(class_name))
-        for axes, (_, view) in zip(row, VIEWS.values()):
-            axes.imshow(view(rgb_img, labels))
+        for axes, view in zip(row, VIEWS.values()):
+            axes.imshow(view.draw(image))
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
     save_figure(figure, Path("views.png") if sys.argv[1:]

@@ -1,130 +1,168 @@
-"""What is wrong with a leaf: the diseased tissue, by its colour alone."""
+"""Where a leaf is diseased, judged by its colour alone.
+
+The colour of healthy tissue is the median colour of the leaf's greenest
+quarter.  Tissue is diseased where it is further from green (a of CIE Lab)
+than healthy tissue would be in the same light.  The leaf is first resized to
+a fixed area, so that sizes in pixels mean the same for every photograph.
+"""
 
 import math
 
 import cv2
 import numpy as np
 
-# Levels of a (CIE Lab, green to magenta) by which diseased tissue is further
-# from green than the leaf's own healthy tissue; less are veins and light.
-REDDER = 10
-# The greenest part of a leaf, which is taken for healthy.
-HEALTHY = 0.25
-# Levels of lightness above the healthy tissue's, and share of its yellow
-# below which, so bright a pixel is a reflection of the sky.
-GLARE_LIGHTER, GLARE_PALER = 15, 0.6
-# In the shade colours are weaker, but not by more than this.
-DARKEST = 0.4
-# The leaf's scale: each is looked at as if its area were that of a square of
-# so many pixels, as most have that fill a photograph of 256; but at no more
-# than LARGEST_SIDE pixels, for a thin one is long.
-SIDE, LARGEST_SIDE = 176, 512
-# At that scale: what the opening takes for a stem (pixels), the leaf's edge
-# that is mixed with the ground, grain, the blur's deviation, and the margin
-# round the leaf that it needs.
+# Tissue is diseased if its a (CIE Lab, green to magenta) exceeds that of
+# healthy tissue by these levels; veins and uneven light differ by less.
+MIN_REDNESS = 10
+# The fraction of the leaf, the greenest, that is taken for healthy.
+HEALTHY_SHARE = 0.25
+# A pixel this much lighter than healthy tissue, and with less than this
+# fraction of its yellow (b of CIE Lab), is a reflection of the sky.
+GLARE_LIGHTNESS, GLARE_YELLOW = 15, 0.6
+# Colours are weaker in the shade, but not by more than this factor.
+MIN_SHADE = 0.4
+# The leaf is resized to the area of a square with a side of 176 pixels, the
+# area of most leaves that fill a photograph of 256; but a long, thin leaf to
+# at most MAX_SIDE pixels.
+LEAF_SIDE, MAX_SIDE = 176, 512
+# In pixels at that size: the diameter of the opening that removes the stem,
+# the width of the edge whose colour is mixed with the background's, the
+# diameter of the opening that removes grain, the standard deviation of the
+# blur, and the margin around the leaf that these need.
 STEM, EDGE, GRAIN, BLUR, MARGIN = 13, 2, 3, 0.7, 4
-# The edge in pixels of the photograph, where these are the larger ones; and
-# the deviation of what a pixel blurs, a square's.
-MIXED, PIXEL = 0.75, 0.29
-# Enlarged by more than this, a leaf is sharpened: by how much, and over which
-# deviation (pixels of the photograph).  Without it leaves of 60 pixels have
-# 14 % less lesions than the same leaves at 256, for their spots are pale.
-ENLARGED, SHARPER, SHARPER_OVER = 1.3, 0.5, 0.4
-# Area of the smallest spot, in parts of the leaf: 10 of 25,000 pixels.
-LEAST_SPOT = 4e-4
+# Width of the mixed edge in pixels of the photograph, for leaves enlarged;
+# and the standard deviation of the blur that a pixel itself is (a square of
+# side 1 has 1 / sqrt(12)).
+PHOTO_EDGE, PIXEL_BLUR = 0.75, 0.29
+# A leaf enlarged by more than MIN_SHARPENED is sharpened, by at most SHARPEN,
+# over a blur of SHARPEN_BLUR pixels of the photograph.  Without it leaves of
+# 60 pixels have 14 % less lesions than at 256, as their spots are pale.
+MIN_SHARPENED, SHARPEN, SHARPEN_BLUR = 1.3, 0.5, 0.4
+# Area of the smallest spot as a fraction of the leaf: 10 of 25,000 pixels.
+MIN_SPOT_SHARE = 4e-4
 
 
 def find_lesions(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the diseased tissue: bool (H, W).
+    """Return the diseased tissue of a leaf: bool (H, W).
 
     rgb_img: RGB uint8 (H, W, 3).  mask: one leaf, bool (H, W).
-    The leaf itself says what healthy is: the median colour of its greenest
-    quarter.  Tissue is diseased where it is further from green than healthy
-    tissue would be in the same light, since shade weakens the colours and
-    the lightness alike.  Stem and edge are left out; reflections are not
-    diseased.  So a leaf that is brown all over has no lesions to this.
-
-    The leaf is cut out and resized to one area, so that the result depends
-    neither on the image around it nor on its size: from 200 pixels on 98 %
-    of leaves stay within a tenth, at 100 pixels 85 %, at 60 62 %.
     """
     lesions = np.zeros_like(mask)
-    area = np.count_nonzero(mask)
-    if not area:
-        return lesions
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    zoom = min(SIDE / area ** 0.5, LARGEST_SIDE / max(width, height))
-    margin = math.ceil(MARGIN / zoom)
-    box = np.s_[max(0, y - margin):y + height + margin,
-                max(0, x - margin):x + width + margin]
-    height, width = mask[box].shape
-    size = max(1, round(width * zoom)), max(1, round(height * zoom))
-    leaf = cv2.resize(mask[box].astype(np.uint8) * 255, size,
-                      interpolation=cv2.INTER_AREA if zoom < 1
-                      else cv2.INTER_LINEAR)
-    found = lesions_at_scale(
-        cv2.resize(rgb_img[box], size, interpolation=cv2.INTER_AREA
-                   if zoom < 1 else cv2.INTER_CUBIC),
-        (leaf > 127).astype(np.uint8), zoom)
-    lesions[box] = unzoomed(found, (width, height), zoom) & mask[box]
+    x, y, width, height = box = cv2.boundingRect(mask.astype(np.uint8))
+    window = np.s_[y:y + height, x:x + width]
+    lesions[window] = find_lesions_in_box(rgb_img, mask[window], box)
     return lesions
 
 
-def unzoomed(found: np.ndarray, size: tuple[int, int], zoom: float
-             ) -> np.ndarray:
+def find_lesions_in_box(rgb_img: np.ndarray, mask: np.ndarray,
+                        box: tuple[int, int, int, int]) -> np.ndarray:
+    """Return the diseased tissue of a leaf: bool (height, width).
+
+    rgb_img: the whole image, RGB uint8 (H, W, 3).
+    mask: one leaf, bool (height, width), within its box (x, y, width,
+    height).
+
+    The result depends neither on the image around the leaf nor on the leaf's
+    size: from 200 pixels on, the share of lesions of 98 % of leaves stays
+    within a tenth; at 100 pixels of 85 %, at 60 of 62 %.
+    Stem, edge and reflections are never diseased.  A leaf that is brown all
+    over has no lesions, because its healthy tissue is brown as well.
+    """
+    area = np.count_nonzero(mask)
+    if not area:
+        return np.zeros_like(mask)
+    x, y, width, height = box
+    zoom = min(LEAF_SIDE / area ** 0.5, MAX_SIDE / max(width, height))
+    margin = math.ceil(MARGIN / zoom)
+    # The margin, as far as the image has room for it.
+    left, upper = min(x, margin), min(y, margin)
+    right = min(rgb_img.shape[1] - x - width, margin)
+    lower = min(rgb_img.shape[0] - y - height, margin)
+    crop_img = rgb_img[y - upper:y + height + lower,
+                       x - left:x + width + right]
+    crop_mask = np.pad(mask.astype(np.uint8) * 255,
+                       ((upper, lower), (left, right)))
+    crop_size = crop_mask.shape[::-1]
+    size = tuple(max(1, round(side * zoom)) for side in crop_size)
+    leaf_img = cv2.resize(crop_img, size, interpolation=cv2.INTER_AREA
+                          if zoom < 1 else cv2.INTER_CUBIC)
+    leaf = cv2.resize(crop_mask, size, interpolation=cv2.INTER_AREA
+                      if zoom < 1 else cv2.INTER_LINEAR) > 127
+    lesions = resize_to_photograph(
+        lesions_at_fixed_area(leaf_img, leaf.astype(np.uint8), zoom),
+        crop_size, zoom)
+    return lesions[upper:upper + height, left:left + width] & mask
+
+
+def resize_to_photograph(lesions: np.ndarray, size: tuple[int, int],
+                         zoom: float) -> np.ndarray:
     """Return a mask, bool, at the size (width, height) of the photograph.
 
-    Where pixels become larger, those that it covers most are taken, so many
-    that its area stays: half of a pixel as limit would lose small spots.
+    zoom: pixels of the given mask for one of the photograph.
+    Where the photograph has fewer pixels, those that the lesions cover most
+    become lesions, as many as keep the area: a limit of half a pixel would
+    lose small spots.
     """
     if zoom < 1:
-        return cv2.resize(found.astype(np.uint8) * 255, size) > 127
-    covered = cv2.resize(found.astype(np.float32), size,
-                         interpolation=cv2.INTER_AREA)
-    some = covered[covered > 0]
-    count = min(len(some), round(np.count_nonzero(found) / zoom ** 2))
+        return cv2.resize(lesions.astype(np.uint8) * 255, size) > 127
+    coverage = cv2.resize(lesions.astype(np.float32), size,
+                          interpolation=cv2.INTER_AREA)
+    covered = coverage[coverage > 0]
+    count = min(len(covered), round(np.count_nonzero(lesions) / zoom ** 2))
     if not count:
-        return np.zeros_like(covered, bool)
-    return covered >= np.partition(some, -count)[-count]
+        return np.zeros_like(coverage, bool)
+    return coverage >= np.partition(covered, -count)[-count]
 
 
-def lesions_at_scale(rgb_img: np.ndarray, leaf: np.ndarray, zoom: float
-                     ) -> np.ndarray:
-    """Return the diseased tissue of a leaf at its scale: bool (H, W).
+def lesions_at_fixed_area(rgb_img: np.ndarray, leaf: np.ndarray, zoom: float
+                          ) -> np.ndarray:
+    """Return the diseased tissue of a leaf of fixed area: bool (H, W).
 
     rgb_img: RGB uint8 (H, W, 3).  leaf: uint8 (H, W), 1 on the leaf.
     zoom: pixels here for one of the photograph.
     """
-    unit = np.count_nonzero(leaf) ** 0.5 / SIDE
-    blade = cv2.erode(cv2.morphologyEx(leaf, cv2.MORPH_OPEN,
-                                       _disc(STEM * unit)),
-                      _disc(2 * max(EDGE * unit, MIXED * zoom) + 1)) > 0
+    # A thin leaf is smaller than the fixed area: sizes in pixels shrink.
+    unit = np.count_nonzero(leaf) ** 0.5 / LEAF_SIDE
+    without_stem = cv2.morphologyEx(leaf, cv2.MORPH_OPEN, _disc(STEM * unit))
+    edge = max(EDGE * unit, PHOTO_EDGE * zoom)
+    blade = cv2.erode(without_stem, _disc(2 * edge + 1)) > 0
     if not blade.any():
         return blade
-    lab_img = cv2.cvtColor(rgb_img, cv2.COLOR_RGB2LAB).astype(np.float32)
-    # Large pixels have blurred the leaf already.
-    blur = (BLUR * unit) ** 2 - PIXEL ** 2 * (max(zoom, 1) ** 2 - 1)
-    if blur > 0:
-        lab_img = cv2.GaussianBlur(lab_img, (0, 0), max(0.3, blur ** 0.5))
-    if zoom > ENLARGED:
-        lab_img += SHARPER * min(1, zoom - ENLARGED) * (
-            lab_img - cv2.GaussianBlur(lab_img, (0, 0), SHARPER_OVER * zoom))
-    light, red, yellow = cv2.split(lab_img - np.float32((0, 128, 128)))
-    greenest = blade & (red <= np.quantile(red[blade], HEALTHY))
-    healthy_light, healthy_red, healthy_yellow = (
-        np.median(channel[greenest]) for channel in (light, red, yellow))
-    expected = healthy_red * np.clip(light / max(healthy_light, 1), DARKEST,
-                                     1)
-    glare = ((light > healthy_light + GLARE_LIGHTER)
-             & (yellow < GLARE_PALER * healthy_yellow))
-    diseased = blade & (red - expected > REDDER) & ~glare
+    lightness, a, b = cv2.split(
+        smoothed_lab(rgb_img, unit, zoom) - np.float32((0, 128, 128)))
+    greenest = blade & (a <= np.quantile(a[blade], HEALTHY_SHARE))
+    healthy_lightness, healthy_a, healthy_b = (
+        np.median(channel[greenest]) for channel in (lightness, a, b))
+    # Shade weakens colour and lightness alike.
+    expected_a = healthy_a * np.clip(
+        lightness / max(healthy_lightness, 1), MIN_SHADE, 1)
+    glare = ((lightness > healthy_lightness + GLARE_LIGHTNESS)
+             & (b < GLARE_YELLOW * healthy_b))
+    diseased = blade & (a - expected_a > MIN_REDNESS) & ~glare
     diseased = cv2.morphologyEx(diseased.astype(np.uint8), cv2.MORPH_OPEN,
                                 _disc(GRAIN * unit))
-    _, spots, facts, _ = cv2.connectedComponentsWithStats(diseased)
-    is_spot = (facts[:, cv2.CC_STAT_AREA]
-               >= LEAST_SPOT * np.count_nonzero(leaf))
-    is_spot[0] = False    # all the rest
+    _, spots, stats, _ = cv2.connectedComponentsWithStats(diseased)
+    is_spot = (stats[:, cv2.CC_STAT_AREA]
+               >= MIN_SPOT_SHARE * np.count_nonzero(leaf))
+    is_spot[0] = False    # component 0 is all that is not diseased
     return is_spot[spots]
+
+
+def smoothed_lab(rgb_img: np.ndarray, unit: float, zoom: float) -> np.ndarray:
+    """Return the image in CIE Lab, equally sharp for all photographs.
+
+    As OpenCV scales it to 0..255, float32 (H, W, 3).  unit and zoom: as in
+    `lesions_at_fixed_area`.
+    """
+    lab_img = cv2.cvtColor(rgb_img, cv2.COLOR_RGB2LAB).astype(np.float32)
+    # The pixels of a leaf that was enlarged have blurred it already.
+    variance = (BLUR * unit) ** 2 - PIXEL_BLUR ** 2 * (max(zoom, 1) ** 2 - 1)
+    if variance > 0:
+        lab_img = cv2.GaussianBlur(lab_img, (0, 0), max(0.3, variance ** 0.5))
+    if zoom > MIN_SHARPENED:
+        lab_img += SHARPEN * min(1, zoom - MIN_SHARPENED) * (
+            lab_img - cv2.GaussianBlur(lab_img, (0, 0), SHARPEN_BLUR * zoom))
+    return lab_img
 
 
 def count_spots(lesions: np.ndarray) -> int:
@@ -133,9 +171,9 @@ def count_spots(lesions: np.ndarray) -> int:
 
 
 def _disc(diameter: float) -> np.ndarray:
-    """Return a round kernel of about that many pixels across, an odd number.
+    """Return a round kernel whose diameter is the nearest odd number.
 
-    An even one would move what it opens or erodes.
+    An even one would move what it opens or erodes by half a pixel.
     """
     side = 2 * round((diameter - 1) / 2) + 1
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))

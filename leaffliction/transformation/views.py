@@ -1,395 +1,232 @@
-"""What can be seen of a leaf, separated and measured: views of it.
+"""The views of a leaf: pictures that separate it and show what is measured.
 
-Made with PlantCV (Gehan et al. 2017, doi:10.7717/peerj.4088).  The text in
-each view's function says what it extracts and why that helps.
+Blur, mask, ROI, size analysis and landmarks come from PlantCV (Gehan et al.
+2017, doi:10.7717/peerj.4088).  VIEWS, at the end, says what each view shows
+and why that helps; `Transformation.py -h` prints it.
+
+Each function takes the analysis of a photograph, in which there may be one
+leaf, several or none, and returns the view, RGB uint8 (H, W, 3).
 """
 
-import threading
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from leaffliction.transformation.histogram import (CHANNELS, draw_histogram,
-                                                   proportions)
-from leaffliction.transformation.lesions import count_spots, find_lesions
-from leaffliction.transformation.mask import (LEAST_QUALITY, Leaf, find_leaves,
-                                              number_leaves)
-from leaffliction.utils.figures import hush_matplotlib
-from leaffliction.utils.files import is_whole
-from leaffliction.utils.images import SUFFIXES, read_image, write_image
-from leaffliction.utils.marks import mark_line
+from leaffliction.transformation.analysis import ImageAnalysis
+from leaffliction.transformation.annotations import (BLUE, GREEN, MAGENTA,
+                                                     ORANGE, line_width)
+from leaffliction.transformation.histogram import draw_histogram
+from leaffliction.transformation.plantcv_adapter import (plantcv,
+                                                         swap_red_and_blue)
 
-GREEN, BLUE, MAGENTA, ORANGE = (    # RGB
-    (0, 200, 0), (0, 0, 255), (255, 0, 255), (255, 120, 0))
-# The image's shorter side over a line's width: 2 pixels of 256, 31 of 4000;
-# and over the blur's kernel: 5 pixels of 256, grain goes and veins stay.
-LINES_ACROSS, BLURS_ACROSS = 128, 51
-# The leaf's longer side over a line's width at least: a small leaf in a large
-# image is not drawn over.  And the image's shorter side over the height of a
-# leaf's number, which has this many pixels at least.
-LINES_A_LEAF, NUMBERS_ACROSS, LEAST_NUMBER = 32, 24, 11
-# Pixels around a leaf that PlantCV's drawing needs.
-AROUND = 12
+# The shorter side of an image that the leaf fills over the width of the
+# blur's kernel: 5 pixels of 256 remove grain and keep veins.
+BLURS_PER_SIDE = 51
+# Rows that PlantCV masks at a time: it lists each pixel of the background in
+# 16 bytes, which are 190 MB for 12 megapixels at once.
+MASKED_ROWS = 256
 # PlantCV cuts a leaf in 20 slices of int(height / 21) pixels.  Of a height
-# of 6 x 21 they cover 95 %, of 41 pixels they would cover half.
+# of 6 x 21 pixels they cover 95 %, of 41 pixels they would cover half.
 LANDMARK_SIDE = 6 * 21
-# What is measured, by PlantCV's own names, and its unit.
-POSITION = "pixels from the upper left corner"
-UNITS = {
-    "area": "square pixels", "convex_hull_area": "square pixels",
-    "solidity": "ratio", "perimeter": "pixels", "width": "pixels",
-    "height": "pixels", "longest_path": "pixels",
-    "center_of_mass_x": POSITION, "center_of_mass_y": POSITION,
-    "ellipse_major_axis": "pixels", "ellipse_minor_axis": "pixels",
-    "ellipse_angle": "degrees", "ellipse_eccentricity": "ratio",
-    "in_bounds": "true if the leaf touches no edge of the image",
-    "mask_quality": f"0-1; below {LEAST_QUALITY} there is no leaf",
-    "lesion_share": "% of the area", "spot_count": "spots",
-    **{f"{name}_mean": "0-255" for name in CHANNELS if name != "hue"},
-    "hue_circular_mean": "degrees"}
-# The measurements of an image without a leaf.
-NO_LEAF = dict.fromkeys(UNITS) | {"area": 0, "mask_quality": 0.0}
-# A worker of a cluster may have several threads.
-PLANTCV = threading.Lock()
 
 
-def through_plantcv(call: Callable, line_px: int = 1) -> tuple:
-    """Return call(PlantCV)'s result, and {name: value} of what it observed.
+@dataclass(frozen=True)
+class View:
+    """A kind of picture of a leaf.
 
-    The one door to PlantCV, whose settings and observations are global: they
-    are set and emptied here, so that no call knows of another.
+    title: its heading on the page.
+    shows: what the view extracts.  reason: why that helps.
+    draw: the function that makes it.
+    is_chart: whether it is a chart, which has a size of its own; the other
+    views have the photograph's.
     """
-    hush_matplotlib()       # PlantCV brings it along.
-    with PLANTCV:
-        from plantcv import plantcv as pcv
-        pcv.params.debug = None
-        pcv.params.verbose = False
-        pcv.params.line_thickness = line_px
-        pcv.outputs.clear()
-        result = call(pcv)
-        found = pcv.outputs.observations.get("default_1", {})
-        pcv.outputs.clear()
-    return result, {name: entry["value"] for name, entry in found.items()}
+
+    title: str
+    shows: str
+    reason: str
+    draw: Callable[[ImageAnalysis], np.ndarray]
+    is_chart: bool = False
 
 
-def swapped(image: np.ndarray) -> np.ndarray:
-    """Return an RGB image as BGR, in which PlantCV works, or the reverse."""
-    return cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+def draw_original(image: ImageAnalysis) -> np.ndarray:
+    """Return the photograph itself."""
+    return image.rgb_img
 
 
-def line_width(rgb_img: np.ndarray, leaf_side: float | None = None) -> int:
-    """Return the pixels of a line that reads alike at any size.
+def draw_blur(image: ImageAnalysis) -> np.ndarray:
+    """Return the green pixels of each leaf, blurred.
 
-    leaf_side: the longer side, in pixels, of the leaf on which it is drawn.
+    The threshold between green and magenta is each leaf's own, by Otsu's
+    method (1979).
     """
-    side = min(rgb_img.shape[:2]) / LINES_ACROSS
-    if leaf_side:
-        side = min(side, leaf_side / LINES_A_LEAF)
-    return max(1, round(side))
+    if not image.leaves:
+        return np.zeros_like(image.rgb_img)
+    with plantcv() as pcv:
+        magenta = pcv.rgb2gray_lab(swap_red_and_blue(image.rgb_img), "a")
+        green = np.zeros(magenta.shape, np.uint8)
+        for leaf in image.leaves:
+            levels = magenta[leaf.window]
+            threshold, _ = cv2.threshold(levels[leaf.mask], 0, 255,
+                                         cv2.THRESH_OTSU)
+            green[leaf.window][leaf.mask & (levels <= threshold)] = 255
+        # A leaf that fills an image has 4/5 of its side.
+        largest = max(leaf.longer_side for leaf in image.leaves)
+        side = min(*green.shape, 5 * largest // 4)
+        kernel = side // BLURS_PER_SIDE | 1
+        blurred = pcv.gaussian_blur(green, (kernel, kernel))
+    return cv2.cvtColor(blurred, cv2.COLOR_GRAY2RGB)
 
 
-def boxes(labels: np.ndarray) -> list[tuple[int, int, int, int, int]]:
-    """Return number, x, y, width and height of each leaf in its labels."""
-    labels = labels.astype(np.uint8)
-    count = int(cv2.minMaxLoc(labels)[1])
-    found = [(number, *cv2.boundingRect(
-        labels if count == 1 else cv2.inRange(labels, number, number)))
-        for number in range(1, count + 1)]
-    return [leaf for leaf in found if leaf[3]]
-
-
-def add_numbers(view: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Write each leaf's number beside it, in place, if there are several.
-
-    Above its left upper corner where the image has room, else inside.
-    """
-    found = boxes(labels)
-    if len(found) < 2:
-        return view
-    tall = max(LEAST_NUMBER, round(min(view.shape[:2]) / NUMBERS_ACROSS))
-    thick = max(1, round(tall / 9))
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    scale = cv2.getFontScaleFromHeight(font, tall, thick)
-    for number, x, y, *_ in found:
-        (wide, _), _ = cv2.getTextSize(str(number), font, scale, thick)
-        pad = max(2, tall // 6)
-        x = max(0, min(x, view.shape[1] - wide - 2 * pad))
-        y = max(0, y - tall - 2 * pad)
-        cv2.rectangle(view, (x, y), (x + wide + 2 * pad, y + tall + 2 * pad),
-                      (255, 255, 255), cv2.FILLED)
-        cv2.putText(view, str(number), (x + pad, y + tall + pad), font, scale,
-                    (0, 0, 0), thick, cv2.LINE_AA)
+def draw_mask(image: ImageAnalysis) -> np.ndarray:
+    """Return the leaves on white."""
+    view = np.empty_like(image.rgb_img)
+    with plantcv() as pcv:
+        for top in range(0, len(view), MASKED_ROWS):
+            rows = np.s_[top:top + MASKED_ROWS]
+            view[rows] = pcv.apply_mask(image.rgb_img[rows],
+                                        image.labels[rows], "white")
     return view
 
 
-# The views.  Each takes the image, RGB uint8 (H, W, 3), and each pixel's leaf,
-# from 1 on, or 0, (H, W), as number_leaves returns it; one leaf's mask will
-# do.  There may be none.  It returns RGB uint8 (H, W, 3).
-
-def original(rgb_img: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The photograph as it is, upright and in 8-bit RGB.
-
-    It is what all other views are compared with: an error of theirs, such
-    as a shadow taken for leaf, shows only beside it.
-    """
-    return rgb_img
-
-
-def gaussian_blur(rgb_img: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """White where the leaf is green, black where it is not, blurred.
-
-    The axis from green to magenta (a of CIE Lab), split in two over the
-    leaf alone (Otsu 1979), makes lesions and veins stand out as holes, in
-    light and in shade; the Gaussian blur then removes single pixels, so that
-    only structure remains.
-    """
-    leaves = boxes(labels)
-
-    def blur(pcv):
-        magenta = pcv.rgb2gray_lab(swapped(rgb_img), "a")
-        green = np.zeros(labels.shape, np.uint8)
-        for number, x, y, width, height in leaves:
-            box = np.s_[y:y + height, x:x + width]
-            mask = labels[box] == number
-            level, _ = cv2.threshold(magenta[box][mask], 0, 255,
-                                     cv2.THRESH_OTSU)
-            green[box][mask & (magenta[box] <= level)] = 255
-        # A leaf fills 4/5 of an image's side.
-        side = min(*labels.shape, 5 * max(max(leaf[3:]) for leaf in leaves)
-                   // 4) // BLURS_ACROSS | 1
-        return pcv.gaussian_blur(green, (side, side))
-    if not leaves:
-        return np.zeros_like(rgb_img)
-    return cv2.cvtColor(through_plantcv(blur)[0], cv2.COLOR_GRAY2RGB)
-
-
-def masked(rgb_img: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The leaf alone, on white.
-
-    Table, shadow and light say nothing about a disease, but differ from one
-    camera series to the next: without them, nothing is learned from them.
-    """
-    return through_plantcv(lambda pcv: pcv.apply_mask(
-        rgb_img, (labels > 0).astype(np.uint8), "white"))[0]
-
-
-def roi_objects(rgb_img: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The leaf filled green in a blue frame, its region of interest (ROI).
-
-    The frame is where to look, the green is what counts there: it shows at
-    a glance whether the mask has the whole leaf and nothing but the leaf.
-    """
-    view = rgb_img.copy()
-    view = cv2.copyTo(np.full_like(view, GREEN), labels.astype(np.uint8),
-                      view)
-    for _, x, y, width, height in boxes(labels):
-        roi, _ = through_plantcv(lambda pcv: pcv.roi.rectangle(
-            img=rgb_img, x=x, y=y, h=height, w=width))
+def draw_roi(image: ImageAnalysis) -> np.ndarray:
+    """Return the leaves filled with green, each in a blue rectangle."""
+    view = image.rgb_img.copy()
+    view = cv2.copyTo(np.full_like(view, GREEN), image.labels, view)
+    for leaf in image.leaves:
+        x, y, width, height = leaf.box
+        with plantcv() as pcv:
+            roi = pcv.roi.rectangle(img=view, x=x, y=y, h=height, w=width)
         cv2.drawContours(view, roi.contours[0], -1, BLUE,
-                         line_width(view, max(width, height)))
-    return add_numbers(view, labels)
+                         line_width(view, leaf.longer_side))
+    return image.write_numbers(view)
 
 
-def analyze_object(rgb_img: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Outline (blue); hull, width, height, longest axis, centre (magenta).
-
-    They put a leaf's shape in numbers (area, solidity, eccentricity, ...;
-    see --json and --csv): a bitten or curled leaf fills less of its hull,
-    and plants differ in length to width.
-    """
-    return add_numbers(analyze(rgb_img, labels)[0], labels)
+def draw_size_analysis(image: ImageAnalysis) -> np.ndarray:
+    """Return PlantCV's drawing of the leaves' size and shape."""
+    return image.size.drawing
 
 
-def analyze(rgb_img: np.ndarray, labels: np.ndarray
-            ) -> tuple[np.ndarray, list[dict]]:
-    """Return PlantCV's drawing of its measurements, and each leaf's.
-
-    Leaf by leaf in what is around it: with n_labels PlantCV looks through
-    the whole image for each, 10 s instead of 0.4 for 12 leaves on 12
-    megapixels.
-    """
-    view, measured = rgb_img.copy(), []
-    for number, x, y, width, height in boxes(labels):
-        line = line_width(rgb_img, max(width, height))
-        left, upper = max(0, x - AROUND - line), max(0, y - AROUND - line)
-        box = np.s_[upper:y + height + AROUND + line,
-                    left:x + width + AROUND + line]
-        mask = (labels[box] == number).astype(np.uint8)
-        # PlantCV draws in BGR.
-        drawn, observed = through_plantcv(lambda pcv: pcv.analyze.size(
-            swapped(view[box]), mask), line)
-        view[box] = swapped(drawn)
-        observed["center_of_mass"] = tuple(np.add(
-            observed["center_of_mass"], (left, upper)).tolist())
-        # PlantCV's circle of 10 pixels can't be seen in a large image.
-        cv2.circle(view, tuple(map(int, observed["center_of_mass"])),
-                   3 * line, MAGENTA, cv2.FILLED)
-        measured.append(observed)
-    return view, measured
-
-
-def pseudolandmarks(rgb_img: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Left edge (blue), middle (orange), right edge (magenta), 20 times.
-
-    Each leaf is reduced to the same 60 points, at the same shares of its
-    height: so leaves of any size and outline can be compared point by point
-    and side with side, and a bent middle shows curl.
-    """
-    view = rgb_img.copy()
-    for number, *box in boxes(labels):
-        radius = round(line_width(view, max(box[2:])) * 1.5)
-        for points, colour in zip(landmarks(labels == number),
+def draw_landmarks(image: ImageAnalysis) -> np.ndarray:
+    """Return the photograph with each leaf's landmarks as discs."""
+    view = image.rgb_img.copy()
+    for leaf in image.leaves:
+        radius = round(line_width(view, leaf.longer_side) * 1.5)
+        for points, colour in zip(landmarks(leaf.mask) + leaf.box[:2],
                                   (BLUE, MAGENTA, ORANGE)):
             for x, y in np.rint(points).astype(int).tolist():
                 cv2.circle(view, (x, y), radius, colour, cv2.FILLED,
                            cv2.LINE_AA)
-    return add_numbers(view, labels)
+    return image.write_numbers(view)
 
 
 def landmarks(mask: np.ndarray) -> np.ndarray:
     """Return left, right and middle points of a leaf, float (3, 20, 2).
 
-    In pixels (x, y), from above; of shape (3, 0, 2) without a leaf.  The
-    y axis serves, for PlantCV 4.11's x axis takes its middle points from
-    rows instead of columns.
+    mask: bool (H, W), which the leaf's bounding box fills.
+    The points are (x, y) in pixels of the mask, from above.  They lie along
+    the y axis: PlantCV 4.11's function for the x axis takes its middle
+    points from rows instead of columns.
     """
-    if not mask.any():
-        return np.zeros((3, 0, 2))
-    x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    leaf = mask[y:y + height, x:x + width].astype(np.uint8) * 255
-    # Nothing thin gets lost: PlantCV would repeat a point in an empty row.
-    leaf = (cv2.resize(leaf, (LANDMARK_SIDE, LANDMARK_SIDE),
+    # INTER_AREA > 0 keeps all that is thin: in an empty row PlantCV would
+    # repeat a point.
+    leaf = (cv2.resize(mask.astype(np.uint8) * 255,
+                       (LANDMARK_SIDE, LANDMARK_SIDE),
                        interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
-    points, _ = through_plantcv(
-        lambda pcv: pcv.homology.y_axis_pseudolandmarks(leaf, leaf))
-    scale = np.array([width, height]) / LANDMARK_SIDE
-    return np.reshape(points, (3, -1, 2)) * scale + (x, y)
+    with plantcv() as pcv:
+        points = pcv.homology.y_axis_pseudolandmarks(leaf, leaf)
+    scale = np.array(mask.shape[::-1]) / LANDMARK_SIDE
+    return np.reshape(points, (3, -1, 2)) * scale
 
 
-def color_histogram(rgb_img: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """How the leaf's pixels are spread over nine colour channels.
-
-    Diseases change colours before shapes: pale leaves move blue-yellow,
-    dead tissue green-magenta, rust the hue, black rot the lightness; and
-    the spread tells one even colour from spots on green.
-    """
-    return draw_histogram(proportions(rgb_img, labels > 0))
-
-
-def lesions(rgb_img: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Diseased tissue (magenta), by its colour, over the original.
-
-    What is further from green than the leaf's own healthy tissue, in the
-    same light.  Its share of the leaf and the number of spots (see --json
-    and --csv) say how ill the leaf is, and whether it has many small spots
-    or a few large ones.
-    """
-    view = rgb_img.copy()
-    for number, x, y, width, height in boxes(labels):
-        box = np.s_[y:y + height, x:x + width]
-        found = find_lesions(rgb_img, labels == number)[box]
-        # Half of the original shines through.
-        part = view[box]
-        part[found] = part[found] // 2 + np.array(MAGENTA, np.uint8) // 2
+def draw_lesions(image: ImageAnalysis) -> np.ndarray:
+    """Return the photograph with the lesions half covered and outlined."""
+    view = image.rgb_img.copy()
+    for leaf in image.leaves:
+        pixels = view[leaf.window]
+        pixels[leaf.lesions] = (pixels[leaf.lesions] // 2
+                                + np.array(MAGENTA, np.uint8) // 2)
         outlines, _ = cv2.findContours(
-            found.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(view, outlines, -1, MAGENTA, max(
-            1, line_width(view, max(width, height)) // 2), offset=(x, y))
-    return add_numbers(view, labels)
+            leaf.lesions.astype(np.uint8), cv2.RETR_EXTERNAL,
+            cv2.CHAIN_APPROX_NONE)
+        width = max(1, line_width(view, leaf.longer_side) // 2)
+        cv2.drawContours(view, outlines, -1, MAGENTA, width,
+                         offset=leaf.box[:2])
+    return image.write_numbers(view)
 
 
-# By the part of a file's name, which in small letters is the flag as well.
-HISTOGRAM = "Histogram"
-VIEWS = {"Original": ("Original", original),
-         "Blur": ("Gaussian blur", gaussian_blur),
-         "Mask": ("Mask", masked),
-         "ROI": ("ROI objects", roi_objects),
-         "Analyze": ("Analyze object", analyze_object),
-         "Landmarks": ("Pseudolandmarks", pseudolandmarks),
-         "Lesions": ("Lesions", lesions),
-         HISTOGRAM: ("Color histogram", color_histogram)}
+def draw_color_histogram(image: ImageAnalysis) -> np.ndarray:
+    """Return the chart of the colours of all leaves together."""
+    return draw_histogram(image.proportions)
 
 
-def measure(rgb_img: np.ndarray, mask: np.ndarray, quality: float) -> dict:
-    """Return a leaf's measurements, a value for each name in UNITS.
-
-    Without a leaf area and quality are 0, and all else None.
-    """
-    if not mask.any():
-        return dict(NO_LEAF)
-    return measure_all(rgb_img, mask, [quality])[0]
-
-
-def measure_leaves(rgb_img: np.ndarray, leaves: list[Leaf]) -> list[dict]:
-    """Return the measurements of each leaf, a value for each name in UNITS.
-    """
-    return measure_all(rgb_img, number_leaves(leaves, rgb_img.shape[:2]),
-                       [leaf.quality for leaf in leaves])
-
-
-def measure_all(rgb_img: np.ndarray, labels: np.ndarray,
-                qualities: list[float]) -> list[dict]:
-    """Return each leaf's measurements; labels: as the views take them."""
-    levels, rows = np.arange(256), []
-    for (number, x, y, width, height), values in zip(
-            boxes(labels), analyze(rgb_img, labels)[1]):
-        box = np.s_[y:y + height, x:x + width]
-        mask = labels == number
-        diseased = find_lesions(rgb_img, mask)[box]
-        mask = mask[box]
-        values["mask_quality"] = qualities[number - 1]
-        values["lesion_share"] = float(100 * diseased.sum() / mask.sum())
-        values["spot_count"] = count_spots(diseased)
-        for axis, value in zip("xy", values["center_of_mass"]):
-            values[f"center_of_mass_{axis}"] = value
-        shares = proportions(rgb_img[box], mask)
-        for name in shares:
-            values[f"{name}_mean"] = float(shares[name] @ levels) / 100
-        # Red lies on both ends of the scale, so the mean of hue is a
-        # direction.
-        mean = np.angle(shares["hue"] @ np.exp(1j * np.deg2rad(2 * levels)))
-        values["hue_circular_mean"] = float(np.rad2deg(mean)) % 360
-        rows.append({name: values[name] for name in UNITS})
-    return rows
-
-
-def transform_file(paths: tuple[Path, Path], views: list[str],
-                   measured: bool, force: bool) -> list[dict] | None:
-    """Write the views of one image; return its leaves' measurements.
-
-    An empty list: no leaf.  None: none wanted, and all views there already.
-
-    paths: the image, and the views' path without `_View.ext`.
-    force: write views that are there already, and newer than the image, too.
-    Raises UserError where the image can't be read or a view not be written.
-    """
-    source, target = paths
-    missing = {}
-    for name in views:
-        # A chart's thin lines and letters are nothing for JPEG.
-        suffix = (source.suffix if source.suffix.lower() in SUFFIXES
-                  and name != HISTOGRAM else ".png")
-        file = target.with_name(f"{target.name}_{name}{suffix}")
-        if force or not is_newer(file, source):
-            missing[name] = file
-    if not missing and not measured:
-        return None
-    rgb_img = read_image(source)
-    leaves = find_leaves(rgb_img)
-    labels = number_leaves(leaves, rgb_img.shape[:2])
-    for name, file in missing.items():
-        write_image(file, VIEWS[name][1](rgb_img, labels),
-                    mark_line(source.name))
-    return (measure_leaves(rgb_img, leaves) if measured
-            else [{}] * len(leaves))
-
-
-def is_newer(file: Path, source: Path) -> bool:
-    """Tell whether a file was written whole, and after its source."""
-    try:
-        return (is_whole(file)
-                and file.stat().st_mtime >= source.stat().st_mtime)
-    except OSError:
-        return False    # The source is gone: whoever reads it says so.
+# By the part of the file's name, which in small letters is the flag as well.
+VIEWS = {
+    "Original": View(
+        "Original",
+        "The photograph itself, upright, in 8-bit RGB.",
+        "All other views are compared with it. A mistake in one of them, "
+        "such as a shadow that counts as leaf, is visible only beside the "
+        "photograph.",
+        draw_original),
+    "Blur": View(
+        "Gaussian blur",
+        "White where the leaf is green, black elsewhere, then blurred.",
+        "On the axis from green to magenta (a of CIE Lab), lesions and veins "
+        "differ from green tissue in light and in shade alike; Otsu's method "
+        "(1979) chooses the threshold from the leaf's own pixels. Lesions "
+        "stand out as holes. The Gaussian blur removes single pixels, so "
+        "that only structure remains.",
+        draw_blur),
+    "Mask": View(
+        "Mask",
+        "The leaf alone, on white.",
+        "Table, shadow and light say nothing about a disease, but they "
+        "differ from one series of photographs to the next. A model that "
+        "sees the leaf alone cannot learn from them.",
+        draw_mask),
+    "ROI": View(
+        "ROI objects",
+        "The leaf filled with green, in a blue frame, its region of interest "
+        "(ROI).",
+        "The frame is the region to analyse, and the green is what counts as "
+        "leaf in it. One look shows whether the mask covers the whole leaf "
+        "and nothing but the leaf.",
+        draw_roi),
+    "Analyze": View(
+        "Analyze object",
+        "The leaf's outline (blue), and its convex hull, width, height, "
+        "longest axis and centre of mass (magenta).",
+        "They describe the leaf's shape in numbers: area, solidity, "
+        "eccentricity and others, which --json and --csv write. A bitten or "
+        "curled leaf fills less of its convex hull, and plants differ in the "
+        "ratio of length to width.",
+        draw_size_analysis),
+    "Landmarks": View(
+        "Pseudolandmarks",
+        "20 points each on the left edge (blue), in the middle (orange) and "
+        "on the right edge (magenta).",
+        "Every leaf is reduced to the same 60 points, at the same fractions "
+        "of its height. So leaves of any size and outline can be compared "
+        "point by point, and their left side with their right; a bent middle "
+        "line shows that a leaf curls.",
+        draw_landmarks),
+    "Lesions": View(
+        "Lesions",
+        "The diseased tissue (magenta), recognised by its colour, over the "
+        "photograph.",
+        "Tissue is diseased where it is further from green than the leaf's "
+        "own healthy tissue in the same light. Its share of the leaf and the "
+        "number of spots, which --json and --csv write, say how severe the "
+        "disease is, and whether it makes many small spots or a few large "
+        "ones.",
+        draw_lesions),
+    "Histogram": View(
+        "Color histogram",
+        "How the leaf's pixels are distributed over nine colour channels.",
+        "Diseases change a leaf's colour before its shape: pale leaves move "
+        "the blue-yellow curve, dead tissue the green-magenta one, rust the "
+        "hue, black rot the lightness. The width of a curve tells one even "
+        "colour from spots on green.",
+        draw_color_histogram, is_chart=True)}

@@ -99,7 +99,7 @@ def test_an_output_that_would_overwrite_a_file_is_an_error_before_the_work(
     for file in ("mine_distribution_Apple.png", "mine/report/errors.png"):
         write_image(Path(file), np.zeros((4, 4, 3), np.uint8))
     before = content()
-    for owner, name in ((Transformation, "find_leaves"),
+    for owner, name in ((Transformation, "analyse_image"),
                         (Distribution, "analyse"), (train, "learn"),
                         (predict.Classifier, "predict_file")):
         monkeypatch.setattr(owner, name, must_not_run)

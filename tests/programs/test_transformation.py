@@ -1,4 +1,4 @@
-"""Transformation: the page, the files and the command line."""
+"""Transformation.py: the page, the files and the command line."""
 
 import csv
 import json
@@ -15,12 +15,13 @@ import pytest
 from PIL import Image
 
 import Transformation
-from leaffliction.transformation.mask import find_leaf, leaf_mask, on_white
-from leaffliction.transformation.views import UNITS, VIEWS, measure
+from leaffliction.transformation.analysis import analyse_image
+from leaffliction.transformation.mask import leaf_mask, on_white
+from leaffliction.transformation.measurements import UNITS, measure
+from leaffliction.transformation.views import VIEWS
 from leaffliction.utils import cli
 from leaffliction.utils.images import read_image, write_image
 from samples.drawing import draw_leaf
-from Transformation import output_names
 
 PROGRAM = Path(Transformation.__file__)
 
@@ -41,10 +42,10 @@ def folder(tmp_path):
     return tmp_path / "images"
 
 
-def written(place):
+def written(folder):
     """Return the files below a folder, as sorted relative names."""
-    return sorted(path.relative_to(place).as_posix()
-                  for path in place.rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix()
+                  for path in folder.rglob("*") if path.is_file())
 
 
 # One image.
@@ -55,11 +56,11 @@ def test_subject_10_all_views_on_a_page(
     titles = []
     save = Figure.savefig
 
-    def keep_titles(figure, *arguments, **options):
+    def record_titles(figure, *arguments, **options):
         titles.extend(axes.get_title() for axes in figure.axes)
         return save(figure, *arguments, **options)
 
-    monkeypatch.setattr(Figure, "savefig", keep_titles)
+    monkeypatch.setattr(Figure, "savefig", record_titles)
     page = tmp_path / "page.png"
     image = folder / "Apple_scab" / "image (1).JPG"
     assert run(image, "--save", page, "--no-display") == 0
@@ -80,7 +81,7 @@ def test_page_without_a_name_goes_to_figures(folder, tmp_path, monkeypatch):
     assert Path("figures/transformation_image (1).png").is_file()
 
 
-def test_json_has_values_and_units(folder, tmp_path):
+def test_json_has_measurements_and_units(folder, tmp_path):
     image = folder / "Apple_scab" / "image (1).JPG"
     assert run(image, "--json", tmp_path / "leaf.json", "--save",
                tmp_path / "page.png", "-mask") == 0
@@ -88,14 +89,14 @@ def test_json_has_values_and_units(folder, tmp_path):
     assert content["file"] == str(image)
     assert content["units"] == UNITS
     rgb_img = read_image(image)
-    values = measure(rgb_img, *find_leaf(rgb_img))
+    values, = measure(analyse_image(rgb_img))
     assert content["measurements"] == values
     assert content["leaves"] == [{"leaf": 1, "measurements": values}]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "1", "P", "I;16"])
 @pytest.mark.parametrize("size", [(1, 1), (40, 30)])
-def test_odd_images(mode, size, tmp_path, capsys):
+def test_images_of_any_mode_and_name(mode, size, tmp_path, capsys):
     path = tmp_path / "$odd_{$ name 叶.png"
     Image.new(mode, size).save(path)
     assert run(path, "--save", tmp_path / "page.png", "--json",
@@ -105,7 +106,7 @@ def test_odd_images(mode, size, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("content", [b"", b"no image", None])
-def test_unreadable_image(content, tmp_path, capsys):
+def test_unreadable_image_is_one_error_line(content, tmp_path, capsys):
     path = tmp_path / "leaf.jpg"
     if content is not None:
         path.write_bytes(content)
@@ -114,7 +115,7 @@ def test_unreadable_image(content, tmp_path, capsys):
     assert error.startswith(f"error: {path}: ") and error.count("\n") == 1
 
 
-def test_folder_instead_of_an_image(folder, capsys):
+def test_folder_instead_of_an_image_is_an_error(folder, capsys):
     assert run(folder) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ") and f"-src {folder} -dst" in error
@@ -126,7 +127,7 @@ def test_folder_instead_of_an_image(folder, capsys):
     ["--save", "page.png"], ["-mask"], ["leaf.jpg", "-spots"],
     ["leaf.jpg", "--force"],
     ["-src", "a", "-dst", "b", "--jobs", "0"]])
-def test_wrong_usage(arguments, capsys):
+def test_wrong_usage_is_status_2(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         run(*arguments)
     assert stop.value.code == 2
@@ -161,7 +162,7 @@ def test_subject_11_one_flag_writes_one_view(name, folder, tmp_path):
     assert all(Path(file).stem.endswith(f"_{name}") for file in files)
 
 
-def test_finished_views_are_not_made_again(folder, tmp_path, capsys):
+def test_views_up_to_date_are_not_made_again(folder, tmp_path, capsys):
     views = tmp_path / "views"
     assert run("-src", folder, "-dst", views, "-mask", "-roi") == 0
     files = [views / file for file in written(views)]
@@ -193,7 +194,7 @@ def test_csv_has_a_row_for_each_image(folder, tmp_path, capsys):
         "Apple_scab/image (2).JPG", "Grape_Esca/image (1).png"]
     assert rows[0]["area"] == "0" and rows[0]["solidity"] == ""
     rgb_img = read_image(folder / rows[3]["file"])
-    values = measure(rgb_img, *find_leaf(rgb_img))
+    values, = measure(analyse_image(rgb_img))
     assert list(rows[3]) == ["file", *UNITS, "leaf"]
     assert [row["leaf"] for row in rows] == ["", "1", "1", "1"]
     assert capsys.readouterr().out.endswith(
@@ -205,7 +206,7 @@ def test_csv_has_a_row_for_each_image(folder, tmp_path, capsys):
 
 @pytest.fixture
 def tray(tmp_path):
-    """Return an image of a healthy and of a spotted leaf, on one tray."""
+    """Return the file of a healthy and a spotted leaf on one tray."""
     image = np.full((300, 620, 3), 150, np.uint8)
     for x in (150, 460):
         cv2.ellipse(image, (x, 150), (70, 120), 0, 0, 360, (60, 130, 50), -1)
@@ -215,7 +216,7 @@ def tray(tmp_path):
     return tmp_path / "trays" / "tray.png"
 
 
-def test_each_leaf_has_a_row(tray, tmp_path):
+def test_csv_has_a_row_for_each_leaf(tray, tmp_path):
     table = tmp_path / "leaves.csv"
     assert run("-src", tray.parent, "-dst", tmp_path / "views", "-roi",
                "--csv", table) == 0
@@ -228,7 +229,7 @@ def test_each_leaf_has_a_row(tray, tmp_path):
     assert float(rows[1]["center_of_mass_x"]) == pytest.approx(460, abs=1)
 
 
-def test_json_has_the_largest_and_each_leaf(tray, tmp_path, monkeypatch):
+def test_json_has_the_largest_leaf_and_each_leaf(tray, tmp_path, monkeypatch):
     from matplotlib.figure import Figure
     titles = []
     monkeypatch.setattr(Figure, "suptitle",
@@ -247,7 +248,7 @@ def test_json_has_the_largest_and_each_leaf(tray, tmp_path, monkeypatch):
         f"tray.png: 2 leaves, lesions on 1: 0.0 %, 2: {share:.1f} %")
 
 
-def test_bad_images_are_named_and_the_rest_goes_on(folder, tmp_path, capsys):
+def test_unreadable_images_are_named_and_skipped(folder, tmp_path, capsys):
     whole = (folder / "Apple_scab/image (1).JPG").read_bytes()
     (folder / "Apple_scab/cut.jpg").write_bytes(whole[:len(whole) // 2])
     (folder / "Apple_scab/text.jpg").write_text("no image")
@@ -262,7 +263,7 @@ def test_bad_images_are_named_and_the_rest_goes_on(folder, tmp_path, capsys):
     assert len(written(tmp_path / "views")) == 3
 
 
-def test_processes_give_the_same_as_one(tmp_path, monkeypatch):
+def test_number_of_processes_does_not_change_the_files(tmp_path, monkeypatch):
     from leaffliction.utils import parallel
     monkeypatch.setattr(parallel, "ITEMS_WORTH_A_PROCESS", 2)
     for number in range(4):
@@ -277,19 +278,7 @@ def test_processes_give_the_same_as_one(tmp_path, monkeypatch):
                 == (tmp_path / "out2" / file).read_bytes())
 
 
-def test_no_two_sources_on_one_name():
-    files = [Path(name) for name in (
-        "a/b.JPG", "a/b.jpg", "a/B.png", "a/b-2.jpg", "a/c.jpg", "b/b.jpg",
-        "A/c.jpg")]
-    names = output_names(files)
-    assert len({str(name).casefold() for name in names}) == len(files)
-    assert names[0] == Path("a/b") and names[3] == Path("a/b-2")
-    assert names[4] == Path("a/c") and names[5] == Path("b/b")
-    assert [name.parent for name in names] == [
-        file.parent for file in files]
-
-
-def test_sources_of_one_stem_all_arrive(tmp_path):
+def test_sources_of_one_stem_have_views_of_their_own(tmp_path):
     for number, name in enumerate(("a.jpg", "a.png", "a.JPG", "a_Blur.jpg")):
         write_image(tmp_path / "in" / name, np.full(
             (8, 8, 3), 50 * number, np.uint8))
@@ -298,7 +287,7 @@ def test_sources_of_one_stem_all_arrive(tmp_path):
     assert len(written(tmp_path / "out")) == 8
 
 
-def test_one_file_as_source(folder, tmp_path):
+def test_source_may_be_one_file(folder, tmp_path):
     assert run("-src", folder / "Grape_Esca/image (1).png", "-dst",
                tmp_path / "views", "-roi", "-histogram") == 0
     assert written(tmp_path / "views") == ["image (1)_Histogram.png",
@@ -315,21 +304,21 @@ def test_target_inside_the_source_is_refused(target, folder, capsys):
     assert written(folder) == before
 
 
-def test_target_around_the_source_must_not_meet_it(tmp_path, capsys):
+def test_target_around_the_source_must_not_add_to_it(tmp_path, capsys):
     write_image(tmp_path / "top/sub/sub/a.png", np.zeros((4, 4, 3), np.uint8))
     assert run("-src", tmp_path / "top/sub", "-dst", tmp_path / "top") == 1
     assert written(tmp_path) == ["top/sub/sub/a.png"]
 
 
 @pytest.mark.parametrize("source", ["empty", "missing"])
-def test_source_without_images(source, tmp_path, capsys):
+def test_source_without_images_is_an_error(source, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     assert run("-src", tmp_path / source, "-dst", tmp_path / "out") == 1
     assert capsys.readouterr().err.startswith(f"error: {tmp_path / source}: ")
     assert not (tmp_path / "out").exists()
 
 
-def test_target_that_cannot_be_made(folder, tmp_path, capsys):
+def test_target_that_cannot_be_created_is_an_error(folder, tmp_path, capsys):
     (tmp_path / "file").touch()
     for target in ("file", "file/views"):
         assert run("-src", folder, "-dst", tmp_path / target) == 1
@@ -340,7 +329,7 @@ def test_target_that_cannot_be_made(folder, tmp_path, capsys):
 # Help.
 
 def test_subject_12_help_explains_every_option(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "400")        # No word is broken.
+    monkeypatch.setenv("COLUMNS", "400")        # No word is hyphenated.
     with pytest.raises(SystemExit) as stop:
         run("-h")
     assert stop.value.code == 0
@@ -350,11 +339,11 @@ def test_subject_12_help_explains_every_option(capsys, monkeypatch):
         assert action.help and len(action.help) > 15
         for option in action.option_strings:
             assert option in text
-    for name, (_, view) in VIEWS.items():
-        assert " ".join(view.__doc__.split()) in text
+    for view in VIEWS.values():
+        assert f"{view.title}. {view.shows} {view.reason}" in text
 
 
-def test_help_does_not_wait_for_libraries():
+def test_help_imports_no_large_library():
     start = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-X", "importtime", PROGRAM, "-h"],
@@ -362,5 +351,5 @@ def test_help_does_not_wait_for_libraries():
     assert done.returncode == 0
     for library in ("plantcv", "matplotlib", "tensorflow", "scipy"):
         assert not re.search(rf"\| +{library}\b", done.stderr)
-    # 0.3 s where nothing else runs.
+    # It takes 0.3 s on a machine that does nothing else.
     assert time.monotonic() - start < 3
