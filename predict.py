@@ -12,7 +12,6 @@ learnings.zip; TensorFlow is not.
 
 from leaffliction import program  # before all that takes time to load
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -32,7 +31,7 @@ from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.path_hints import expand
-from leaffliction.utils.storage import is_local, path_of, resolved
+from leaffliction.utils.storage import absolute_name, path_of, resolved
 from leaffliction.utils.tables import CSV_HELP, is_stdout
 
 LEARNINGS = Path("learnings.zip")
@@ -134,8 +133,7 @@ def show_predictions(results: list[tuple[Path, Prediction]], options,
     pyplot = open_pyplot(options.no_display, options.save)
     figure = draw_predictions(pyplot, results)
     # A figure of several leaves shows these leaves together.
-    shown = "\n".join(os.path.abspath(path) if is_local(path) else str(path)
-                      for path, _ in results)
+    shown = "\n".join(absolute_name(path) for path, _ in results)
     show_or_save({f"prediction_{results[0][0].stem}": figure}, options.save,
                  shown, quiet)
 

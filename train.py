@@ -70,7 +70,7 @@ from leaffliction.utils.files import check_outputs, directory_lock, file_sha256
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import keep_memory
 from leaffliction.utils.path_hints import expand
-from leaffliction.utils.storage import is_local, path_of
+from leaffliction.utils.storage import path_of, require_disk, scratch_parent
 
 OUTPUT = Path("learnings.zip")
 SCRATCH = ".learning-"   # begins the name of a folder for what is in between
@@ -477,9 +477,9 @@ def main(argv: list[str] | None = None) -> int:
                    *report_files(place / "report")),
                   [*filter(None, [options.groups]),
                    Path(options.weights)])
-    if (options.cluster or task) and not is_local(place):
-        raise UserError(f"{options.output}: with several machines the "
-                        "archive is written to a disk that all of them see")
+    if options.cluster or task:
+        require_disk(options.output, "with several machines the archive is "
+                     "written to a disk that all of them see")
     if task is not None:
         strategy = tf_config.join(task)
         if not task.is_chief:
@@ -493,8 +493,7 @@ def main(argv: list[str] | None = None) -> int:
             for left in place.glob(f"{SCRATCH}????????"):
                 shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(
-                prefix=SCRATCH, dir=place if is_local(place) else None
-                ) as folder:
+                prefix=SCRATCH, dir=scratch_parent(place)) as folder:
             return learn(options, Path(folder), strategy)
 
 

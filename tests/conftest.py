@@ -144,7 +144,7 @@ def store(request, tmp_path):
     from fsspec.implementations.memory import MemoryFileSystem
 
     from leaffliction.utils.storage import path_of
-    from leaffliction.utils.stores import StorePath
+    from leaffliction.utils.storage.object_store import StorePath
     if request.param == "s3":
         return request.getfixturevalue("bucket") / "folder"
     if request.param == "local":

@@ -12,7 +12,7 @@ import numpy as np
 from leaffliction.utils import cli
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import write_image
-from leaffliction.utils.output_tree import files_below
+from leaffliction.utils.storage import list_files
 from samples.__main__ import draw_leaf
 
 # What a user sets, and what keeps the user's own settings out.
@@ -63,7 +63,7 @@ def put(path, content):
 def contents(folder):
     """Return {name: content} of all below a folder."""
     return {file.as_posix(): (folder / file).read_bytes()
-            for file in files_below(folder)}
+            for file in list_files(folder)}
 
 
 def run(program, *arguments):

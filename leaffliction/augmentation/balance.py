@@ -1,9 +1,8 @@
 """A balanced tree: what it is made of, and the making of it."""
 
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,8 @@ from leaffliction.utils.images import (check_image, read_image, read_reduced,
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.marks import COPY, mark_line
 from leaffliction.utils.parallel import Workers, WorkersDied
-from leaffliction.utils.storage import is_local
+from leaffliction.utils.storage import (copy_within_store, hard_link,
+                                        same_file)
 
 LONGEST = 2**15 - 2      # pixels; OpenCV warps no longer side
 PART = 2**20             # bytes copied at a time
@@ -200,19 +200,18 @@ def link_or_copy(source: Path, target: Path) -> None:
     Raises Unreadable where the source can't be read, or is gone, and
     UserError where the target can't be written.
     """
-    if not (is_local(source) and is_local(target)):
-        copy_object(source, target)
-        return
-    with suppress(OSError):
-        if target.samefile(source):
-            return  # To rename one name of a file to another does nothing.
+    if same_file(target, source):
+        return  # To rename one name of a file to another does nothing.
+    try:
+        if copy_within_store(source, target):
+            return
+    except OSError as error:
+        # The store does not say which of the two it was.
+        with reading(source):
+            source.stat()
+        raise unwritable(target, error) from None
     with atomic_write(target) as new:
-        try:
-            new.unlink()    # A link is made where there is nothing.
-            # A second name of the file itself, not of a link to it.
-            os.link(os.path.realpath(source, strict=True)
-                    if source.is_symlink() else source, new)
-        except OSError:
+        if not hard_link(source, new):
             copy_bytes(source, new)
 
 
@@ -239,21 +238,6 @@ def copy_bytes(source: Path, new: Path) -> None:
             written.write(part)
 
 
-def copy_object(source: Path, target: Path) -> None:
-    """Copy an object from a store, to one, or inside it."""
-    if is_local(source) or is_local(target) or source.fs is not target.fs:
-        with atomic_write(target) as new:
-            copy_bytes(source, new)
-        return
-    try:
-        source.copy_to(target)
-    except OSError as error:
-        # The store does not say which of the two it was.
-        with reading(source):
-            source.stat()
-        raise unwritable(target, error) from None
-
-
 def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
                workers: Workers, longest: int | None = None
                ) -> Iterator[UserError | None]:
@@ -263,11 +247,8 @@ def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
     """
     make = partial(make_copies, root=root, output=output, seed=seed,
                    longest=longest)
-    results = workers.map(
-    make,
-    plan,
-    name_of=lambda copies: root /
-     copies.source)
+    results = workers.map(make, plan,
+                          name_of=lambda copies: root / copies.source)
     for result in cli.progress(results, len(plan), "Augmenting"):
         if isinstance(result, UserError) and not isinstance(
                 result, (Unreadable, WorkersDied)):

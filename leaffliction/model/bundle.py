@@ -17,7 +17,7 @@ from leaffliction.utils.cli import UserError
 from leaffliction.utils.file_types import (FOREIGN_HEAD, foreign_kind,
                                            image_kind)
 from leaffliction.utils.files import atomic_write, file_sha1, sync
-from leaffliction.utils.storage import is_local
+from leaffliction.utils.storage import delete_if_permitted
 
 # Raised when an older program could not read the archive rightly.
 FORMAT = 2
@@ -228,12 +228,7 @@ def write_archive(path: Path, description: Description,
         # Whole on the disk before it has the name, should the power fail.
         sync(partial)
         for file in (path.with_name(SIGNATURE), *stale):
-            try:
-                file.unlink(missing_ok=True)
-            except PermissionError:
-                # Who may write to a store need not be let delete.
-                if is_local(file):
-                    raise
+            delete_if_permitted(file)
 
 
 def _read_augmented(path: Path, file: Path) -> bytes:

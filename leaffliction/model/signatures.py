@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.storage import is_local
+from leaffliction.utils.storage import lexists
 
 SIGNATURE = "signature.txt"
 # A signature of a few hundred files is smaller.
@@ -80,7 +80,7 @@ def read_signature(path: Path) -> list[Digest]:
     """
     ignore = "--no-verify leaves it unread"
     try:
-        is_there = path.exists() or is_local(path) and path.is_symlink()
+        is_there = lexists(path)
         # Opening a pipe would wait for its writer for ever.
         if is_there and not path.is_file():
             raise UserError(f"{path}: not a regular file; {ignore}")

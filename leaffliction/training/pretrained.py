@@ -15,7 +15,7 @@ from pathlib import Path
 from leaffliction.utils.cli import UserError, print_note
 from leaffliction.utils.files import atomic_write, file_sha256
 from leaffliction.utils.path_hints import hint
-from leaffliction.utils.storage import is_local, path_of
+from leaffliction.utils.storage import is_disk_file, path_of
 
 # Where Keras keeps its own downloads, and the name that it gives to this one.
 KERAS_NAME = ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
@@ -67,7 +67,7 @@ def find_weights(choice: str, scratch: Path) -> tuple[Path | None, str]:
         return None, "none (random)"
     if choice != "imagenet":
         path = path_of(choice)
-        if not (is_local(path) and path.is_file()):
+        if not is_disk_file(path):
             raise UserError(f"{path}: no such file of weights; --weights "
                             "takes imagenet, none or an HDF5 file"
                             f"{hint(path)}")

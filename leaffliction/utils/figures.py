@@ -11,7 +11,6 @@ from pathlib import Path
 from leaffliction.utils.cli import UserError, print_note, printable
 from leaffliction.utils.files import atomic_write, last_bytes, refuse_folder
 from leaffliction.utils.marks import mark, marked_source, source_key
-from leaffliction.utils.storage import is_local
 
 # Figures that have no --save name of their own land here.
 FIGURES = Path("figures")
@@ -202,14 +201,10 @@ def _free_name(name: str, source: Path | str) -> Path:
     """Return a file for a figure: that of the same source, or a new one."""
     number, path = 1, FIGURES / f"{name}.png"
     while os.path.lexists(path) and (
-            marked_source(last_bytes(path)) != _key(source)):
+            marked_source(last_bytes(path)) != source_key(source)):
         number += 1
         path = FIGURES / f"{name}-{number}.png"
     return path
-
-
-def _key(source: Path | str) -> str:
-    return source_key(source if is_local(source) else str(source))
 
 
 def check_kind(path: Path | None) -> None:
@@ -242,4 +237,4 @@ def save_figure(figure, path: Path, source: Path | str = "") -> None:
     with atomic_write(path) as partial:
         figure.savefig(partial, format=kind)
         if kind not in UNMARKED:
-            mark(partial, source if is_local(source) else str(source))
+            mark(partial, source)

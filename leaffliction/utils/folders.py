@@ -15,11 +15,10 @@ from pathlib import Path
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.file_types import HEAD, image_kind
-from leaffliction.utils.files import both_ends
 from leaffliction.utils.images import natural_key
 from leaffliction.utils.marks import COPY, DRAWING, TAIL, marked_kind
 from leaffliction.utils.path_hints import absent, not_a_folder
-from leaffliction.utils.storage import is_local
+from leaffliction.utils.storage import open_tree
 
 # Views of a leaf that were saved again have no mark any more, but a name;
 # "Blur" names augmented copies as well.
@@ -122,10 +121,7 @@ def search(folder: Path) -> Found:
         raise (not_a_folder(folder) if folder.exists()
                else absent(folder, "folder"))
     found = Found()
-    if is_local(folder):
-        _search_disk(folder, found)
-    else:
-        _search_store(folder, found)
+    _search_tree(open_tree(folder), found)
     names = {file.with_suffix("") for file in found.files}
     found.views = [
         file for file in found.files if (view := VIEW.fullmatch(file.stem))
@@ -135,61 +131,56 @@ def search(folder: Path) -> Found:
     return found
 
 
-def _search_disk(folder: Path, found: Found) -> None:
-    """Add what lies below a folder on a disk."""
-    root = os.path.realpath(folder)
+def _search_tree(tree, found: Found) -> None:
+    """Add what lies below a folder, as storage.open_tree gives it."""
+    root = tree.real_path(Path())
     entered: set[str] = set()
     linked_files: list[Path] = []
-    linked_folders = _walk(folder, Path(), entered, found, linked_files)
+    linked_folders = _walk(tree, Path(), entered, found, linked_files)
     # Links come after all that is there without them, and what a linked
     # folder links to after that.
     while linked_folders:
         link = linked_folders.pop(0)
-        target = os.path.realpath(folder / link)
+        target = tree.real_path(link)
         # One that leads to a folder above would bring in its neighbours.
         if target in entered or root.startswith(target.rstrip(os.sep)
                                                 + os.sep):
             found.links.append(link)
         else:
-            linked_folders += _walk(folder, link, entered, found,
-                                    linked_files)
+            linked_folders += _walk(tree, link, entered, found, linked_files)
     if not linked_files:
         return
     # Hard links are files of their own; that they repeat is told elsewhere.
-    parents = {parent: os.path.realpath(folder / parent)
+    parents = {parent: tree.real_path(parent)
                for parent in {file.parent for file in found.files}}
     counted = {os.path.join(parents[file.parent], file.name)
                for file in found.files}
-    for link in sorted(linked_files, key=natural_key):
-        target = os.path.realpath(folder / link)
+    linked_files.sort(key=natural_key)
+    for link, ends in zip(linked_files,
+                          tree.read_ends(linked_files, HEAD, TAIL)):
+        target = tree.real_path(link)
         if target in counted:
             found.links.append(link)
-        elif (_add_file(link, found, both_ends(folder / link, HEAD))
-              and os.path.exists(target)):
+        elif _add_file(link, found, ends) and os.path.exists(target):
             counted.add(target)
 
 
-def _walk(folder: Path, start: Path, entered: set[str], found: Found,
+def _walk(tree, start: Path, entered: set[str], found: Found,
           linked_files: list[Path]) -> list[Path]:
     """Add what lies below a folder, but not behind links.
 
     Adds linked files to linked_files, and returns the linked folders, in
     natural order.
     """
-    waiting, linked_folders = [start], []
+    waiting, files, linked_folders = [start], [], []
     while waiting:
         below = waiting.pop()
-        identity = os.path.realpath(folder / below)
+        identity = tree.real_path(below)
         if identity in entered:
             continue
         entered.add(identity)
-        try:
-            with os.scandir(folder / below) as listing:
-                entries = list(listing)
-        except OSError as error:
-            raise UserError(f"{folder / below}: {error.strerror}") from None
-        if below != Path() and any(entry.name == RECORD
-                                   for entry in entries):
+        entries = _entries(tree, below)
+        if below != Path() and _holds_record(entries):
             found.trees.append(below)
             continue
         for entry in entries:
@@ -206,8 +197,18 @@ def _walk(folder: Path, start: Path, entered: set[str], found: Found,
             elif entry.is_symlink():
                 linked_files.append(path)
             else:
-                _add_file(path, found, both_ends(folder / path, HEAD))
+                files.append(path)
+    for path, ends in zip(files, tree.read_ends(files, HEAD, TAIL)):
+        _add_file(path, found, ends)
     return sorted(linked_folders, key=natural_key)
+
+
+def _entries(tree, below: Path) -> list:
+    """Return the entries of a subfolder; UserError if it can't be listed."""
+    try:
+        return tree.entries(below)
+    except OSError as error:
+        raise UserError(f"{tree.root / below}: {error.strerror}") from None
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
@@ -242,48 +243,6 @@ def _add_file(path: Path, found: Found, ends: tuple[bytes, bytes]) -> bool:
     return True
 
 
-def _search_store(folder, found: Found) -> None:
-    """Add the objects below a folder of an object store."""
-    files = stored_files(folder)
-    trees = {file.parent for file in files
-             if file.name == RECORD and file.parent != Path()}
-    visible = []
-    for file in files:
-        tree = next((parent for parent in file.parents if parent in trees),
-                    None)
-        system = next((parent for parent in file.parents
-                       if is_of_system(parent.name)), None)
-        if tree is not None:
-            if tree not in found.trees:
-                found.trees.append(tree)
-        elif system is not None:
-            if system not in found.system:
-                found.system.append(system)
-        elif not is_hidden(file):
-            visible.append(file)
-    for file, ends in zip(visible, folder.ends(visible, HEAD, TAIL)):
-        _add_file(file, found, ends)
-
-
-def stored_files(folder) -> list[Path]:
-    """Return all objects below a folder of a store, relative to it.
-
-    Raises UserError where the store can't be asked.
-    """
-    try:
-        return folder.files()
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}") from None
-
-
-def is_hidden(file: Path) -> bool:
-    """Tell whether a file, or a folder on the way to it, is hidden.
-
-    So is what leads out of a folder: ".." begins with a dot as well.
-    """
-    return any(part.startswith(".") for part in file.parts)
-
-
 def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
     """Return the folders in and below which there is no image.
 
@@ -291,22 +250,22 @@ def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
     folders inside each other the outermost.
     """
     full = {parent for file in files for parent in file.parents}
-    empty = []
-    if not is_local(folder):
-        # A store's folders are in the names of its objects.
-        others = {parent for file in stored_files(folder)
-                  if not is_hidden(file) for parent in file.parents} - full
-        return sorted((other for other in others if other.parent in full
-                       and not is_of_system(other.name)),
-                      key=lambda other: (other.parent.parts, other.name))
-    for path, folders, names in os.walk(folder):
-        below = Path(path).relative_to(folder)
+    tree = open_tree(folder)
+    empty, waiting = [], [Path()]
+    while waiting:
+        below = waiting.pop()
         # Links that find_images did not follow lead to what it had found.
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".")
-            and not is_of_system(name)
-            and not os.path.islink(os.path.join(path, name))
-            and not os.path.exists(os.path.join(path, name, RECORD)))
-        empty += [below / name for name in folders if below / name not in full]
-        folders[:] = [name for name in folders if below / name in full]
+        names = sorted(
+            entry.name for entry in _entries(tree, below) if _is_folder(entry)
+            and not entry.is_symlink() and not entry.name.startswith(".")
+            and not is_of_system(entry.name))
+        empty += [below / name for name in names if below / name not in full
+                  and not _holds_record(_entries(tree, below / name))]
+        waiting += [below / name for name in reversed(names)
+                    if below / name in full]
     return empty
+
+
+def _holds_record(entries: Iterable) -> bool:
+    """Tell whether Augmentation.py wrote the folder with these entries."""
+    return any(entry.name == RECORD for entry in entries)

@@ -20,7 +20,7 @@ from leaffliction.utils.cli import UserError, suppress_native_stderr
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.formats import UNKNOWN, open_format
 from leaffliction.utils.path_hints import absent
-from leaffliction.utils.storage import is_local, path_of
+from leaffliction.utils.storage import download, is_special_file, path_of
 
 # How large an image may be is ours to say, in one wording.
 Image.MAX_IMAGE_PIXELS = None
@@ -122,10 +122,8 @@ def fetch(path: Path) -> bytes | None:
 
     Raises UserError where the store has none, or doesn't give it.
     """
-    if is_local(path):
-        return None
     with _reading(path):
-        return path.read_bytes()
+        return download(path)
 
 
 @contextmanager
@@ -140,14 +138,10 @@ def open_image(path: Path, content: bytes | None = None
     does whatever Pillow raises while the image is used.
     """
     with _reading(path):
-        if is_local(path):
-            if path.exists() and not (path.is_file() or path.is_dir()):
-                # Opening a pipe would wait for its writer for ever.
-                raise UserError(f"{path}: not a regular file")
-            stream = path.open("rb")
-        else:
-            stream = io.BytesIO(path.read_bytes() if content is None
-                                else content)
+        if is_special_file(path):
+            raise UserError(f"{path}: not a regular file")
+        stream = (path.open("rb") if content is None
+                  else io.BytesIO(content))
         with stream, warnings.catch_warnings():
             # Pillow warns of odd metadata.
             warnings.simplefilter("ignore")

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from leaffliction.utils.files import PARTIAL
 from leaffliction.utils.images import write_image
+from leaffliction.utils.storage.writing import PARTIAL
 from samples.__main__ import draw_leaf
 
 # Of each program a run that writes all it can.  "many" are enough images

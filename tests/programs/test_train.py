@@ -18,10 +18,11 @@ import train
 from leaffliction.model.classifier import Classifier
 from leaffliction.training import field_images
 from leaffliction.training import split as splits
-from leaffliction.utils import cli, files, labels
+from leaffliction.utils import cli, labels
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import original_of
 from leaffliction.utils.images import natural_key, read_image, write_image
+from leaffliction.utils.storage import writing
 from samples.__main__ import draw_leaf
 
 PROGRAM = Path(train.__file__)
@@ -181,7 +182,7 @@ def test_what_a_killed_run_has_left_is_cleared_away(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
     # Where there are no locks it may be another run's, which is at it.
     left.mkdir()
-    monkeypatch.setattr(files, "_lock", lambda _: False)
+    monkeypatch.setattr(writing, "_lock", lambda _: False)
     monkeypatch.setattr(train, "learn", lambda *_: 0)
     assert run("images", "--output", tmp_path / "learnings.zip") == 0
     assert left.exists()

@@ -97,7 +97,7 @@ def test_a_slip_is_pointed_out(place, text, meant, monkeypatch):
     ("C:\\Users\\me\\a.jpg", "a path of Windows"), ('"D:/a"', "of Windows"),
     ("/C:/a.jpg", "a path of Windows"), ("\\\\nas\\a.jpg", "of Windows"),
     ("%TEMP%\\a.jpg", "a path of Windows"),
-    ("star/*.jpg", "it matches 3 files or folders, and here one has")])
+    ("star/*.jpg", "it matches 3 files or folders, but exactly one")])
 def test_what_is_not_known_is_not_guessed(place, text, said):
     assert (said in hint(Path(text))) and bool(said) == bool(
         hint(Path(text)))

@@ -22,8 +22,8 @@ from leaffliction.utils.cli import UserError
 from leaffliction.utils.files import atomic_write, directory_lock, is_whole
 from leaffliction.utils.folders import empty_folders, find_images
 from leaffliction.utils.images import read_image, write_image
-from leaffliction.utils.output_tree import check_place, files_below, remove
-from leaffliction.utils.storage import path_of
+from leaffliction.utils.output_tree import check_place, remove
+from leaffliction.utils.storage import list_files, path_of
 
 IMAGE = np.random.default_rng(1).integers(0, 255, (8, 8, 3), np.uint8)
 
@@ -69,7 +69,7 @@ def test_a_file_url_may_have_been_written_without_escapes(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "file://", "file:///a%00b", "a\0b"])
 def test_what_is_no_path_is_an_error(text):
-    with pytest.raises(UserError, match="is no path|a path is empty"):
+    with pytest.raises(UserError, match="is not a path|a path is empty"):
         path_of(text)
 
 
@@ -93,7 +93,7 @@ def test_what_needs_no_store_loads_none():
     assert done.returncode == 0
     assert "leaffliction.utils.storage" in done.stderr
     assert not any(name in done.stderr for name in (
-        "upath", "fsspec", "leaffliction.utils.stores", "s3fs"))
+        "upath", "fsspec", "leaffliction.utils.storage.object_store", "s3fs"))
 
 
 @pytest.mark.parametrize("text, error", [
@@ -199,7 +199,7 @@ def test_no_name_leads_out_of_a_folder(bucket):
     for key in ("folder//etc/a.jpg", "folder/../b.jpg", "folder/c/../d.jpg",
                 "folder/marker/", "folder/e.jpg"):
         bucket.fs.pipe_file(bucket.path + key, b"")
-    found = list(files_below(bucket / "folder"))
+    found = list(list_files(bucket / "folder"))
     assert not any(file.is_absolute() for file in found)
     # Some tools put an object where people see a folder.
     assert Path("marker") not in found and Path("e.jpg") in found
@@ -258,7 +258,7 @@ def test_a_failed_write_leaves_no_object(store, error, seen):
         partial.write_bytes(b"half")
         raise error
     assert not (store / "a.csv").exists()
-    assert list(files_below(store)) == []
+    assert list(list_files(store)) == []
 
 
 def test_an_object_appears_at_the_end_only(store):
@@ -283,7 +283,7 @@ def test_an_upload_that_breaks_off_leaves_no_object(bucket, monkeypatch):
 def test_a_folder_of_a_store_knows_no_locks(store):
     with directory_lock(store) as is_alone, directory_lock(store):
         assert not is_alone
-    assert list(files_below(store)) == []
+    assert list(list_files(store)) == []
 
 
 def test_where_nothing_can_be_written_it_is_said_at_once(bucket):
