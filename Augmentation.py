@@ -36,7 +36,7 @@ from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset, splits_of
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies, copy_of
-from leaffliction.utils.figures import drawable, open_pyplot, show_or_save
+from leaffliction.utils.figures import open_pyplot, renderable, show_or_save
 from leaffliction.utils.files import last_bytes, may_replace, sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
 from leaffliction.utils.labels import Dataset
@@ -299,7 +299,7 @@ def draw(pyplot, title: str, images: dict[str, np.ndarray]):
     for ax, (name, image) in zip(axes.flat, images.items()):
         ax.imshow(image)
         ax.set_title(name, fontsize=13)
-    figure.suptitle(drawable(title), fontsize=13)
+    figure.suptitle(renderable(title), fontsize=13)
     return figure
 
 

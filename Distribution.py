@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaffliction.utils import cli
-from leaffliction.utils.figures import (check_kind, drawable, figure_path,
-                                        legible, open_pyplot, show_or_save)
+from leaffliction.utils.figures import (check_figure_format, figure_path,
+                                        open_pyplot, renderable,
+                                        replace_missing_glyphs, show_or_save)
 from leaffliction.utils.files import check_outputs, unwritable
 from leaffliction.utils.storage import path_of
 from leaffliction.utils.tables import (CSV_HELP, is_stdout, text_table,
@@ -72,7 +73,7 @@ def by_plant(dataset: "Dataset", counts: Sequence[int]) -> Counts:
     counts: of each class.  "Apple" and "apple" are one plant, under the
     spelling met first.
     """
-    from leaffliction.utils.images import natural_key
+    from leaffliction.utils.storage import natural_key
     spellings: dict[str, str] = {}
     plants: Counts = {}
     for class_name, plant, count in zip(dataset.class_names, dataset.plants,
@@ -236,18 +237,19 @@ def style(place: int) -> dict[str, str]:
 
 def shortened(name: str) -> str:
     """Return a name for a figure, its middle left out if it is very long."""
-    name = legible(name)
+    name = replace_missing_glyphs(name)
     if len(name) > LONGEST:
         half = LONGEST // 2
         name = f"{name[:half]}…{name[1 - half:]}"
-    return drawable(name)
+    return renderable(name)
 
 
 def wrapped(name: str) -> str:
     """Return a name broken into lines, after its spaces and underscores."""
-    lines = textwrap.wrap(re.sub(r"(?<=_)(?!_)", " ", legible(name)),
+    name = replace_missing_glyphs(name)
+    lines = textwrap.wrap(re.sub(r"(?<=_)(?!_)", " ", name),
                           WRAPPED, max_lines=3, placeholder="…")
-    return "\n".join(drawable(line.replace("_ ", "_")) for line in lines)
+    return "\n".join(renderable(line.replace("_ ", "_")) for line in lines)
 
 
 def draw_plant(pyplot, plant: str, classes: dict[str, int]):
@@ -342,7 +344,7 @@ def check_names(options, dataset: "Dataset") -> None:
     """Raise UserError where what is to be written would be in the way."""
     outputs = [options.csv, options.save]
     check_outputs(outputs, ())      # Else "." would be given a stem.
-    check_kind(options.save)
+    check_figure_format(options.save)
     if options.save is not None:
         names = {figure_name(plant): None for plant in dataset.plants}
         outputs += [path for name in names for path in [figure_path(

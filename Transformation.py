@@ -28,15 +28,15 @@ from leaffliction.transformation.views import (HISTOGRAM, NO_LEAF, UNITS,
                                                VIEWS, measure_leaves,
                                                transform_file)
 from leaffliction.utils import cli
-from leaffliction.utils.figures import (check_kind, drawable, open_pyplot,
-                                        show_or_save)
+from leaffliction.utils.figures import (check_figure_format, open_pyplot,
+                                        renderable, show_or_save)
 from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
 from leaffliction.utils.output_tree import lock_output_tree
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.storage import is_inside, path_of, resolved
-from leaffliction.utils.tables import (CSV_HELP, is_stdout, open_target,
+from leaffliction.utils.tables import (CSV_HELP, is_stdout, open_output,
                                        write_csv)
 
 # Inches of a view on the page, views in a row, and pixels of a view at most.
@@ -54,7 +54,7 @@ def draw_page(pyplot, rgb_img: np.ndarray, labels: np.ndarray,
                            layout="constrained")
     # No line ends between a number and its share.
     figure.suptitle(textwrap.fill(
-        drawable(title).replace(": ", ":\u00a0").replace(" %", "\u00a0%"),
+        renderable(title).replace(": ", ":\u00a0").replace(" %", "\u00a0%"),
         TITLE_WIDTH * columns))
     grid = figure.add_gridspec(rows, columns)
     for place, name in enumerate(views):
@@ -78,7 +78,7 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
     if image.is_dir():
         raise cli.UserError(f"{image}: a folder, not an image; for all the "
                             f"images in it give -src {image} -dst DIR")
-    check_kind(save)
+    check_figure_format(save)
     check_outputs([save, json_file], [image])
     quiet = json_file is not None and is_stdout(json_file)
     rgb_img = read_image(image)
@@ -86,7 +86,7 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
     measured = measure_leaves(rgb_img, leaves)
     if json_file:
         largest = max(measured, key=itemgetter("area"), default=NO_LEAF)
-        with open_target(json_file) as stream:
+        with open_output(json_file) as stream:
             stream.write(json.dumps({
                 "file": str(image), "measurements": largest, "units": UNITS,
                 "leaves": [{"leaf": number, "measurements": values}

@@ -26,11 +26,12 @@ from leaffliction.model.signatures import SIGNATURE
 from leaffliction.prediction.writers import open_csv, open_json
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.figures import check_kind, open_pyplot, show_or_save
+from leaffliction.utils.figures import (check_figure_format, open_pyplot,
+                                        show_or_save)
 from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.parallel import Workers
-from leaffliction.utils.path_hints import expand
+from leaffliction.utils.path_hints import expand_wildcards
 from leaffliction.utils.storage import absolute_name, path_of, resolved
 from leaffliction.utils.tables import CSV_HELP, is_stdout
 
@@ -45,7 +46,8 @@ def list_images(paths: list[Path]) -> list[Path]:
     Raises UserError for a folder without images, or where nothing matches.
     """
     images = []
-    for path in (match for given in paths for match in expand(given)):
+    for path in (match for given in paths
+                 for match in expand_wildcards(given)):
         if path.is_dir():
             found = find_images(path)
             if not found:
@@ -145,7 +147,7 @@ def evaluate_folder(learnings: Classifier, folder: Path, options) -> int:
     from leaffliction.utils.class_names import class_key
     from leaffliction.utils.tables import text_table
     dataset = read_dataset(folder)
-    check_kind(options.save)
+    check_figure_format(options.save)
     check_outputs([options.save], dataset.paths())
     index = {class_key(name): place for place, name
              in enumerate(learnings.class_names)}
@@ -239,7 +241,7 @@ def main(argv: list[str] | None = None) -> int:
             Classifier.load(options.learnings, not options.no_verify),
             options.paths[0], options)
     paths = list_images(options.paths)
-    check_kind(options.save)
+    check_figure_format(options.save)
     check_outputs([options.csv, options.json, options.save],
                   [options.learnings, options.learnings / ARCHIVE,
                    options.learnings.parent / SIGNATURE, *paths])

@@ -13,7 +13,7 @@ import numpy as np
 
 from leaffliction.transformation.mask import find_leaves, number_leaves
 from leaffliction.transformation.views import VIEWS
-from leaffliction.utils.figures import drawable, open_pyplot, save_figure
+from leaffliction.utils.figures import renderable, open_pyplot, save_figure
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
 from samples.__main__ import CLASS_COUNTS, draw_leaf
@@ -49,7 +49,7 @@ def main() -> None:
         axes.set_title(title, fontsize=11)
     for row, (class_name, rgb_img) in zip(grid, leaves.items()):
         labels = number_leaves(find_leaves(rgb_img), rgb_img.shape[:2])
-        row[0].set_ylabel(drawable(class_name))
+        row[0].set_ylabel(renderable(class_name))
         for axes, (_, view) in zip(row, VIEWS.values()):
             axes.imshow(view(rgb_img, labels))
             axes.set(xticks=[], yticks=[])

@@ -15,7 +15,7 @@ from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import check_image
-from leaffliction.utils.tables import cell
+from leaffliction.utils.tables import csv_value
 
 FOLDER, SPLIT = Path("images"), Path("report/split.csv")
 
@@ -35,7 +35,7 @@ def first_leaf(folder: Path) -> Path:
 def validation_leaves(folder: Path, split: Path) -> list[Path]:
     """Return the first image of each class in the split's validation part."""
     # A CSV holds the names escaped.
-    files = {cell(file.as_posix()): file for file in find_images(folder)}
+    files = {csv_value(file.as_posix()): file for file in find_images(folder)}
     leaves = {}
     with split.open(newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from leaffliction.model.signatures import SIGNATURE, read_signature
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.file_types import (FOREIGN_HEAD, foreign_kind,
+from leaffliction.utils.file_types import (FOREIGN_HEAD_BYTES, foreign_kind,
                                            image_kind)
 from leaffliction.utils.files import atomic_write, file_sha1, sync
 from leaffliction.utils.storage import delete_if_permitted
@@ -68,7 +68,7 @@ def _open_archive(stream: BinaryIO) -> zipfile.ZipFile:
         return zipfile.ZipFile(stream)
     except zipfile.BadZipFile as error:
         stream.seek(0)
-        head = stream.read(FOREIGN_HEAD)
+        head = stream.read(FOREIGN_HEAD_BYTES)
         kind = (f"an image ({image_kind(head)})" if image_kind(head) else
                 "a truncated zip: copy or download it again"
                 if head.startswith(b"PK") else foreign_kind(head))

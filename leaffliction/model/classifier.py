@@ -34,8 +34,8 @@ from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
 from leaffliction.model.runtime import Network
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.images import preprocess, read_for
-from leaffliction.utils.path_hints import hint
+from leaffliction.utils.images import preprocess, read_for_network
+from leaffliction.utils.path_hints import path_hint
 from leaffliction.utils.storage import path_of
 
 # What a person is told of an image that is not known.
@@ -121,7 +121,8 @@ class Classifier:
 
     def predict_file(self, path: Path) -> Prediction:
         """Return the Prediction for a file; UserError: it can't be read."""
-        return self.predict_image(read_for(path, self.description.size))
+        return self.predict_image(
+            read_for_network(path, self.description.size))
 
     def _look(self, rgb_img: np.ndarray) -> tuple:
         """Return logits (1, classes), class maps and features of one look."""
@@ -153,7 +154,7 @@ class Classifier:
             return learnings
         except (FileNotFoundError, NotADirectoryError):
             raise UserError(f"{path}: no such file; train.py makes it"
-                            f"{hint(path)}") from None
+                            f"{path_hint(path)}") from None
         except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError,
                 NotImplementedError, EOFError, RuntimeError, OverflowError,
                 zlib.error) as error:

@@ -9,7 +9,7 @@ from leaffliction.model.classifier import UNKNOWN, Prediction
 from leaffliction.transformation.lesions import find_lesions
 from leaffliction.transformation.mask import (find_leaves, number_leaves,
                                               on_white)
-from leaffliction.utils.figures import drawable, shortened
+from leaffliction.utils.figures import renderable, truncate
 from leaffliction.utils.images import read_reduced, shrink
 
 BARS = 5                 # classes with a bar, at most
@@ -39,12 +39,12 @@ def draw_predictions(pyplot, results: list[tuple[Path, Prediction]]):
             ax.set_title(title)
             ax.axis("off")
         draw_bars(bars, prediction)
-        words = drawable(prediction.class_name)
+        words = renderable(prediction.class_name)
         if prediction.known:
             words += f"   {prediction.confidence:.1%}"
         else:
             words = f"{UNKNOWN} (nearest: {words})"
-        part.suptitle(drawable(path.name), fontsize=11)
+        part.suptitle(renderable(path.name), fontsize=11)
         part.supxlabel(words, fontsize=16, fontweight="bold",
                        color="darkgreen" if prediction.known else "firebrick")
     return figure
@@ -101,7 +101,7 @@ def draw_bars(ax, prediction: Prediction) -> None:
     places = range(len(top))
     ax.barh(places, shares, 0.45, color=colours + ["grey"] * (len(top) - 1))
     for place, (name, share) in enumerate(top):
-        ax.text(0, place - 0.32, drawable(shortened(name, 34)),
+        ax.text(0, place - 0.32, renderable(truncate(name, 34)),
                 va="bottom", fontsize=10)
         inside = share > 0.8
         ax.text(share + (-0.02 if inside else 0.02), place, f"{share:.1%}",

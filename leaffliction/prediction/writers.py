@@ -10,7 +10,7 @@ from pathlib import Path
 
 from leaffliction.model.classifier import Classifier, Prediction
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.tables import cell, open_target
+from leaffliction.utils.tables import csv_value, open_output
 
 CSV = ("file", "class", "confidence", "known", "error")
 PACKAGES = ("numpy", "opencv-python", "pillow", "ai-edge-litert")
@@ -40,11 +40,11 @@ def json_row(path: Path, result: Prediction | UserError) -> dict:
 @contextmanager
 def open_csv(target: str) -> Iterator[Callable]:
     """Give a function that writes the row of (path, result)."""
-    with open_target(target) as stream:
+    with open_output(target) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(CSV)
         yield lambda path, result: writer.writerow(
-            map(cell, csv_row(path, result)))
+            map(csv_value, csv_row(path, result)))
 
 
 @contextmanager
@@ -60,7 +60,7 @@ def open_json(target: str, learnings: Classifier) -> Iterator[Callable]:
         "class_names": list(learnings.class_names)},
         "versions": {"python": platform.python_version()} | {
             name: version(name) for name in PACKAGES}}
-    with open_target(target) as stream:
+    with open_output(target) as stream:
         stream.write(json.dumps(head)[:-1] + ', "images": [')
         separator = "\n"
 

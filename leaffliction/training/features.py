@@ -10,7 +10,7 @@ import numpy as np
 from leaffliction.model.runtime import Network
 from leaffliction.training.field_images import Backgrounds, FieldImage
 from leaffliction.utils import cli
-from leaffliction.utils.images import preprocess, read_for
+from leaffliction.utils.images import preprocess, read_for_network
 from leaffliction.utils.parallel import Workers, without_errors
 
 
@@ -46,7 +46,7 @@ def load_image(image: Path | FieldImage, size: int, backgrounds: Backgrounds | N
     backgrounds: of the views.  Raises UserError where it can't be read.
     """
     rgb_img = (image.draw(backgrounds) if isinstance(image, FieldImage)
-               else read_for(image, size))
+               else read_for_network(image, size))
     return preprocess(rgb_img, size)[np.newaxis]
 
 

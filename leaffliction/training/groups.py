@@ -20,7 +20,7 @@ from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.storage import common_folder
-from leaffliction.utils.tables import cell
+from leaffliction.utils.tables import csv_value
 
 if TYPE_CHECKING:
     from leaffliction.utils.labels import Dataset
@@ -166,14 +166,14 @@ def _matches(rows: Sequence[Row], part: "Dataset") -> dict[int, int]:
     else.  Or all rows have another root, from which most of them match; or
     they end as exactly one image does each.
     """
-    exact = {cell(file.as_posix()): image
+    exact = {csv_value(file.as_posix()): image
              for image, file in enumerate(part.files)}
     images = [_folded(file.as_posix()) for file in part.files]
     names = [_folded(row.file) for row in rows]
     found = _unique(images, names)
     for index, row in enumerate(rows):
         # Path takes "./" away.
-        image = exact.get(cell(Path(row.file).as_posix()))
+        image = exact.get(csv_value(Path(row.file).as_posix()))
         if image is not None:
             found[index] = image
     for root in _roots(names, part.root):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from leaffliction.utils.cli import UserError, print_note
 from leaffliction.utils.files import atomic_write, file_sha256
-from leaffliction.utils.path_hints import hint
+from leaffliction.utils.path_hints import path_hint
 from leaffliction.utils.storage import is_disk_file, path_of
 
 # Where Keras keeps its own downloads, and the name that it gives to this one.
@@ -70,7 +70,7 @@ def find_weights(choice: str, scratch: Path) -> tuple[Path | None, str]:
         if not is_disk_file(path):
             raise UserError(f"{path}: no such file of weights; --weights "
                             "takes imagenet, none or an HDF5 file"
-                            f"{hint(path)}")
+                            f"{path_hint(path)}")
         return path, path.name
     failures = []
     for source, find in (("Keras's cache", _from_keras_cache),

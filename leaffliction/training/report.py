@@ -10,8 +10,8 @@ import numpy as np
 
 from leaffliction.model.metrics import Evaluation, confusion_figure
 from leaffliction.utils.cli import print_note
-from leaffliction.utils.figures import (drawable, open_pyplot, save_figure,
-                                        shortened)
+from leaffliction.utils.figures import (renderable, open_pyplot, save_figure,
+                                        truncate)
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import read_reduced, shrink
 from leaffliction.utils.labels import Dataset
@@ -102,7 +102,7 @@ def errors_figure(pyplot, validation: Dataset, probabilities: np.ndarray):
         layout="constrained", squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
-    names = [drawable(shortened(name, LONGEST_NAME))
+    names = [renderable(truncate(name, LONGEST_NAME))
              for name in validation.class_names]
     for ax, index in zip(axes.flat, shown):
         file = validation.files[index].name
@@ -110,7 +110,7 @@ def errors_figure(pyplot, validation: Dataset, probabilities: np.ndarray):
             validation.root / validation.files[index], LONGEST_SIDE),
             LONGEST_SIDE))
         ax.set_title(
-            f"{drawable(shortened(file, LONGEST_NAME))}\n"
+            f"{renderable(truncate(file, LONGEST_NAME))}\n"
             f"is {names[validation.labels[index]]}\n"
             f"said {names[predicted[index]]} "
             f"({probabilities[index].max():.0%})", fontsize=9)

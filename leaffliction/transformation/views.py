@@ -16,7 +16,7 @@ from leaffliction.transformation.histogram import (CHANNELS, draw_histogram,
 from leaffliction.transformation.lesions import count_spots, find_lesions
 from leaffliction.transformation.mask import (LEAST_QUALITY, Leaf, find_leaves,
                                               number_leaves)
-from leaffliction.utils.figures import hush_matplotlib
+from leaffliction.utils.figures import import_matplotlib
 from leaffliction.utils.files import is_whole
 from leaffliction.utils.images import SUFFIXES, read_image, write_image
 from leaffliction.utils.marks import mark_line
@@ -61,7 +61,7 @@ def through_plantcv(call: Callable, line_px: int = 1) -> tuple:
     The one door to PlantCV, whose settings and observations are global: they
     are set and emptied here, so that no call knows of another.
     """
-    hush_matplotlib()       # PlantCV brings it along.
+    import_matplotlib()       # PlantCV brings it along.
     with PLANTCV:
         from plantcv import plantcv as pcv
         pcv.params.debug = None

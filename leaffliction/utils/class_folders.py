@@ -18,9 +18,8 @@ from leaffliction.utils.class_names import (CONTAINERS, SEGMENTED, class_key,
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.folders import Found, say_left_out, search
-from leaffliction.utils.images import natural_key
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.storage import path_of, resolved
+from leaffliction.utils.storage import natural_key, path_of, resolved
 
 # So many times as many images lie in a folder's only folder before those
 # beside that count as strays.

@@ -6,23 +6,18 @@ a final name is complete, and the same command again clears up after it.
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.file_types import image_kind, is_picture
+from leaffliction.utils.file_types import FOREIGN_HEAD_BYTES, is_any_picture
 from leaffliction.utils.marks import COPY, DRAWING, MARK, TAIL, marked_kind
 from leaffliction.utils.storage import (FileLockedError, is_device, is_folder,
                                         is_special_file, locked_folder,
                                         path_of, read_ends, same_target,
                                         staged_write)
 
-# So much of a file's beginning tells whether it is an image, or a figure.
-BEGINNING = 1024
-# A figure of lines and text: PDF, PostScript, SVG.
-FIGURE = re.compile(rb"%PDF|%!PS|\s*(<[?!][^>]*>\s*)*<svg")
 # By which matplotlib's PNG files begin, and the file beside those of a report.
 MATPLOTLIB, REPORT = b"Software\0Matplotlib", "report.json"
 
@@ -58,11 +53,10 @@ def may_replace(path: Path, new: str | None = None) -> bool:
     the programs drew may be replaced by anything, an augmented copy by
     another.  What can't be read is left to the system.
     """
-    beginning, end = read_ends(path, BEGINNING, TAIL)
+    beginning, end = read_ends(path, FOREIGN_HEAD_BYTES, TAIL)
     kind = marked_kind(end)
     return (kind == DRAWING or kind == new == COPY
-            or not (image_kind(beginning) or FIGURE.match(beginning)
-                    or is_picture(beginning))
+            or not is_any_picture(beginning)
             # An earlier version's figures have no mark.
             or MATPLOTLIB in beginning and (path.parent / REPORT).is_file())
 

@@ -14,11 +14,10 @@ from pathlib import Path
 
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.file_types import HEAD, image_kind
-from leaffliction.utils.images import natural_key
+from leaffliction.utils.file_types import IMAGE_HEAD_BYTES, image_kind
 from leaffliction.utils.marks import COPY, DRAWING, TAIL, marked_kind
-from leaffliction.utils.path_hints import absent, not_a_folder
-from leaffliction.utils.storage import open_tree
+from leaffliction.utils.path_hints import missing_error, not_a_folder_error
+from leaffliction.utils.storage import natural_key, open_tree
 
 # Views of a leaf that were saved again have no mark any more, but a name;
 # "Blur" names augmented copies as well.
@@ -118,8 +117,8 @@ def search(folder: Path) -> Found:
     Raises UserError if folder is no folder, or cannot be listed.
     """
     if not folder.is_dir():
-        raise (not_a_folder(folder) if folder.exists()
-               else absent(folder, "folder"))
+        raise (not_a_folder_error(folder) if folder.exists()
+               else missing_error(folder, "folder"))
     found = Found()
     _search_tree(open_tree(folder), found)
     names = {file.with_suffix("") for file in found.files}
@@ -156,8 +155,8 @@ def _search_tree(tree, found: Found) -> None:
     counted = {os.path.join(parents[file.parent], file.name)
                for file in found.files}
     linked_files.sort(key=natural_key)
-    for link, ends in zip(linked_files,
-                          tree.read_ends(linked_files, HEAD, TAIL)):
+    for link, ends in zip(linked_files, tree.read_ends(
+            linked_files, IMAGE_HEAD_BYTES, TAIL)):
         target = tree.real_path(link)
         if target in counted:
             found.links.append(link)
@@ -198,7 +197,8 @@ def _walk(tree, start: Path, entered: set[str], found: Found,
                 linked_files.append(path)
             else:
                 files.append(path)
-    for path, ends in zip(files, tree.read_ends(files, HEAD, TAIL)):
+    for path, ends in zip(files, tree.read_ends(
+            files, IMAGE_HEAD_BYTES, TAIL)):
         _add_file(path, found, ends)
     return sorted(linked_folders, key=natural_key)
 

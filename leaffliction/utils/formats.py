@@ -16,8 +16,8 @@ from typing import BinaryIO
 from PIL import Image
 
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.file_types import (FOREIGN_HEAD, RAW, foreign_kind,
-                                           image_kind)
+from leaffliction.utils.file_types import (CAMERA_RAW, FOREIGN_HEAD_BYTES,
+                                           foreign_kind, image_kind)
 
 UNKNOWN = "unknown or damaged format"
 # The name of the kind, the module that teaches it to Pillow, its package.
@@ -54,7 +54,7 @@ def open_format(path: Path, stream: BinaryIO, max_pixels: int
     Raises UserError for kinds that are not read, and for more than
     max_pixels; for damaged files whatever Pillow raises.
     """
-    head = stream.read(FOREIGN_HEAD)
+    head = stream.read(FOREIGN_HEAD_BYTES)
     kind = image_kind(head)
     if kind is None or kind == "JPEG2000":
         raise UserError(f"{path}: not a readable image ("
@@ -213,7 +213,7 @@ def _check_tiff(path: Path, stream: BinaryIO) -> None:
         return
     if (DNG_VERSION in tags or head[8:10] == b"CR" or colours in RAW_COLOURS
             or tags.get(SUBFILE, 0) & 1 and SUB_IFDS in tags):
-        raise UserError(f"{path}: not a readable image ({RAW})")
+        raise UserError(f"{path}: not a readable image ({CAMERA_RAW})")
     if colours in (0, 1) and bands > 2:
         raise UserError(
             f"{path}: not a readable image (a TIFF of {bands} bands, which "

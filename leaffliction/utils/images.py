@@ -5,7 +5,6 @@ Inside the programs an image is an RGB uint8 array of shape (H, W, 3).
 
 import io
 import math
-import re
 import struct
 import warnings
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from PIL import Image
 from leaffliction.utils.cli import UserError, suppress_native_stderr
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.formats import UNKNOWN, open_format
-from leaffliction.utils.path_hints import absent
+from leaffliction.utils.path_hints import missing_error
 from leaffliction.utils.storage import download, is_special_file, path_of
 
 # How large an image may be is ours to say, in one wording.
@@ -42,14 +41,6 @@ ROWS = 512
 OVERSAMPLING = 2.5
 # Quality at which a leaf saved again differs by less than its own noise.
 JPEG_QUALITY = 95
-
-
-def natural_key(path: Path | str) -> list:
-    """Return the sort key by which "image (2)" comes before "image (10)"."""
-    parts = re.split(r"([0-9]+)", str(path))
-    folded = [int(part) if part.isdecimal() else part.casefold()
-              for part in parts]
-    return [folded, str(path)]
 
 
 def read_image(path: Path | str) -> np.ndarray:
@@ -78,7 +69,7 @@ def read_reduced(path: Path | str, longest: int) -> np.ndarray:
         return to_rgb(image)
 
 
-def read_for(path: Path | str, size: int) -> np.ndarray:
+def read_for_network(path: Path | str, size: int) -> np.ndarray:
     """Return an image file, RGB uint8 (H, W, 3), for a network of that size.
 
     As read_image does, but a large JPEG is decoded at a half or a quarter:
@@ -161,7 +152,7 @@ def _reading(path: Path) -> Iterator[None]:
     except UserError:
         raise
     except (FileNotFoundError, NotADirectoryError):
-        raise absent(path) from None
+        raise missing_error(path) from None
     except IsADirectoryError:
         raise UserError(f"{path}: a folder, not an image") from None
     except PermissionError:

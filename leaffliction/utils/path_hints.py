@@ -12,9 +12,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.file_types import (FOREIGN_HEAD, foreign_kind,
+from leaffliction.utils.file_types import (FOREIGN_HEAD_BYTES, foreign_kind,
                                            image_kind)
-from leaffliction.utils.storage import lexists, match_wildcards, read_ends
+from leaffliction.utils.storage import (lexists, match_wildcards, natural_key,
+                                        read_ends)
 from leaffliction.utils.storage.operations import WILDCARD
 from leaffliction.utils.storage.paths import StoragePath
 
@@ -24,7 +25,7 @@ WINDOWS_PATH = re.compile(r"/?[A-Za-z]:[/\\]|\\\\|%\w+%")
 DRIVE = re.compile(r"/?([A-Za-z]):[/\\](.*)", re.DOTALL)
 
 
-def expand(path: StoragePath) -> list[StoragePath]:
+def expand_wildcards(path: StoragePath) -> list[StoragePath]:
     """Return the paths that a path with wildcards matches, in natural order.
 
     A path that exists exactly as written, such as "image [1].jpg", matches
@@ -41,12 +42,12 @@ def expand(path: StoragePath) -> list[StoragePath]:
     return found
 
 
-def absent(path: StoragePath, kind: str = "file") -> UserError:
+def missing_error(path: StoragePath, kind: str = "file") -> UserError:
     """Return the error for a path that does not exist: no such `kind`."""
-    return UserError(f"{path}: no such {kind}{hint(path)}")
+    return UserError(f"{path}: no such {kind}{path_hint(path)}")
 
 
-def hint(path: StoragePath) -> str:
+def path_hint(path: StoragePath) -> str:
     """Return what the user may have meant by a missing path, or ""."""
     if WILDCARD.search(str(path)):
         found = _matches(path)
@@ -62,11 +63,11 @@ def hint(path: StoragePath) -> str:
     return ""
 
 
-def not_a_folder(path: StoragePath) -> UserError:
+def not_a_folder_error(path: StoragePath) -> UserError:
     """Return the error for a file where a folder is needed."""
     kind = None
     if path.is_file():
-        head, _ = read_ends(path, FOREIGN_HEAD, 1)
+        head, _ = read_ends(path, FOREIGN_HEAD_BYTES, 1)
         kind = ("an image; give the folder that it is in"
                 if image_kind(head) else foreign_kind(head))
     return UserError(f"{path}: not a folder"
@@ -75,7 +76,6 @@ def not_a_folder(path: StoragePath) -> UserError:
 
 def _matches(path: StoragePath) -> list[StoragePath]:
     """Return what matches a path with wildcards, in natural order."""
-    from leaffliction.utils.images import natural_key
     return sorted(match_wildcards(path), key=natural_key)
 
 

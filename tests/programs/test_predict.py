@@ -217,8 +217,8 @@ def test_rows_are_written_while_later_images_are_not_yet_read(
         written.append(stream.getvalue().count("x9.jpg"))
         return original(path, size)
 
-    original = classifier.read_for
-    monkeypatch.setattr(classifier, "read_for", read_one)
+    original = classifier.read_for_network
+    monkeypatch.setattr(classifier, "read_for_network", read_one)
     assert predict.main([*map(str, paths), "--csv", "-"]) == 0
     assert len(read) == 200
     # When the last image is read, nearly all others have their row.
@@ -229,7 +229,7 @@ def test_a_csv_that_was_interrupted_is_not_there(leaves, monkeypatch):
     def stop(path, size):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(classifier, "read_for", stop)
+    monkeypatch.setattr(classifier, "read_for_network", stop)
     assert run(leaves, "--csv", "a.csv") == cli.INTERRUPTED
     assert not Path("a.csv").exists()
     assert not list(Path().glob(".partial*"))

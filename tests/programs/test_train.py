@@ -21,8 +21,8 @@ from leaffliction.training import split as splits
 from leaffliction.utils import cli, labels
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import original_of
-from leaffliction.utils.images import natural_key, read_image, write_image
-from leaffliction.utils.storage import writing
+from leaffliction.utils.images import read_image, write_image
+from leaffliction.utils.storage import natural_key, writing
 from samples.__main__ import draw_leaf
 
 PROGRAM = Path(train.__file__)

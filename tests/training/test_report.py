@@ -8,7 +8,7 @@ import pytest
 
 from leaffliction.model.metrics import evaluate
 from leaffliction.training import report
-from leaffliction.utils.figures import drawable, open_pyplot
+from leaffliction.utils.figures import renderable, open_pyplot
 from leaffliction.utils.images import write_image
 from leaffliction.utils.labels import Dataset
 
@@ -59,7 +59,7 @@ def test_each_wrong_image_is_shown_with_both_names(
         label = (wrong - 1) % 3
         file, true, said = titles[0].splitlines()
         assert file == f"{wrong - 1}.png"
-        names = [report.shortened(drawable(name), report.LONGEST_NAME)
+        names = [report.truncate(renderable(name), report.LONGEST_NAME)
                  for name in CLASS_NAMES]
         assert true == f"is {names[label]}"
         assert said.startswith(f"said {names[(label + 1) % 3]} (")

@@ -14,7 +14,7 @@ from PIL import Image
 from leaffliction.utils import cli
 from leaffliction.utils import figures as figures_of
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.figures import (drawable, has_glyph, open_pyplot,
+from leaffliction.utils.figures import (renderable, has_glyph, open_pyplot,
                                         show_or_save)
 from leaffliction.utils.files import last_bytes
 from leaffliction.utils.marks import (DRAWING, marked_kind, marked_source,
@@ -22,14 +22,14 @@ from leaffliction.utils.marks import (DRAWING, marked_kind, marked_source,
 
 
 def test_drawable_escapes_formulas():
-    assert drawable("$x$\n") == r"\$x\$\n"
+    assert renderable("$x$\n") == r"\$x\$\n"
 
 
 def test_what_no_font_has_is_named(monkeypatch):
-    monkeypatch.setattr(figures_of, "FONTS", ())
+    monkeypatch.setattr(figures_of, "FALLBACK_FONTS", ())
     open_pyplot(True)
     has_glyph.cache_clear()
-    assert drawable("A_\N{RED APPLE}é漢") == "A_<red apple>é<6f22>"
+    assert renderable("A_\N{RED APPLE}é漢") == "A_<red apple>é<6f22>"
 
 
 @pytest.fixture

@@ -22,20 +22,6 @@ def save(path, image, **options):
     return path
 
 
-def test_natural_order_counts_as_people_do():
-    names = ["image (10).JPG", "Image (2).JPG", "image (1).JPG", "a", "10",
-             "9", "²"]
-    assert sorted(names, key=images.natural_key) == [
-        "9", "10", "a", "image (1).JPG", "Image (2).JPG", "image (10).JPG",
-        "²"]
-
-
-def test_names_that_differ_in_case_alone_keep_one_order():
-    names = ["a1", "A1", "a01"]
-    assert (sorted(names, key=images.natural_key)
-            == sorted(names[::-1], key=images.natural_key))
-
-
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp"])
 def test_what_is_written_without_loss_is_read_again(name, tmp_path):
     images.write_image(tmp_path / "new" / name, RGB)

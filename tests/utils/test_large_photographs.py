@@ -16,8 +16,8 @@ from leaffliction.training.features import load_image
 from leaffliction.training.field_images import (FieldImage, cut_out_file,
                                                 set_scene)
 from leaffliction.utils import images
-from leaffliction.utils.images import (preprocess, read_for, read_image,
-                                       write_image)
+from leaffliction.utils.images import (preprocess, read_for_network,
+                                       read_image, write_image)
 from samples.__main__ import draw_leaf
 
 WIDTH, HEIGHT = 2400, 1800
@@ -37,7 +37,7 @@ def photograph(tmp_path_factory):
 
 @pytest.mark.parametrize("size", [64, 160, 224])
 def test_the_network_s_input_is_that_of_the_whole(photograph, size):
-    found, whole = read_for(photograph, size), read_image(photograph)
+    found, whole = read_for_network(photograph, size), read_image(photograph)
     assert whole.shape == (WIDTH, HEIGHT, 3)
     assert 2 * size <= min(found.shape[:2]) < HEIGHT
     gap = np.abs(preprocess(found, size) - preprocess(whole, size)) * 127.5
@@ -50,7 +50,7 @@ def test_the_network_sees_a_large_photograph_no_brighter(tmp_path):
     path = tmp_path / "leaf.jpg"
     Image.fromarray((np.uint8([147, 140, 136]) + grain).astype(
         np.uint8)).save(path, quality=90)
-    found, whole = read_for(path, 64), read_image(path)
+    found, whole = read_for_network(path, 64), read_image(path)
     assert found.shape == (HEIGHT // 4, WIDTH // 4, 3)
     assert abs(found.mean() - whole.mean()) < 0.05
 
@@ -59,7 +59,7 @@ def test_the_network_sees_a_large_photograph_no_brighter(tmp_path):
 def test_an_ordinary_image_is_read_as_it_is(tmp_path, side):
     path = tmp_path / "leaf.jpg"
     write_image(path, draw_leaf("Apple_scab", np.random.default_rng(1), side))
-    assert (read_for(path, 160) == read_image(path)).all()
+    assert (read_for_network(path, 160) == read_image(path)).all()
 
 
 class Answers:

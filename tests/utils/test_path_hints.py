@@ -12,7 +12,8 @@ import Transformation
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.images import write_image
-from leaffliction.utils.path_hints import absent, expand, hint
+from leaffliction.utils.path_hints import (expand_wildcards, missing_error,
+                                           path_hint)
 from leaffliction.utils.storage import path_of
 
 
@@ -42,37 +43,38 @@ def place(tmp_path, monkeypatch):
     ("./star/b*", ["star/b.png"])])
 def test_wildcards_stand_for_what_matches_in_natural_order(
         place, text, names):
-    assert expand(path_of(text)) == list(map(Path, names))
+    assert expand_wildcards(path_of(text)) == list(map(Path, names))
     whole = place / text
     if whole != Path(text):
-        assert expand(whole) == [place / name for name in names]
+        assert expand_wildcards(whole) == [place / name for name in names]
 
 
 @pytest.mark.parametrize("text", ["star/*.gif", "star/image [12].jpg",
                                   "missing*/x.jpg", "[", "star/b.png/*"])
 def test_what_matches_nothing_is_one_error(place, text):
     with pytest.raises(UserError) as error:
-        expand(Path(text))
+        expand_wildcards(Path(text))
     assert str(error.value) == (f"{text}: no such file or folder, and "
                                 "nothing matches it as a wildcard")
 
 
 def test_two_stars_do_not_go_round_in_a_loop(place):
     (place / "deep" / "loop").symlink_to(place / "deep")
-    assert [path.name for path in expand(Path("deep/**/*.jpg"))] == ["c.jpg"]
+    found, = expand_wildcards(Path("deep/**/*.jpg"))
+    assert found.name == "c.jpg"
 
 
 def test_wildcards_are_for_stores_too(store):
     from object_store import put
     for name in ("b (10).jpg", "b (9).jpg", "c [1].jpg", "d.txt"):
         put(store / name, b"")
-    assert expand(store / "c [1].jpg") == [store / "c [1].jpg"]
-    found = expand(store / "*.jpg")
+    assert expand_wildcards(store / "c [1].jpg") == [store / "c [1].jpg"]
+    found = expand_wildcards(store / "*.jpg")
     assert [path.name for path in found] == ["b (9).jpg", "b (10).jpg",
                                              "c [1].jpg"]
     assert found[0].read_bytes() == b""
     with pytest.raises(UserError, match="nothing matches"):
-        expand(store / "*.gif")
+        expand_wildcards(store / "*.gif")
 
 
 @pytest.mark.parametrize("text, meant", [
@@ -88,7 +90,7 @@ def test_wildcards_are_for_stores_too(store):
 def test_a_slip_is_pointed_out(place, text, meant, monkeypatch):
     monkeypatch.setenv("PLACE", str(place))
     meant = meant.format(place=place)
-    assert str(absent(Path(text))) == (
+    assert str(missing_error(Path(text))) == (
         f"{Path(text)}: no such file; did you mean {meant}?")
 
 
@@ -99,13 +101,13 @@ def test_a_slip_is_pointed_out(place, text, meant, monkeypatch):
     ("%TEMP%\\a.jpg", "a path of Windows"),
     ("star/*.jpg", "it matches 3 files or folders, but exactly one")])
 def test_what_is_not_known_is_not_guessed(place, text, said):
-    assert (said in hint(Path(text))) and bool(said) == bool(
-        hint(Path(text)))
+    assert (said in path_hint(Path(text))) and bool(said) == bool(
+        path_hint(Path(text)))
 
 
 def test_two_that_are_alike_are_not_guessed(place):
     Path("star/B.png").write_bytes(b"")
-    assert hint(Path("star/B.PNG")) == ""
+    assert path_hint(Path("star/B.PNG")) == ""
 
 
 @pytest.mark.parametrize("program, arguments, said", [

@@ -86,6 +86,20 @@ def test_home_is_found_where_the_shell_has_left_it(tmp_path, monkeypatch):
     assert path_of("~/a") == Path("~/a")
 
 
+def test_natural_order_counts_as_people_do():
+    names = ["image (10).JPG", "Image (2).JPG", "image (1).JPG", "a", "10",
+             "9", "²"]
+    assert sorted(names, key=storage.natural_key) == [
+        "9", "10", "a", "image (1).JPG", "Image (2).JPG", "image (10).JPG",
+        "²"]
+
+
+def test_names_that_differ_only_in_case_have_a_fixed_order():
+    names = ["a1", "A1", "a01"]
+    assert (sorted(names, key=storage.natural_key)
+            == sorted(names[::-1], key=storage.natural_key))
+
+
 def test_what_needs_no_store_loads_none():
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "predict.py", "-h"], cwd=ROOT,

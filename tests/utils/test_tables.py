@@ -9,7 +9,8 @@ import Distribution
 import predict
 import Transformation
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.tables import CSV_HELP, csv_text, text_table, write_csv
+from leaffliction.utils.tables import (CSV_HELP, format_csv, text_table,
+                                       write_csv)
 
 
 def test_texts_stand_to_the_left_and_numbers_to_the_right():
@@ -36,7 +37,7 @@ def test_a_csv_reader_reads_what_was_written(tmp_path):
 def test_a_name_is_neither_formula_nor_control(name, written, tmp_path):
     write_csv(tmp_path / "a.csv", ["file"], [[name]])
     content = (tmp_path / "a.csv").read_text("utf-8")
-    assert content == csv_text(["file"], [[name]])
+    assert content == format_csv(["file"], [[name]])
     assert content.removeprefix("file\n").strip('"\n') == written
 
 

@@ -19,8 +19,8 @@ from leaffliction.utils.storage.operations import (copy_within_store,
                                                    read_ends, same_file,
                                                    same_target)
 from leaffliction.utils.storage.paths import (absolute_name, common_folder,
-                                              is_inside, path_of,
-                                              require_disk, resolved,
+                                              is_inside, natural_key,
+                                              path_of, require_disk, resolved,
                                               scratch_parent)
 from leaffliction.utils.storage.trees import list_files, open_tree
 from leaffliction.utils.storage.writing import (FileLockedError, locked_folder,
@@ -30,6 +30,6 @@ __all__ = ["FileLockedError", "absolute_name", "common_folder",
            "copy_within_store", "delete_if_permitted", "download",
            "hard_link", "is_device", "is_disk_file", "is_folder", "is_inside",
            "is_special_file", "lexists", "list_files", "locked_folder",
-           "match_wildcards", "open_tree", "path_of", "read_ends",
-           "remove_partial", "require_disk", "resolved", "same_file",
-           "same_target", "scratch_parent", "staged_write"]
+           "match_wildcards", "natural_key", "open_tree", "path_of",
+           "read_ends", "remove_partial", "require_disk", "resolved",
+           "same_file", "same_target", "scratch_parent", "staged_write"]

@@ -66,6 +66,14 @@ def _expand_home(text: str) -> str:
     return text
 
 
+def natural_key(path: "str | StoragePath") -> list:
+    """Return the sort key by which "image (2)" comes before "image (10)"."""
+    parts = re.split(r"([0-9]+)", str(path))
+    folded = [int(part) if part.isdecimal() else part.casefold()
+              for part in parts]
+    return [folded, str(path)]
+
+
 def absolute_name(path: "str | StoragePath") -> str:
     """Return a name of the path that does not depend on the current folder.
 
