@@ -1,5 +1,4 @@
-"""Large photographs: no question about few pixels is worked on at full size.
-"""
+"""Large photographs: no step decodes more pixels than it needs."""
 
 from functools import partial
 
@@ -25,7 +24,7 @@ WIDTH, HEIGHT = 2400, 1800
 
 @pytest.fixture(scope="module")
 def photograph(tmp_path_factory):
-    """Return the file of a photograph of 4 megapixels, turned by its EXIF."""
+    """Return a photograph of 4 megapixels whose EXIF says it is turned."""
     path = tmp_path_factory.mktemp("large") / "leaf.jpg"
     leaf = cv2.resize(draw_leaf("Apple_rust", np.random.default_rng(1), 256),
                       (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -36,7 +35,7 @@ def photograph(tmp_path_factory):
 
 
 @pytest.mark.parametrize("size", [64, 160, 224])
-def test_the_network_s_input_is_that_of_the_whole(photograph, size):
+def test_network_input_is_that_of_the_whole_image(photograph, size):
     found, whole = read_for_network(photograph, size), read_image(photograph)
     assert whole.shape == (WIDTH, HEIGHT, 3)
     assert 2 * size <= min(found.shape[:2]) < HEIGHT
@@ -44,8 +43,8 @@ def test_the_network_s_input_is_that_of_the_whole(photograph, size):
     assert gap.mean() < 0.5 and gap.max() < 8
 
 
-def test_the_network_sees_a_large_photograph_no_brighter(tmp_path):
-    # Grain: of a plain ground each block would be rounded alike.
+def test_reduced_decoding_does_not_brighten(tmp_path):
+    # With grain: all blocks of a plain image would be rounded alike.
     grain = np.random.default_rng(1).normal(0, 3, (HEIGHT, WIDTH, 1))
     path = tmp_path / "leaf.jpg"
     Image.fromarray((np.uint8([147, 140, 136]) + grain).astype(
@@ -56,14 +55,14 @@ def test_the_network_sees_a_large_photograph_no_brighter(tmp_path):
 
 
 @pytest.mark.parametrize("side", [64, 256, 399])
-def test_an_ordinary_image_is_read_as_it_is(tmp_path, side):
+def test_small_images_are_decoded_at_full_size(tmp_path, side):
     path = tmp_path / "leaf.jpg"
     write_image(path, draw_leaf("Apple_scab", np.random.default_rng(1), side))
     assert (read_for_network(path, 160) == read_image(path)).all()
 
 
-class Answers:
-    """A network that says the same of everything."""
+class ConstantNetwork:
+    """A network that returns zeros for every image."""
 
     def __call__(self, batch):
         count = len(batch)
@@ -79,36 +78,36 @@ def predict(path):
 
     learnings = Classifier.__new__(Classifier)
     learnings.description = Description(("a", "b"), 160, 1.0, 1.0, 1.0)
-    learnings.network, learnings.familiarity = Answers(), Known()
+    learnings.network, learnings.familiarity = ConstantNetwork(), Known()
     return learnings.predict_file(path)
 
 
 SCENERY = partial(set_scene, [], 160, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("look", [
+@pytest.mark.parametrize("read", [
     partial(load_image, size=160), cut_out_file, audit.border_of, predict,
-    partial(audit.look_at_parts, network=Answers(), size=160),
+    partial(audit.look_at_parts, network=ConstantNetwork(), size=160),
     partial(read_leaf, longest=640),
     lambda path: FieldImage(path, "Apple", (1, 2)).draw(SCENERY())])
-def test_nothing_is_decoded_larger_than_it_is_looked_at(
-        photograph, monkeypatch, look):
+def test_every_reader_decodes_at_a_half_or_a_quarter(
+        photograph, monkeypatch, read):
     sizes = []
     to_rgb = images.to_rgb
 
-    def watched(image):
+    def record_size(image):
         rgb_img = to_rgb(image)
         sizes.append(max(rgb_img.shape[:2]))
         return rgb_img
 
-    monkeypatch.setattr(images, "to_rgb", watched)
+    monkeypatch.setattr(images, "to_rgb", record_size)
     monkeypatch.setattr(field_images, "GROUNDS", 1)
     monkeypatch.setattr(field_images, "SHADES", 1)
-    look(photograph)
+    read(photograph)
     assert sizes == [WIDTH // 2] or sizes == [WIDTH // 4]
 
 
-def test_a_border_is_that_of_the_small_image(photograph, tmp_path):
+def test_border_features_do_not_depend_on_the_resolution(photograph, tmp_path):
     small = tmp_path / "leaf.png"
     write_image(small, cv2.resize(read_image(photograph), (192, 256),
                                   interpolation=cv2.INTER_AREA))
@@ -119,7 +118,7 @@ def test_a_border_is_that_of_the_small_image(photograph, tmp_path):
     assert np.abs(gap).max() <= 4
 
 
-def test_copies_to_learn_from_are_as_small_as_is_wanted(photograph, tmp_path):
+def test_augmented_copies_are_limited_to_the_longest_side(photograph, tmp_path):
     copies = Copies(photograph.relative_to(photograph.parent), 0, (
         ("Flip", photograph.with_name("leaf_Flip.jpg").relative_to(
             photograph.parent)),))
