@@ -118,7 +118,7 @@ def test_border_features_do_not_depend_on_the_resolution(photograph, tmp_path):
     assert np.abs(gap).max() <= 4
 
 
-def test_augmented_copies_are_limited_to_the_longest_side(photograph, tmp_path):
+def test_augmented_copies_respect_the_longest_side(photograph, tmp_path):
     copies = Copies(photograph.relative_to(photograph.parent), 0, (
         ("Flip", photograph.with_name("leaf_Flip.jpg").relative_to(
             photograph.parent)),))
