@@ -140,6 +140,7 @@ def is_any_picture(head: bytes) -> bool:
 
     head: as for foreign_kind.
     """
+    if image_kind(head) is not None:
+        return True
     foreign = foreign_kind(head)
-    return (image_kind(head) is not None
-            or foreign is not None and foreign.is_picture)
+    return foreign is not None and foreign.is_picture

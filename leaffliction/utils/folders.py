@@ -17,7 +17,7 @@ from leaffliction.utils.cli import UserError
 from leaffliction.utils.file_types import IMAGE_HEAD_BYTES, image_kind
 from leaffliction.utils.marks import COPY, DRAWING, TAIL, marked_kind
 from leaffliction.utils.path_hints import missing_error, not_a_folder_error
-from leaffliction.utils.storage import natural_key, open_tree
+from leaffliction.utils.storage import Tree, natural_key, open_tree
 
 # Views of a leaf that were saved again have no mark any more, but a name;
 # "Blur" names augmented copies as well.
@@ -130,7 +130,7 @@ def search(folder: Path) -> Found:
     return found
 
 
-def _search_tree(tree, found: Found) -> None:
+def _search_tree(tree: Tree, found: Found) -> None:
     """Add what lies below a folder, as storage.open_tree gives it."""
     root = tree.real_path(Path())
     entered: set[str] = set()
@@ -164,7 +164,7 @@ def _search_tree(tree, found: Found) -> None:
             counted.add(target)
 
 
-def _walk(tree, start: Path, entered: set[str], found: Found,
+def _walk(tree: Tree, start: Path, entered: set[str], found: Found,
           linked_files: list[Path]) -> list[Path]:
     """Add what lies below a folder, but not behind links.
 
@@ -203,7 +203,7 @@ def _walk(tree, start: Path, entered: set[str], found: Found,
     return sorted(linked_folders, key=natural_key)
 
 
-def _entries(tree, below: Path) -> list:
+def _entries(tree: Tree, below: Path) -> list:
     """Return the entries of a subfolder; UserError if it can't be listed."""
     try:
         return tree.entries(below)

@@ -67,7 +67,7 @@ def not_a_folder_error(path: StoragePath) -> UserError:
     """Return the error for a file where a folder is needed."""
     kind = None
     if path.is_file():
-        head, _ = read_ends(path, FOREIGN_HEAD_BYTES, 1)
+        head, _ = read_ends(path, FOREIGN_HEAD_BYTES, 0)
         kind = ("an image; give the folder that it is in"
                 if image_kind(head) else foreign_kind(head))
     return UserError(f"{path}: not a folder"

@@ -19,15 +19,16 @@ CSV_HELP = ("as UTF-8; Excel shows its accents if it is opened by Data > From "
             "Text/CSV")
 
 
-def text_table(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> str:
+def text_table(rows: Sequence[Sequence[str]],
+               left_aligned: Sequence[bool]) -> str:
     """Return rows of texts as aligned lines.
 
-    left: for each column, whether it is aligned to the left.
+    left_aligned: for each column; the others are aligned to the right.
     """
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(
         f"{text:{width}}" if is_left else f"{text:>{width}}"
-        for text, width, is_left in zip(row, widths, left)).rstrip()
+        for text, width, is_left in zip(row, widths, left_aligned)).rstrip()
         for row in rows)
 
 

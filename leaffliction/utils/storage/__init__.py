@@ -22,11 +22,11 @@ from leaffliction.utils.storage.paths import (absolute_name, common_folder,
                                               is_inside, natural_key,
                                               path_of, require_disk, resolved,
                                               scratch_parent)
-from leaffliction.utils.storage.trees import list_files, open_tree
+from leaffliction.utils.storage.trees import Tree, list_files, open_tree
 from leaffliction.utils.storage.writing import (FileLockedError, locked_folder,
                                                 remove_partial, staged_write)
 
-__all__ = ["FileLockedError", "absolute_name", "common_folder",
+__all__ = ["FileLockedError", "Tree", "absolute_name", "common_folder",
            "copy_within_store", "delete_if_permitted", "download",
            "hard_link", "is_device", "is_disk_file", "is_folder", "is_inside",
            "is_special_file", "lexists", "list_files", "locked_folder",

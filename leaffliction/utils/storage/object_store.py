@@ -165,13 +165,23 @@ class StorePath(ProxyUPath):
         refused or missing.
         """
         names = [(self / file.as_posix()).path for file in files]
+        return list(zip(self._read_ranges(names, 0, head),
+                        self._read_ranges(names, -tail, None)))
+
+    def _read_ranges(self, names: list[str], start: int, end: int | None
+                     ) -> list[bytes]:
+        """Return the bytes start..end of each of the store's objects.
+
+        start: negative to count from the end; end: None for the end.
+        """
+        if start == (end or 0):     # Servers refuse a range of no bytes.
+            return [b""] * len(names)
         count = len(names)
         with store_errors(self):
-            parts = [self.fs.cat_ranges(names, [start] * count, [end] * count,
+            ranges = self.fs.cat_ranges(names, [start] * count, [end] * count,
                                         on_error="return")
-                     for start, end in ((0, head), (-tail, None))]
-        return [tuple(part if isinstance(part, bytes) else b""
-                      for part in ends) for ends in zip(*parts)]
+        return [content if isinstance(content, bytes) else b""
+                for content in ranges]
 
     def put(self, file: Path | str) -> None:
         """Upload a local file to this name: all of it or nothing."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from leaffliction.utils.storage.operations import read_ends
 from leaffliction.utils.storage.paths import StoragePath
@@ -29,7 +29,7 @@ def list_files(folder: StoragePath) -> Iterator[Path]:
             yield Path(path, name).relative_to(folder)
 
 
-def open_tree(root: StoragePath) -> "DiskTree | StoreTree":
+def open_tree(root: StoragePath) -> "Tree":
     """Return a view of a folder that lists its subfolders one by one."""
     return DiskTree(root) if isinstance(root, Path) else StoreTree(root)
 
@@ -106,3 +106,6 @@ class StoreTree:
                   ) -> list[tuple[bytes, bytes]]:
         """Return the first and last bytes of each object, by one request."""
         return self.root.read_ends(files, head, tail)
+
+
+Tree: TypeAlias = DiskTree | StoreTree
