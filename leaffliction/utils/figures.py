@@ -70,7 +70,7 @@ def has_glyph(character: str) -> bool:
 
 
 def import_matplotlib() -> str:
-    """Import matplotlib without its log, and whatever MPLBACKEND says.
+    """Import matplotlib without its log, even if MPLBACKEND is invalid.
 
     Returns the backend that MPLBACKEND or a matplotlibrc names, "" if
     neither does.  A name inherited from a notebook or a desktop need not be

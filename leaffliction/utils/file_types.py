@@ -1,4 +1,4 @@
-"""What a file holds, told by its first bytes.
+"""The kind of a file, recognised by its first bytes.
 
 A file's name says little: phones write HEIC under .jpg, downloads are called
 "x.jfif" or "x.jpg?w=300", and many files have no suffix at all.

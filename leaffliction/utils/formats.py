@@ -1,4 +1,4 @@
-"""Opening an image file by its content, whatever its name and metadata say.
+"""Opening an image file by its content, not by its name.
 
 Pillow decodes.  This module handles what Pillow leaves to its caller:
 formats that need another package, files of which Pillow would show another
@@ -29,8 +29,8 @@ PLUGINS = {"HEIF": ("HEIC", "pillow_heif", "pillow-heif"),
 MAX_METADATA = 16 << 20
 # Pillow's limit for texts, one of which may hold the camera's orientation.
 MAX_TEXT = 1 << 20
-# The ancillary chunks of a PNG that are kept; text, time and animation are
-# not needed.
+# The ancillary chunks of a PNG that affect its pixels, unlike texts, time and
+# animation.
 PNG_KEPT_CHUNKS = {b"tRNS", b"eXIf"}
 PNG_READ_CHUNKS = PNG_KEPT_CHUNKS | {b"iCCP", b"tEXt", b"zTXt", b"iTXt"}
 PNG_ORIENTATION_TEXTS = re.compile(
@@ -60,7 +60,7 @@ def open_format(path: Path, stream: BinaryIO, max_pixels: int
     path: for error messages.  The stream must stay open while the image is
     used.
     Raises UserError for formats that are not read and for more than
-    max_pixels; whatever Pillow raises for a damaged file.
+    max_pixels; Pillow's own exceptions for a damaged file.
     """
     head = stream.read(FOREIGN_HEAD_BYTES)
     kind = image_kind(head)
@@ -136,9 +136,10 @@ def _strip_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
 
     Pillow refuses a PNG with a damaged or large text or profile, and first
     reads texts of hundreds of megabytes into memory.  Without the chunks of
-    an animation the PNG shows its first picture.
+    an animation the PNG shows its first picture.  Chunks are copied as
+    ranges of bytes.
     """
-    kept, profile, start = [(0, 8)], None, 8    # byte ranges; the signature
+    ranges, profile, start = [(0, 8)], None, 8    # the signature
     while True:
         stream.seek(start)
         header = stream.read(8)
@@ -147,8 +148,8 @@ def _strip_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
         length, name = struct.unpack(">I4s", header)
         end = start + 12 + length
         if not name.isalpha():
-            # Damaged: kept, so that Pillow raises its error.
-            kept.append((start, start + 8))
+            # Damaged: copied, so that Pillow raises its own error.
+            ranges.append((start, start + 8))
             break
         is_ancillary = name[0] & 0x20   # a lower-case letter
         if is_ancillary:
@@ -158,19 +159,19 @@ def _strip_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
                 profile = _inflate(packed, MAX_METADATA)
             elif body is not None and (name in PNG_KEPT_CHUNKS
                                        or _may_hold_orientation(name, body)):
-                kept.append((start, end))
-        elif kept[-1][1] == start:
-            kept[-1] = (kept[-1][0], end)
+                ranges.append((start, end))
+        elif ranges[-1][1] == start:
+            ranges[-1] = (ranges[-1][0], end)
         else:
-            kept.append((start, end))
+            ranges.append((start, end))
         start = end
         if name == b"IEND":
             break
     stream.seek(0)
-    if kept == [(0, start)]:
+    if ranges == [(0, start)]:
         return stream, profile
     stripped = io.BytesIO()
-    for begin, end in kept:
+    for begin, end in ranges:
         stream.seek(begin)
         stripped.write(stream.read(end - begin))
     return stripped, profile

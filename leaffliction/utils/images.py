@@ -23,9 +23,9 @@ from leaffliction.utils.path_hints import missing_error
 from leaffliction.utils.rgb import draft, to_rgb
 from leaffliction.utils.storage import download, is_special_file, path_of
 
-# MAX_PIXELS takes its place, with one wording for all formats.
+# Pillow's own limit is off: MAX_PIXELS has one wording for all formats.
 Image.MAX_IMAGE_PIXELS = None
-# Without OpenCV's log on stderr: write_image's error says the same.
+# OpenCV's log on stderr would repeat the error of write_image.
 cv2.setLogLevel(0)
 
 # Suffixes of the files that can be written.
@@ -136,7 +136,7 @@ def open_image(path: Path, content: bytes | None = None
 
 @contextmanager
 def _image_errors(path: Path) -> Iterator[None]:
-    """Turn whatever is raised inside into a UserError with the path."""
+    """Turn every exception of the block into a UserError with the path."""
     try:
         yield
     except UserError:

@@ -35,11 +35,11 @@ def expand_wildcards(path: StoragePath) -> list[StoragePath]:
     """
     if not WILDCARD.search(str(path)) or lexists(path):
         return [path]
-    found = _matches(path)
-    if not found:
+    matches = _matches(path)
+    if not matches:
         raise UserError(f"{path}: no such file or folder, and nothing "
                         "matches it as a wildcard")
-    return found
+    return matches
 
 
 def missing_error(path: StoragePath, kind: str = "file") -> UserError:
@@ -50,14 +50,13 @@ def missing_error(path: StoragePath, kind: str = "file") -> UserError:
 def path_hint(path: StoragePath) -> str:
     """Return what the user may have meant by a missing path, or ""."""
     if WILDCARD.search(str(path)):
-        found = _matches(path)
-        if len(found) > 1:
-            return (f"; it matches {len(found)} files or folders, but exactly "
-                    "one is needed here")
-        return f"; did you mean {found[0]}?" if found else ""
-    meant = _similar_path(str(path))
-    if meant:
-        return f"; did you mean {meant}?"
+        matches = _matches(path)
+        if len(matches) > 1:
+            return (f"; it matches {len(matches)} files or folders, but "
+                    "exactly one is needed here")
+        return f"; did you mean {matches[0]}?" if matches else ""
+    if similar := _similar_path(str(path)):
+        return f"; did you mean {similar}?"
     if WINDOWS_PATH.match(str(path).strip(WRAPPING)) and os.name != "nt":
         return "; this is a path of Windows, but the system is not Windows"
     return ""
@@ -101,13 +100,13 @@ def _same_when_folded(path: Path) -> str | None:
     for part in path.parts[bool(path.anchor):]:
         if not os.path.lexists(existing / part):
             try:
-                found = [name for name in os.listdir(existing)
+                names = [name for name in os.listdir(existing)
                          if _fold(name) == _fold(part)]
             except OSError:
                 return None
-            if len(found) != 1:
+            if len(names) != 1:
                 return None
-            part = found[0]
+            part = names[0]
         existing /= part
     # A symbolic link may lead nowhere.
     return str(existing) if existing.exists() else None

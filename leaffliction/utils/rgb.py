@@ -1,4 +1,4 @@
-"""Whatever Pillow can open, as RGB uint8 (H, W, 3), upright and in sRGB."""
+"""Conversion of every Pillow image to RGB uint8 (H, W, 3), upright, sRGB."""
 
 import io
 

@@ -229,7 +229,7 @@ def test_train_and_predict_on_s3(learned, bucket, capsys, tmp_path,
     assert "is not the archive that" in capsys.readouterr().err
 
 
-# What is the same in every store.
+# Behaviour that is the same in every store.
 
 @pytest.fixture
 def both_in_memory(memory, tmp_path, monkeypatch):

@@ -36,10 +36,10 @@ def photograph(tmp_path_factory):
 
 @pytest.mark.parametrize("size", [64, 160, 224])
 def test_network_input_is_that_of_the_whole_image(photograph, size):
-    found, whole = read_for_network(photograph, size), read_image(photograph)
+    reduced, whole = read_for_network(photograph, size), read_image(photograph)
     assert whole.shape == (WIDTH, HEIGHT, 3)
-    assert 2 * size <= min(found.shape[:2]) < HEIGHT
-    gap = np.abs(preprocess(found, size) - preprocess(whole, size)) * 127.5
+    assert 2 * size <= min(reduced.shape[:2]) < HEIGHT
+    gap = np.abs(preprocess(reduced, size) - preprocess(whole, size)) * 127.5
     assert gap.mean() < 0.5 and gap.max() < 8
 
 
@@ -49,9 +49,9 @@ def test_reduced_decoding_does_not_brighten(tmp_path):
     path = tmp_path / "leaf.jpg"
     Image.fromarray((np.uint8([147, 140, 136]) + grain).astype(
         np.uint8)).save(path, quality=90)
-    found, whole = read_for_network(path, 64), read_image(path)
-    assert found.shape == (HEIGHT // 4, WIDTH // 4, 3)
-    assert abs(found.mean() - whole.mean()) < 0.05
+    reduced, whole = read_for_network(path, 64), read_image(path)
+    assert reduced.shape == (HEIGHT // 4, WIDTH // 4, 3)
+    assert abs(reduced.mean() - whole.mean()) < 0.05
 
 
 @pytest.mark.parametrize("side", [64, 256, 399])

@@ -59,8 +59,8 @@ def test_wildcards_without_a_match_are_an_error(folder, text):
 
 def test_two_stars_do_not_follow_a_loop_of_links(folder):
     (folder / "deep" / "loop").symlink_to(folder / "deep")
-    found, = expand_wildcards(Path("deep/**/*.jpg"))
-    assert found.name == "c.jpg"
+    match, = expand_wildcards(Path("deep/**/*.jpg"))
+    assert match.name == "c.jpg"
 
 
 def test_wildcards_match_objects_of_a_store(store):
@@ -68,10 +68,10 @@ def test_wildcards_match_objects_of_a_store(store):
     for name in ("b (10).jpg", "b (9).jpg", "c [1].jpg", "d.txt"):
         put(store / name, b"")
     assert expand_wildcards(store / "c [1].jpg") == [store / "c [1].jpg"]
-    found = expand_wildcards(store / "*.jpg")
-    assert [path.name for path in found] == ["b (9).jpg", "b (10).jpg",
-                                             "c [1].jpg"]
-    assert found[0].read_bytes() == b""
+    matches = expand_wildcards(store / "*.jpg")
+    assert [path.name for path in matches] == ["b (9).jpg", "b (10).jpg",
+                                               "c [1].jpg"]
+    assert matches[0].read_bytes() == b""
     with pytest.raises(UserError, match="nothing matches"):
         expand_wildcards(store / "*.gif")
 

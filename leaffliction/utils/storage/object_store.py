@@ -28,7 +28,7 @@ os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
 ERROR_NUMBERS = {FileNotFoundError: errno.ENOENT,
                  PermissionError: errno.EACCES,
                  IsADirectoryError: errno.EISDIR}
-# Written into a folder, and deleted, to learn whether that is possible.
+# The object that check_writable writes and deletes.
 PROBE = ".may-be-written"
 
 
@@ -59,7 +59,7 @@ def open_store(scheme: str, text: str) -> "StorePath":
 
 @contextmanager
 def store_errors(path: "StorePath") -> Iterator[None]:
-    """Turn whatever a store's library raises into an OSError with the path.
+    """Turn every exception of a store's library into an OSError with the path.
 
     Each library has its own exceptions, for wrong credentials or a server
     that can't be reached.
@@ -76,7 +76,7 @@ def store_errors(path: "StorePath") -> Iterator[None]:
 
 
 class StorePath(ProxyUPath):
-    """A path in a store.  Whatever fails raises an OSError with the path.
+    """A path in a store; every failure raises an OSError with the path.
 
     It can be pickled: another process or machine connects to the store anew.
     """

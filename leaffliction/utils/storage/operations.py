@@ -84,15 +84,15 @@ def match_wildcards(path: StoragePath) -> list[StoragePath]:
     """
     if not isinstance(path, Path):
         return path.match_wildcards()
-    found = [path.anchor]
+    matches = [path.anchor]
     for part in path.parts[bool(path.anchor):]:
-        found = [match for folder in found
-                 for match in _match_part(folder, part)]
+        matches = [match for folder in matches
+                   for match in _match_part(folder, part)]
     if "**" in path.parts:
         # "**" follows links, and enters a loop of links repeatedly.
-        found = {os.path.realpath(match): match
-                 for match in reversed(found)}.values()
-    return list(map(Path, found))
+        matches = {os.path.realpath(match): match
+                   for match in reversed(matches)}.values()
+    return list(map(Path, matches))
 
 
 def _match_part(folder: str, part: str) -> list[str]:
