@@ -104,3 +104,10 @@ def learn_into(folder):
             "--output", str(folder / "learnings.zip"), *SMALL]))
     (folder / "status").write_text(str(status))
     (folder / "stdout").write_text(output.getvalue())
+
+
+@pytest.fixture
+def store():
+    """Return an empty folder of an object store in memory."""
+    from object_store import memory_store
+    return memory_store()

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from object_store import (SETTINGS, contents, fill, memory_store, put, run,
-                          s3_server)
+from object_store import SETTINGS, contents, fill, put, run, s3_server
 from paths import ROOT
 from s3fs import S3FileSystem
 from tiny import SMALL
@@ -27,12 +26,6 @@ from leaffliction.utils.storage import list_files, path_of
 
 # One process of pytest-xdist starts the server, once.
 pytestmark = pytest.mark.xdist_group("s3")
-
-
-@pytest.fixture
-def memory():
-    """Return an empty folder of a store in memory."""
-    return memory_store()
 
 
 @pytest.fixture(scope="module")
@@ -232,39 +225,39 @@ def test_train_and_predict_on_s3(learned, bucket, capsys, tmp_path,
 # Behaviour that is the same in every store.
 
 @pytest.fixture
-def both_in_memory(memory, tmp_path, monkeypatch):
+def both_in_memory(store, tmp_path, monkeypatch):
     """Return a folder on a disk and one in memory with the same images."""
     monkeypatch.chdir(tmp_path)
-    return fill_both(memory, tmp_path)
+    return fill_both(store, tmp_path)
 
 
-def test_refused_object_is_named_and_skipped(memory, monkeypatch, capsys):
-    fill(memory / "images")
-    real = memory.fs.get_file
+def test_refused_object_is_named_and_skipped(store, monkeypatch, capsys):
+    fill(store / "images")
+    real = store.fs.get_file
 
     def refuse(path, *given):
         if path.endswith("Esca/image (1).JPG"):
             raise PermissionError("Access Denied")
         real(path, *given)
 
-    monkeypatch.setattr(memory.fs, "get_file", refuse)
-    assert run(Distribution, memory / "images", "--csv",
-               memory / "a.csv", "--no-display") == 1
+    monkeypatch.setattr(store.fs, "get_file", refuse)
+    assert run(Distribution, store / "images", "--csv",
+               store / "a.csv", "--no-display") == 1
     assert capsys.readouterr().err == (
-        f"error: {memory}/images/Grape_Esca/image (1).JPG: permission "
+        f"error: {store}/images/Grape_Esca/image (1).JPG: permission "
         "denied\n")
-    assert b"Grape_Esca,1," in (memory / "a.csv").read_bytes()
+    assert b"Grape_Esca,1," in (store / "a.csv").read_bytes()
 
 
-def test_no_object_hides_a_folder(memory, capsys):
-    fill(memory / "images", [("Apple_rust", 1)])
-    fill(memory / "a.png", [("Apple_rust", 1)])
+def test_no_object_hides_a_folder(store, capsys):
+    fill(store / "images", [("Apple_rust", 1)])
+    fill(store / "a.png", [("Apple_rust", 1)])
     for option, name in (("--csv", "images"), ("--save", "a.png")):
-        assert run(Distribution, memory / "images", "--quick", option,
-                   memory / name) == 1
+        assert run(Distribution, store / "images", "--quick", option,
+                   store / name) == 1
         assert capsys.readouterr().err == (
-            f"error: {memory / name}: cannot be written (Is a directory)\n")
-        assert (memory / name).is_dir()
+            f"error: {store / name}: cannot be written (Is a directory)\n")
+        assert (store / name).is_dir()
 
 
 def test_augmentation_completes_its_own_tree_and_keeps_other_files(
