@@ -13,7 +13,7 @@ import numpy as np
 
 from leaffliction.transformation.mask import find_leaves, number_leaves
 from leaffliction.transformation.views import VIEWS
-from leaffliction.utils.figures import renderable, open_pyplot, save_figure
+from leaffliction.utils.figures import open_pyplot, renderable, save_figure
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
 from samples.__main__ import CLASS_COUNTS, draw_leaf

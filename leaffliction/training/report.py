@@ -10,7 +10,7 @@ import numpy as np
 
 from leaffliction.model.metrics import Evaluation, confusion_figure
 from leaffliction.utils.cli import print_note
-from leaffliction.utils.figures import (renderable, open_pyplot, save_figure,
+from leaffliction.utils.figures import (open_pyplot, renderable, save_figure,
                                         truncate)
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import read_reduced, shrink

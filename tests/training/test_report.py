@@ -8,7 +8,7 @@ import pytest
 
 from leaffliction.model.metrics import evaluate
 from leaffliction.training import report
-from leaffliction.utils.figures import renderable, open_pyplot
+from leaffliction.utils.figures import open_pyplot, renderable
 from leaffliction.utils.images import write_image
 from leaffliction.utils.labels import Dataset
 
