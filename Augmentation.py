@@ -34,7 +34,7 @@ from leaffliction.augmentation.transforms import (GEOMETRIC, PHOTOMETRIC,
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies, copy_path
-from leaffliction.utils.figures import drawable, open_pyplot, show_or_save
+from leaffliction.utils.figures import renderable, open_pyplot, show_or_save
 from leaffliction.utils.files import last_bytes, may_replace, sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
 from leaffliction.utils.marks import (COPY, mark_line, marked_kind,
@@ -120,7 +120,7 @@ def draw(pyplot, title: str, images: dict[str, np.ndarray]):
     for ax, (name, image) in zip(axes.flat, images.items()):
         ax.imshow(image)
         ax.set_title(name, fontsize=13)
-    figure.suptitle(drawable(title), fontsize=13)
+    figure.suptitle(renderable(title), fontsize=13)
     return figure
 
 

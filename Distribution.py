@@ -25,7 +25,7 @@ from leaffliction.distribution.report import (class_table, format_table,
                                               repeat_lines, repeats_path,
                                               summary, write_tables)
 from leaffliction.utils import cli
-from leaffliction.utils.figures import (check_kind, figure_path, open_pyplot,
+from leaffliction.utils.figures import (check_figure_format, figure_path, open_pyplot,
                                         show_or_save)
 from leaffliction.utils.files import check_outputs
 from leaffliction.utils.storage import path_of
@@ -46,7 +46,7 @@ def check_names(dataset: "Dataset", csv: Path | None, save: Path | None
     outputs = [csv, save]
     # First the files themselves: "." would be given a stem below.
     check_outputs(outputs, ())
-    check_kind(save)
+    check_figure_format(save)
     if save is not None:
         names = dict.fromkeys(map(figure_name, dataset.plants))
         figures = [figure_path(save, name, len(names)) for name in names]

@@ -27,7 +27,7 @@ from leaffliction.transformation.batch import (Transformed, output_names,
 from leaffliction.transformation.measurements import NO_LEAF, UNITS, measure
 from leaffliction.transformation.views import VIEWS
 from leaffliction.utils import cli
-from leaffliction.utils.figures import (check_kind, drawable, open_pyplot,
+from leaffliction.utils.figures import (check_figure_format, renderable, open_pyplot,
                                         show_or_save)
 from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
@@ -35,7 +35,7 @@ from leaffliction.utils.images import read_image
 from leaffliction.utils.output_tree import lock_output_tree
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.storage import is_inside, path_of, resolved
-from leaffliction.utils.tables import (CSV_HELP, is_stdout, open_target,
+from leaffliction.utils.tables import (CSV_HELP, is_stdout, open_output,
                                        write_csv)
 
 VIEW_SIZE = (3.2, 3.5)  # inches of a view on the page, with its title
@@ -52,7 +52,7 @@ def show_image(path: Path, views: list[str], save: Path | None,
     if path.is_dir():
         raise cli.UserError(f"{path}: a folder, not an image; for all the "
                             f"images in it give -src {path} -dst DIR")
-    check_kind(save)
+    check_figure_format(save)
     check_outputs([save, json_file], [path])
     image = analyse_image(read_image(path))
     measurements = measure(image)
@@ -72,7 +72,7 @@ def write_json(json_file: Path, path: Path, measurements: list[dict]) -> None:
     largest = max(measurements, key=itemgetter("area"), default=NO_LEAF)
     leaves = [{"leaf": number, "measurements": values}
               for number, values in enumerate(measurements, 1)]
-    with open_target(json_file) as stream:
+    with open_output(json_file) as stream:
         stream.write(json.dumps(
             {"file": str(path), "measurements": largest, "units": UNITS,
              "leaves": leaves}, indent=2) + "\n")
@@ -87,7 +87,7 @@ def draw_page(pyplot, image: ImageAnalysis, views: list[str], title: str):
                            layout="constrained")
     # Non-breaking spaces keep a leaf's number and its percentage on one line.
     figure.suptitle(textwrap.fill(
-        drawable(title).replace(": ", ":\u00a0").replace(" %", "\u00a0%"),
+        renderable(title).replace(": ", ":\u00a0").replace(" %", "\u00a0%"),
         TITLE_WIDTH * columns))
     grid = figure.add_gridspec(rows, columns)
     for index, view in enumerate(VIEWS[name] for name in views):

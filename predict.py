@@ -13,7 +13,6 @@ train.py writes; TensorFlow is not imported.
 
 from leaffliction import program  # before all that takes time to load
 
-import os
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,12 +27,12 @@ from leaffliction.prediction.text import describe, summarize
 from leaffliction.prediction.writers import open_csv, open_json
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.figures import check_kind, open_pyplot, show_or_save
+from leaffliction.utils.figures import check_figure_format, open_pyplot, show_or_save
 from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.parallel import Workers
-from leaffliction.utils.path_hints import expand
-from leaffliction.utils.storage import is_local, path_of
+from leaffliction.utils.path_hints import expand_wildcards
+from leaffliction.utils.storage import absolute_name, path_of
 from leaffliction.utils.tables import CSV_HELP, is_stdout
 
 LEARNINGS = Path("learnings.zip")
@@ -74,7 +73,7 @@ def list_images(paths: list[Path]) -> list[Path]:
     Raises UserError for a folder without images, or where nothing matches.
     """
     images = []
-    for path in (match for given in paths for match in expand(given)):
+    for path in (match for given in paths for match in expand_wildcards(given)):
         if path.is_dir():
             found = find_images(path)
             if not found:
@@ -133,8 +132,7 @@ def show_predictions(results: list[PredictedFile], outputs: Outputs) -> None:
     figure = draw_predictions(pyplot, results)
     # A saved figure replaces an earlier one of exactly these images.
     paths = [result.path for result in results]
-    source = "\n".join(os.path.abspath(path) if is_local(path) else str(path)
-                       for path in paths)
+    source = "\n".join(map(absolute_name, paths))
     show_or_save({f"prediction_{paths[0].stem}": figure}, outputs.figure,
                  source, outputs.quiet)
 
@@ -150,7 +148,7 @@ def evaluate_folder(classifier: Classifier, folder: Path, workers: Workers,
         predict_dataset, refused_text, unlearned_table)
     from leaffliction.utils.class_folders import read_dataset
     dataset = read_dataset(folder)
-    check_kind(save)
+    check_figure_format(save)
     check_outputs([save], dataset.paths())
     predictions = predict_dataset(classifier, dataset, workers)
     if predictions.unlearned.any():
@@ -220,7 +218,7 @@ def main(argv: list[str] | None = None) -> int:
             Classifier.load(options.learnings, verify), options.paths[0],
             workers, options.save, options.no_display)
     paths = list_images(options.paths)
-    check_kind(options.save)
+    check_figure_format(options.save)
     check_outputs([options.csv, options.json, options.save],
                   [options.learnings, options.learnings / ARCHIVE,
                    options.learnings.parent / SIGNATURE, *paths])

@@ -69,7 +69,7 @@ from leaffliction.utils.cores import usable_cores
 from leaffliction.utils.files import check_outputs, directory_lock, file_sha256
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import keep_memory
-from leaffliction.utils.path_hints import expand
+from leaffliction.utils.path_hints import expand_wildcards
 from leaffliction.utils.storage import is_local, path_of
 
 OUTPUT = Path("learnings.zip")
@@ -326,7 +326,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     keep_memory()
     with clock.phase("reading and splitting"):
         folders = [match for path in options.directories
-                   for match in expand(path)]
+                   for match in expand_wildcards(path)]
         leaves = read_grouped_dataset(folders, options.groups,
                                       options.workers)
         dataset, domains, groups = (leaves.dataset, leaves.domains,

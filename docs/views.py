@@ -14,7 +14,7 @@ import numpy as np
 
 from leaffliction.transformation.analysis import analyse_image
 from leaffliction.transformation.views import VIEWS
-from leaffliction.utils.figures import drawable, open_pyplot, save_figure
+from leaffliction.utils.figures import open_pyplot, renderable, save_figure
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
 from samples.dataset import CLASS_COUNTS
@@ -51,7 +51,7 @@ def main() -> None:
         axes.set_title(view.title, fontsize=11)
     for row, (class_name, rgb_img) in zip(grid, leaves.items()):
         image = analyse_image(rgb_img)
-        row[0].set_ylabel(drawable(class_name))
+        row[0].set_ylabel(renderable(class_name))
         for axes, view in zip(row, VIEWS.values()):
             axes.imshow(view.draw(image))
             axes.set(xticks=[], yticks=[])

@@ -16,7 +16,7 @@ from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import check_image
-from leaffliction.utils.tables import cell
+from leaffliction.utils.tables import csv_value
 
 IMAGES, SPLIT = Path("images"), Path("report/split.csv")
 
@@ -43,7 +43,7 @@ def validation_leaves(folder: Path, split: Path) -> list[Path]:
     Raises UserError where it names no validation image of the folder.
     """
     # The CSV has control characters in file names escaped.
-    files = {cell(file.as_posix()): file for file in find_images(folder)}
+    files = {csv_value(file.as_posix()): file for file in find_images(folder)}
     leaves = {}
     with split.open(newline="", encoding="utf-8") as lines:
         for row in csv.DictReader(lines):

@@ -106,50 +106,8 @@ def learn_into(folder):
     (folder / "stdout").write_text(output.getvalue())
 
 
-@pytest.fixture(scope="session")
-def server():
-    """Return the address of an S3 server."""
-    from object_store import s3_server
-    with s3_server() as address:
-        yield address
-
-
 @pytest.fixture
-def bucket(server, request, monkeypatch):
-    """Return the path of an empty bucket of the server."""
-    from object_store import SETTINGS
-
-    from leaffliction.utils.storage import path_of
-    for name, value in SETTINGS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    name = f"bucket-{abs(hash(request.node.nodeid))}"
-    path = path_of(f"s3://{name}")
-    path.fs.mkdir(name)
-    return path
-
-
-@pytest.fixture
-def settings(bucket, monkeypatch):
-    """Return monkeypatch, to change what a new connection starts from."""
-    from s3fs import S3FileSystem
-    S3FileSystem.clear_instance_cache()
-    yield monkeypatch
-    S3FileSystem.clear_instance_cache()
-
-
-@pytest.fixture(params=["memory", "local", "s3"])
-def store(request, tmp_path):
-    """Return an empty folder: in memory, on the disk by fsspec, on S3."""
-    from fsspec.implementations.memory import MemoryFileSystem
-
-    from leaffliction.utils.storage import path_of
-    from leaffliction.utils.stores import StorePath
-    if request.param == "s3":
-        return request.getfixturevalue("bucket") / "folder"
-    if request.param == "local":
-        return StorePath(f"file://{tmp_path}/store", protocol="file",
-                         use_listings_cache=False, auto_mkdir=True)
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
-    return path_of("memory://folder")
+def store():
+    """Return an empty folder of an object store in memory."""
+    from object_store import memory_store
+    return memory_store()

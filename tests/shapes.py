@@ -1,11 +1,14 @@
-"""Shapes of which everything is known in closed form."""
+"""Shapes whose area, extent and colours are known in closed form."""
 
 import cv2
 import numpy as np
 
 
 def ellipse(a=90, b=50, size=(240, 320)):
-    """Return a lying green ellipse on grey, RGB uint8, and its bool mask."""
+    """Return a green ellipse on grey, RGB uint8 (H, W, 3), and its bool mask.
+
+    a, b: its horizontal and vertical semi-axis in pixels.  size: (H, W).
+    """
     mask = np.zeros(size, np.uint8)
     cv2.ellipse(mask, (150, 110), (a, b), 0, 0, 360, 1, -1)
     image = np.full((*size, 3), 150, np.uint8)

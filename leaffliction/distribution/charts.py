@@ -4,7 +4,7 @@ import re
 import textwrap
 
 from leaffliction.distribution.class_facts import Counts, shares
-from leaffliction.utils.figures import drawable, legible
+from leaffliction.utils.figures import renderable, replace_missing_glyphs
 
 # Okabe and Ito (2008): colours that colour-blind people can tell apart.  Grey
 # replaces their black, on which a percentage would be illegible.
@@ -128,18 +128,18 @@ def style_of(index: int) -> dict[str, str]:
 
 def shorten(name: str) -> str:
     """Return a name for a figure, without its middle if it is very long."""
-    name = legible(name)
+    name = replace_missing_glyphs(name)
     if len(name) > MAX_NAME:
         half = MAX_NAME // 2
         name = f"{name[:half]}…{name[1 - half:]}"
-    return drawable(name)
+    return renderable(name)
 
 
 def wrap(name: str) -> str:
     """Return a name in up to three lines, broken after spaces and "_"."""
-    lines = textwrap.wrap(re.sub(r"(?<=_)(?!_)", " ", legible(name)),
+    lines = textwrap.wrap(re.sub(r"(?<=_)(?!_)", " ", replace_missing_glyphs(name)),
                           MAX_LINE, max_lines=3, placeholder="…")
-    return "\n".join(drawable(line.replace("_ ", "_")) for line in lines)
+    return "\n".join(renderable(line.replace("_ ", "_")) for line in lines)
 
 
 def hide_overlapping(figure, texts: list, weights: list[int]) -> None:

@@ -73,7 +73,7 @@ def by_plant(dataset: "Dataset", counts: Sequence[int]) -> Counts:
     counts: number of images of each class.  "Apple" and "apple" are one
     plant, under the first spelling.
     """
-    from leaffliction.utils.images import natural_key
+    from leaffliction.utils.storage import natural_key
     spellings: dict[str, str] = {}
     plants: Counts = {}
     for class_name, plant, count in zip(dataset.class_names, dataset.plants,

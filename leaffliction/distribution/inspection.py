@@ -12,9 +12,10 @@ from leaffliction.distribution.thumbnails import (LEAF_IMAGE_SIDE, SIDE,
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.files import file_sha256
-from leaffliction.utils.images import draft, fetch, open_image, shrink, to_rgb
+from leaffliction.utils.images import fetch, open_image, shrink
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import ITEMS_WORTH_A_PROCESS, Workers
+from leaffliction.utils.rgb import draft, to_rgb
 
 
 @dataclass(frozen=True)

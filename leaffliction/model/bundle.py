@@ -29,11 +29,11 @@ from typing import BinaryIO
 from leaffliction.model.signatures import SIGNATURE, read_signature
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.file_types import (FOREIGN_HEAD, foreign_kind,
+from leaffliction.utils.file_types import (FOREIGN_HEAD_BYTES, foreign_kind,
                                            image_kind)
 from leaffliction.utils.files import atomic_write, file_sha1, sync
-from leaffliction.utils.path_hints import hint
-from leaffliction.utils.storage import is_local
+from leaffliction.utils.path_hints import path_hint
+from leaffliction.utils.storage import delete_if_permitted
 
 # Raised when an older program could no longer read the archive correctly.
 FORMAT = 2
@@ -164,7 +164,7 @@ def archive_errors(path: Path) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path}: no such file; train.py makes it"
-                        f"{hint(path)}") from None
+                        f"{path_hint(path)}") from None
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError,
             NotImplementedError, EOFError, RuntimeError, OverflowError,
             zlib.error) as error:
@@ -215,7 +215,7 @@ def _open_zip(stream: BinaryIO) -> zipfile.ZipFile:
         return zipfile.ZipFile(stream)
     except zipfile.BadZipFile as error:
         stream.seek(0)
-        head = stream.read(FOREIGN_HEAD)
+        head = stream.read(FOREIGN_HEAD_BYTES)
         kind = (f"an image ({image_kind(head)})" if image_kind(head) else
                 TRUNCATED if head.startswith(b"PK") else foreign_kind(head))
         raise zipfile.BadZipFile(kind or error) from None
@@ -296,12 +296,7 @@ def write_archive(path: Path, description: Description,
         # On the disk before it gets the name, in case the power fails.
         sync(partial)
         for file in (path.with_name(SIGNATURE), *stale):
-            try:
-                file.unlink(missing_ok=True)
-            except PermissionError:
-                # An object store may permit writing and not deleting.
-                if is_local(file):
-                    raise
+            delete_if_permitted(file)
 
 
 def _write_zip(path: Path, partial: Path, members: dict[str, bytes | Path]

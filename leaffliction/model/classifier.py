@@ -14,12 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.model.bundle import (Description, archive_errors,
-                                       read_archive)
+from leaffliction.model.bundle import Description, archive_errors, read_archive
 from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
 from leaffliction.model.runtime import Network
-from leaffliction.utils.images import preprocess, read_for
+from leaffliction.utils.images import preprocess, read_for_network
 from leaffliction.utils.storage import path_of
 
 # Sides of the centre crop in test-time augmentation, as a fraction of the
@@ -120,7 +119,7 @@ class Classifier:
         that is enough for this network.  Raises UserError, with the path,
         where the file cannot be read.
         """
-        return read_for(path, self.description.size)
+        return read_for_network(path, self.description.size)
 
     def predict_image(self, rgb_img: np.ndarray) -> Prediction:
         """Return the prediction for an image, RGB uint8 (H, W, 3).

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leaffliction.utils.cli import printable
-from leaffliction.utils.figures import drawable
+from leaffliction.utils.figures import renderable
 
 Z_95 = 1.959964     # normal quantile of a two-sided 95 % interval
 BINS = 15           # of the calibration error, as in Guo et al. 2017
@@ -152,7 +152,7 @@ def confusion_figure(pyplot, evaluation: Evaluation):
     rows = confusion.sum(axis=1, keepdims=True)
     shares = confusion / np.maximum(rows, 1)
     ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    names = [drawable(name) for name in evaluation.class_names]
+    names = [renderable(name) for name in evaluation.class_names]
     ax.set_xticks(range(count), names, rotation=45, ha="right",
                   rotation_mode="anchor")
     ax.set_yticks(range(count), names)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.storage import is_local
+from leaffliction.utils.storage import lexists
 
 SIGNATURE = "signature.txt"
 # Enough for the digests of thousands of files.
@@ -94,7 +94,7 @@ def read_signature(path: Path) -> list[Digest]:
     """
     advice = "--no-verify skips this check"
     try:
-        is_there = path.exists() or is_local(path) and path.is_symlink()
+        is_there = lexists(path)
         # Opening a pipe would wait forever for a writer.
         if is_there and not path.is_file():
             raise UserError(f"{path}: not a regular file; {advice}")

@@ -9,7 +9,7 @@ from leaffliction.prediction.text import NO_DIAGNOSIS
 from leaffliction.transformation.lesions import find_lesions
 from leaffliction.transformation.mask import (find_leaves, number_leaves,
                                               on_white)
-from leaffliction.utils.figures import drawable, shortened
+from leaffliction.utils.figures import renderable, truncate
 
 BARS = 5                 # classes with a bar, at most
 LESION = (255, 0, 200)   # RGB: a colour that no leaf has
@@ -43,12 +43,12 @@ def _draw_row(row, result: PredictedFile) -> None:
         ax.set_title(title)
         ax.axis("off")
     draw_bars(bars, prediction)
-    caption = drawable(prediction.class_name)
+    caption = renderable(prediction.class_name)
     if prediction.known:
         caption += f"   {prediction.confidence:.1%}"
     else:
         caption = f"{NO_DIAGNOSIS} (nearest: {caption})"
-    row.suptitle(drawable(result.path.name), fontsize=11)
+    row.suptitle(renderable(result.path.name), fontsize=11)
     row.supxlabel(caption, fontsize=16, fontweight="bold",
                   color="darkgreen" if prediction.known else "firebrick")
 
@@ -105,7 +105,7 @@ def draw_bars(ax, prediction: Prediction) -> None:
     colours += ["grey"] * (len(top) - 1)
     ax.barh(range(len(top)), [share for _, share in top], 0.45, color=colours)
     for row, (name, share) in enumerate(top):
-        ax.text(0, row - 0.32, drawable(shortened(name, 34)),
+        ax.text(0, row - 0.32, renderable(truncate(name, 34)),
                 va="bottom", fontsize=10)
         is_long = share > 0.8       # with room for the number inside it
         ax.text(share + (-0.02 if is_long else 0.02), row, f"{share:.1%}",

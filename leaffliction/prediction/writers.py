@@ -11,7 +11,7 @@ from pathlib import Path
 from leaffliction.model.bundle import familiarity
 from leaffliction.model.classifier import Classifier, Prediction
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.tables import cell, open_target
+from leaffliction.utils.tables import csv_value, open_output
 
 # Other programs read these; new columns come after them.
 COLUMNS = ("file", "class", "confidence", "known", "error")
@@ -46,11 +46,11 @@ def open_csv(target: str) -> Iterator[Callable]:
 
     target: a file, or "-" for stdout.
     """
-    with open_target(target) as stream:
+    with open_output(target) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         yield lambda path, result: writer.writerow(
-            map(cell, csv_row(path, result)))
+            map(csv_value, csv_row(path, result)))
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def open_json(target: str, classifier: Classifier) -> Iterator[Callable]:
         "class_names": list(classifier.class_names)},
         "versions": {"python": platform.python_version()} | {
             name: version(name) for name in PACKAGES}}
-    with open_target(target) as stream:
+    with open_output(target) as stream:
         stream.write(json.dumps(head)[:-1] + ', "images": [')
         separator = "\n"
 

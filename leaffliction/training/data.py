@@ -25,10 +25,10 @@ from leaffliction.utils.class_names import TEST, class_key
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import link_copies, unattributed_copies
 from leaffliction.utils.folders import MAX_NAMES
-from leaffliction.utils.images import natural_key
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
-from leaffliction.utils.storage import common_folder, is_inside, resolved
+from leaffliction.utils.storage import (common_folder, is_inside, natural_key,
+                                        resolved)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from leaffliction.model.runtime import Network
 from leaffliction.training.backgrounds import Backgrounds
 from leaffliction.training.field_images import FieldImage
 from leaffliction.utils.cli import progress
-from leaffliction.utils.images import preprocess, read_for
+from leaffliction.utils.images import preprocess, read_for_network
 from leaffliction.utils.parallel import Workers, without_errors
 
 
@@ -28,7 +28,7 @@ def load_image(image: Path | FieldImage, size: int,
     the backgrounds.  Raises UserError if the file cannot be read.
     """
     rgb_img = (image.render(backgrounds) if isinstance(image, FieldImage)
-               else read_for(image, size))
+               else read_for_network(image, size))
     return preprocess(rgb_img, size)[np.newaxis]
 
 

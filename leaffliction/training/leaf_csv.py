@@ -21,7 +21,7 @@ from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.storage import common_folder
-from leaffliction.utils.tables import cell
+from leaffliction.utils.tables import csv_value
 
 # Spreadsheets write commas, tabs, or, where a comma is the decimal mark,
 # semicolons.
@@ -201,14 +201,14 @@ def match_rows(rows: Sequence[Row], dataset: Dataset) -> dict[int, int]:
     4. where none of these matches any row: by the end of its path, if no
        row's end fits several images.
     """
-    image_of_path = {cell(file.as_posix()): image
+    image_of_path = {csv_value(file.as_posix()): image
                      for image, file in enumerate(dataset.files)}
     image_keys = [_path_key(file.as_posix()) for file in dataset.files]
     row_keys = [_path_key(row.file) for row in rows]
     matches = _match_unique(image_keys, row_keys)
     for index, row in enumerate(rows):
         # Path removes a "./" in front.
-        image = image_of_path.get(cell(Path(row.file).as_posix()))
+        image = image_of_path.get(csv_value(Path(row.file).as_posix()))
         if image is not None:
             matches[index] = image
     for folders in _leading_folders(row_keys, dataset.root):

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from leaffliction.model import registry
 from leaffliction.utils.cli import UserError, print_note
-from leaffliction.utils.path_hints import hint
-from leaffliction.utils.storage import is_local, path_of
+from leaffliction.utils.path_hints import path_hint
+from leaffliction.utils.storage import is_disk_file, path_of
 
 # What Keras calls the file, in its storage and in its cache.
 KERAS_NAME = ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
@@ -56,10 +56,10 @@ def find_weights(choice: str, scratch: Path) -> tuple[Path | None, str]:
         return None, "none (random)"
     if choice != "imagenet":
         path = path_of(choice)
-        if not (is_local(path) and path.is_file()):
+        if not is_disk_file(path):
             raise UserError(f"{path}: no such file of weights; --weights "
                             "takes imagenet, none or an HDF5 file"
-                            f"{hint(path)}")
+                            f"{path_hint(path)}")
         return path, path.name
     fallback = scratch / CACHE_NAME
     try:

@@ -17,8 +17,8 @@ import numpy as np
 
 from leaffliction.model.metrics import Evaluation, confusion_figure
 from leaffliction.utils.cli import print_note
-from leaffliction.utils.figures import (drawable, open_pyplot, save_figure,
-                                        shortened)
+from leaffliction.utils.figures import (open_pyplot, renderable, save_figure,
+                                        truncate)
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import read_reduced, shrink
 from leaffliction.utils.labels import Dataset
@@ -134,13 +134,13 @@ def errors_figure(pyplot, validation: Dataset, probabilities: np.ndarray):
         layout="constrained", squeeze=False)
     for ax in axes.flat:
         ax.axis("off")
-    names = [drawable(shortened(name, NAME_LENGTH))
+    names = [renderable(truncate(name, NAME_LENGTH))
              for name in validation.class_names]
     for ax, index in zip(axes.flat, shown):
         path = validation.root / validation.files[index]
         ax.imshow(shrink(read_reduced(path, IMAGE_SIDE), IMAGE_SIDE))
         ax.set_title(
-            f"{drawable(shortened(path.name, NAME_LENGTH))}\n"
+            f"{renderable(truncate(path.name, NAME_LENGTH))}\n"
             f"is {names[validation.labels[index]]}\n"
             f"said {names[predicted[index]]} "
             f"({probabilities[index].max():.0%})", fontsize=9)

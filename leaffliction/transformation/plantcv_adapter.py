@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 
-from leaffliction.utils.figures import hush_matplotlib
+from leaffliction.utils.figures import import_matplotlib
 
 # A worker of a cluster may have several threads.
 _LOCK = threading.Lock()
@@ -25,7 +25,7 @@ def plantcv(line_thickness: int = 1) -> Iterator:
     none remains.
     line_thickness: of the lines that PlantCV draws, in pixels.
     """
-    hush_matplotlib()       # PlantCV imports it.
+    import_matplotlib()       # PlantCV imports it.
     with _LOCK:
         from plantcv import plantcv as pcv
         pcv.params.debug = None

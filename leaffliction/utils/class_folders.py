@@ -24,9 +24,8 @@ from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.folders import (ImageSearch, note_left_out,
                                         search_images)
-from leaffliction.utils.images import natural_key
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.storage import path_of, resolved
+from leaffliction.utils.storage import natural_key, path_of, resolved
 
 # Images beside a single folder are strays if that folder has at least this
 # many times as many images; otherwise either could be the class, and only the

@@ -1,4 +1,4 @@
-"""Figures: open a window or save a file, and names that can be drawn."""
+"""Figures of matplotlib: open a window or save a file; text that renders."""
 
 import logging
 import os
@@ -11,54 +11,56 @@ from pathlib import Path
 from leaffliction.utils.cli import UserError, print_note, printable
 from leaffliction.utils.files import atomic_write, last_bytes, refuse_folder
 from leaffliction.utils.marks import mark, marked_source, source_key
-from leaffliction.utils.storage import is_local
 
-# Figures that have no --save name of their own land here.
+# Where figures are saved unless --save names a file.
 FIGURES = Path("figures")
-# The backends of matplotlib that draw into files; all others open windows.
+# Backends of matplotlib that draw into files; all others open windows.
 FILE_BACKENDS = frozenset(("agg", "cairo", "pdf", "pgf", "ps", "svg",
                            "template"))
-# Those that draw into a page of a notebook, and need its kernel.
+# Backends that draw into the page of a notebook, and need its kernel.
 NOTEBOOK_BACKENDS = ("inline", "nbagg", "ipympl", "widget", "notebook",
                      "backend_nbagg")
-# Kinds of file in which matplotlib always saves figures.
-COMMON_KINDS = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
-# Files in which there is no room for a mark.
-UNMARKED = ("raw", "rgba", "pgf", "svgz")
-# Tried in this order for what matplotlib's own font lacks.
-FONTS = ("Noto Sans CJK JP", "WenQuanYi Zen Hei", "Hiragino Sans",
-         "Microsoft YaHei", "Noto Emoji", "Segoe UI Emoji", "Symbola",
-         "Arial Unicode MS")
+# Suffixes that every matplotlib can save.
+COMMON_SUFFIXES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
+# Formats that can't hold a mark: bare pixels, TeX, compressed XML.
+UNMARKED_FORMATS = ("raw", "rgba", "pgf", "svgz")
+# Fonts for characters that matplotlib's DejaVu Sans lacks, in this order.
+FALLBACK_FONTS = ("Noto Sans CJK JP", "WenQuanYi Zen Hei", "Hiragino Sans",
+                  "Microsoft YaHei", "Noto Emoji", "Segoe UI Emoji",
+                  "Symbola", "Arial Unicode MS")
 
 
-def shortened(name: str, longest: int) -> str:
-    """Return a name of at most so many characters."""
-    return name if len(name) <= longest else name[:longest - 1] + "…"
+def truncate(text: str, length: int) -> str:
+    """Return text cut to at most this many characters, the last one "…"."""
+    return text if len(text) <= length else text[:length - 1] + "…"
 
 
-def drawable(text: object) -> str:
-    """Return legible text, in which $...$ is no formula to matplotlib."""
-    return legible(text).replace("$", r"\$")
+def renderable(text: object) -> str:
+    """Return text that matplotlib renders as it is written.
+
+    Missing glyphs are replaced, and a pair of $ starts no formula.
+    """
+    return replace_missing_glyphs(text).replace("$", r"\$")
 
 
-def legible(text: object) -> str:
-    """Return printable text that the fonts of figures have.
+def replace_missing_glyphs(text: object) -> str:
+    """Return printable text; a character without glyph becomes its name.
 
-    What none of them can draw is named: "<red apple>".
+    An apple that no font can draw is written "<red apple>".
     """
     return "".join(character if has_glyph(character) else
                    f"<{_name(character)}>" for character in printable(text))
 
 
 def _name(character: str) -> str:
-    """Return the name of a character, or its number if it has no other."""
+    """Return the Unicode name of a character, or its number in hex."""
     name = unicodedata.name(character, f"{ord(character):x}").lower()
     return name.removeprefix("cjk unified ideograph-")
 
 
 @cache
 def has_glyph(character: str) -> bool:
-    """Tell whether one of the fonts that figures use has a character."""
+    """Tell whether one of the figures' fonts can draw a character."""
     if character.isascii():
         return True
     from matplotlib import font_manager, rcParams
@@ -67,17 +69,17 @@ def has_glyph(character: str) -> bool:
             ord(character)) for family in rcParams["font.family"])
 
 
-def hush_matplotlib() -> str:
-    """Import matplotlib, silent and whatever the environment says.
+def import_matplotlib() -> str:
+    """Import matplotlib without its log, even if MPLBACKEND is invalid.
 
-    Returns the backend that MPLBACKEND or a matplotlibrc names: inherited
-    from a notebook or a desktop, it need not be one that can start here.
-    "" where matplotlib chooses itself.
-    Raises UserError where a matplotlibrc can't be read.
+    Returns the backend that MPLBACKEND or a matplotlibrc names, "" if
+    neither does.  A name inherited from a notebook or a desktop need not be
+    one that can start here.
+    Raises UserError if a matplotlibrc can't be read.
     """
-    # It tells where its cache is when there is no home.
+    # Without a home folder it would log where its cache is.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    # An unknown name would stop the import itself.
+    # The import itself fails for an unknown name.
     wanted = os.environ.pop("MPLBACKEND", "")
     try:
         import matplotlib
@@ -86,7 +88,7 @@ def hush_matplotlib() -> str:
     finally:
         if wanted:
             os.environ["MPLBACKEND"] = wanted
-    # Not by rcParams["backend"], which would choose one now.
+    # rcParams["backend"] would choose a backend now; dict.get does not.
     chosen = dict.get(matplotlib.rcParams, "backend")
     return wanted or (chosen if isinstance(chosen, str) else "")
 
@@ -97,42 +99,43 @@ def in_notebook() -> bool:
 
 
 def open_pyplot(no_display: bool, save: Path | None = None):
-    """Return matplotlib.pyplot, able to open windows only if wanted.
+    """Return matplotlib.pyplot; it opens windows only if they are wanted.
 
-    save: where the figure goes, if the user has said so.
-    Without a screen, or where the backend that MPLBACKEND names can't start,
-    figures are drawn into files, which `show_or_save` then notices.  A note
-    says why, unless the user has asked for files.
+    no_display: the option --no-display.  save: the file of --save.
+    Without a screen, or if the backend that MPLBACKEND names can't start,
+    figures are drawn for files, and show_or_save saves them.  A note on
+    stderr says why, unless the user asked for files.
     """
-    wanted = hush_matplotlib()
+    wanted = import_matplotlib()
     import matplotlib
     from matplotlib import font_manager, pyplot
     if no_display or wanted.lower() in FILE_BACKENDS:
         matplotlib.use("Agg")
     else:
         try:
-            _open_window(wanted)
+            _start_window_backend(wanted)
         except Exception as error:
-            # Each toolkit has errors of its own.
+            # Each toolkit raises exceptions of its own.
             matplotlib.use("Agg")
             if wanted and save is None:
                 reason = str(error).strip().splitlines() or [repr(error)]
                 print_note(f"no window: the backend {wanted} of matplotlib "
                            f"cannot start here ({reason[0]}); figures are "
                            "saved")
-    # A figure for each of many plants is meant so.
+    # Distribution.py opens one figure per plant: many are no mistake.
     pyplot.rcParams["figure.max_open_warning"] = 0
-    # Names of folders may hold any script, and emoji.
+    # The names of folders may contain any script, and emoji.
     installed = set(font_manager.get_font_names())
     pyplot.rcParams["font.family"] = [
-        "DejaVu Sans", *(font for font in FONTS if font in installed)]
+        "DejaVu Sans",
+        *(font for font in FALLBACK_FONTS if font in installed)]
     return pyplot
 
 
-def _open_window(wanted: str) -> None:
-    """Start a backend of this name; any error where it can't.
+def _start_window_backend(wanted: str) -> None:
+    """Start the backend of this name; raise any exception if it can't start.
 
-    wanted: "" for one that matplotlib chooses, which may draw into files.
+    wanted: "" leaves the choice to matplotlib, which may take one for files.
     """
     import matplotlib
     from matplotlib import pyplot
@@ -142,104 +145,99 @@ def _open_window(wanted: str) -> None:
     if wanted:
         _switch_backend(wanted)
     if matplotlib.get_backend().lower() not in FILE_BACKENDS:
-        # A toolkit may be there that finds no screen: it says so here.
+        # A toolkit may be installed but find no screen: this raises then.
         pyplot.close(pyplot.figure(figsize=(1, 1)))
 
 
 def _switch_backend(name: str) -> None:
-    """Start a backend of this name; any error where it can't."""
+    """Start the backend of this name; raise any exception if it can't."""
     import matplotlib
     from matplotlib import pyplot
 
-    # That of notebooks looks, when it is imported, whether it is chosen: else
-    # it shows nothing, neither now nor in the cells that follow.
+    # When the inline backend of notebooks is imported, it checks whether
+    # rcParams names it; if not, no later cell shows a figure either.
     matplotlib.rcParams["backend"] = name
     pyplot.switch_backend(name)
 
 
 def show_or_save(figures: dict[str, object], save: Path | None,
                  source: Path | str, quiet: bool = False) -> None:
-    """Show the figures in windows, or save them and print their paths.
+    """Show figures in windows, or save them and print their paths.
 
-    figures: matplotlib figures by the name that each gets as a file below
-    FIGURES.  save: the file for the figure instead (for several, the first
-    part of their names); with it, they are saved even if there is a screen.
-    source: what they show; below FIGURES they replace what shows the same,
-    and nothing else.  quiet: stdout has other content.
+    figures: matplotlib figures by name; by default each is saved as
+    FIGURES/name.png.  save: the file of --save, which is written even with
+    a screen; for several figures its name is extended by theirs.
+    source: what the figures show.  Below FIGURES a figure only replaces one
+    of the same source.  quiet: print paths to stderr, since stdout carries
+    results.
     """
     import matplotlib
     from matplotlib import pyplot
-    windows = matplotlib.get_backend().lower() not in FILE_BACKENDS
+    has_windows = matplotlib.get_backend().lower() not in FILE_BACKENDS
     try:
-        if save is not None or not windows:
+        if save is not None or not has_windows:
             for name, figure in figures.items():
                 if save is None:
-                    save_figure(figure, path := _free_name(name, source),
+                    save_figure(figure, path := _default_path(name, source),
                                 source)
                 else:
                     path = figure_path(save, name, len(figures))
                     save_figure(figure, path)
                 print(f"figure: {printable(path)}",
                       file=sys.stderr if quiet else sys.stdout)
-        if windows:
+        if has_windows:
             pyplot.show()
     finally:
         pyplot.close("all")
         if in_notebook():
-            # The next cells draw where they did before.
+            # Later cells draw into the page, as before.
             with suppress(ImportError, ValueError):
                 _switch_backend(os.environ.get("MPLBACKEND", "inline"))
 
 
 def figure_path(save: Path, name: str, count: int) -> Path:
-    """Return where one of so many figures goes, by what --save says."""
-    # Not save.with_name: "." has none.
+    """Return the file for one of `count` figures that --save asks for."""
+    # save.with_name would raise ValueError for ".".
     return (save if count == 1 else save.parent
             / f"{save.stem}_{name}{save.suffix}")
 
 
-def _free_name(name: str, source: Path | str) -> Path:
-    """Return a file for a figure: that of the same source, or a new one."""
+def _default_path(name: str, source: Path | str) -> Path:
+    """Return the file of an earlier figure of this source, or a free name."""
     number, path = 1, FIGURES / f"{name}.png"
     while os.path.lexists(path) and (
-            marked_source(last_bytes(path)) != _key(source)):
+            marked_source(last_bytes(path)) != source_key(source)):
         number += 1
         path = FIGURES / f"{name}-{number}.png"
     return path
 
 
-def _key(source: Path | str) -> str:
-    return source_key(source if is_local(source) else str(source))
+def check_figure_format(path: Path | None) -> None:
+    """Raise UserError if a figure can't be saved with this suffix.
 
-
-def check_kind(path: Path | None) -> None:
-    """Raise UserError where a figure can't be saved under a name's ending.
-
-    None is no name.  Called before the work of which the figure is the end.
+    Called before the work whose result the figure shows.  None passes.
     """
-    if path is None or path.suffix.lower() in COMMON_KINDS:
-        return      # An answer need not wait until matplotlib is loaded.
-    hush_matplotlib()
+    if path is None or path.suffix.lower() in COMMON_SUFFIXES:
+        return      # Without the 0.5 s that importing matplotlib takes.
+    import_matplotlib()
     from matplotlib.backend_bases import FigureCanvasBase
-    kinds = FigureCanvasBase.get_supported_filetypes()
-    if path.suffix.lower().lstrip(".") not in kinds:
+    formats = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower().lstrip(".") not in formats:
         raise UserError(f"{path}: a figure is saved as one of "
-                        + ", ".join(f".{name}" for name in sorted(kinds)))
+                        + ", ".join(f".{name}" for name in sorted(formats)))
 
 
 def save_figure(figure, path: Path, source: Path | str = "") -> None:
     """Save a matplotlib figure, marked as drawn by these programs.
 
-    source: what it shows, where others of this name may show other things;
-    without it, the bytes do not depend on where that lies.
-
-    Raises UserError for an unknown kind of file, and where it can't be
-    written.
+    source: what it shows, if other figures of this name may show something
+    else.  Without it the bytes do not depend on where the source lies.
+    Raises UserError for an unknown format, and if path can't be written.
     """
-    check_kind(path)
-    kind = path.suffix.lower().lstrip(".")
+    check_figure_format(path)
+    name = path.suffix.lower().lstrip(".")
     refuse_folder(path)
     with atomic_write(path) as partial:
-        figure.savefig(partial, format=kind)
-        if kind not in UNMARKED:
-            mark(partial, source if is_local(source) else str(source))
+        figure.savefig(partial, format=name)
+        if name not in UNMARKED_FORMATS:
+            mark(partial, source)

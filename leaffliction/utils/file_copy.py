@@ -1,13 +1,12 @@
 """Hard-link or copy one file, on a disk or in an object store."""
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.files import atomic_write, unwritable
-from leaffliction.utils.storage import is_local
+from leaffliction.utils.storage import copy_within_store, hard_link, same_file
 
 CHUNK = 2**20            # bytes copied at a time
 
@@ -27,21 +26,18 @@ def link_or_copy(source: Path, target: Path) -> None:
     Raises SourceError where the source cannot be read or has disappeared,
     and UserError where the target cannot be written.
     """
-    if not (is_local(source) and is_local(target)):
-        _copy_object(source, target)
-        return
-    with suppress(OSError):
-        if target.samefile(source):
-            # Replacing one name of a file by another would do nothing, and
-            # leave the temporary name behind.
+    if same_file(target, source):
+        return  # Renaming one name of a file to another would do nothing.
+    try:
+        if copy_within_store(source, target):
             return
+    except OSError as error:
+        # The store's error does not say whether reading or writing failed.
+        with _source_errors(source):
+            source.stat()
+        raise unwritable(target, error) from None
     with atomic_write(target) as new:
-        try:
-            new.unlink()    # os.link needs a free name.
-            # Link the file itself, not a symbolic link to it.
-            os.link(os.path.realpath(source, strict=True)
-                    if source.is_symlink() else source, new)
-        except OSError:
+        if not hard_link(source, new):
             _copy_bytes(source, new)
 
 
@@ -69,18 +65,3 @@ def _copy_bytes(source: Path, new: Path) -> None:
             if not chunk:
                 return
             written.write(chunk)
-
-
-def _copy_object(source: Path, target: Path) -> None:
-    """Copy a file to, from or inside an object store."""
-    if is_local(source) or is_local(target) or source.fs is not target.fs:
-        with atomic_write(target) as new:
-            _copy_bytes(source, new)
-        return
-    try:
-        source.copy_to(target)
-    except OSError as error:
-        # The store's error does not say whether reading or writing failed.
-        with _source_errors(source):
-            source.stat()
-        raise unwritable(target, error) from None

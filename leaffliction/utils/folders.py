@@ -12,14 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.file_types import HEAD, image_kind
-from leaffliction.utils.files import both_ends
-from leaffliction.utils.images import natural_key
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.file_types import IMAGE_HEAD_BYTES, image_kind
 from leaffliction.utils.marks import COPY, DRAWING, TAIL, marked_kind
-from leaffliction.utils.path_hints import absent, not_a_folder
-from leaffliction.utils.storage import is_local
+from leaffliction.utils.path_hints import missing_error, not_a_folder_error
+from leaffliction.utils.storage import Tree, natural_key, open_tree
 
 # Transformation.py marks the views that it writes, but an image editor that
 # saves one again drops the mark.  Its name still tells.  "Blur" is not here,
@@ -99,8 +97,8 @@ def note_left_out(folder: Path, paths: Iterable[Path], one: str, many: str
     names = ", ".join(map(str, paths[:MAX_NAMES]))
     if len(paths) > MAX_NAMES:
         names += f" and {len(paths) - MAX_NAMES:,} more"
-    cli.print_note(f"{folder}: left out {len(paths):,} "
-                   f"{one if len(paths) == 1 else many}: {names}")
+    print_note(f"{folder}: left out {len(paths):,} "
+               f"{one if len(paths) == 1 else many}: {names}")
 
 
 def find_images(folder: Path) -> list[Path]:
@@ -124,13 +122,10 @@ def search_images(folder: Path) -> ImageSearch:
     Raises UserError if folder is no folder, or cannot be listed.
     """
     if not folder.is_dir():
-        raise (not_a_folder(folder) if folder.exists()
-               else absent(folder, "folder"))
+        raise (not_a_folder_error(folder) if folder.exists()
+               else missing_error(folder, "folder"))
     found = ImageSearch()
-    if is_local(folder):
-        _search_disk(folder, found)
-    else:
-        _search_store(folder, found)
+    _search_tree(open_tree(folder), found)
     stems = {file.with_suffix("") for file in found.files}
     found.views = [
         file for file in found.files
@@ -141,70 +136,64 @@ def search_images(folder: Path) -> ImageSearch:
     return found
 
 
-def _search_disk(folder: Path, search: ImageSearch) -> None:
-    """Add the images below a folder on a disk."""
-    linked_files = _walk_links(folder, search)
+def _search_tree(tree: Tree, search: ImageSearch) -> None:
+    """Add the images below a folder, on a disk or in an object store."""
+    linked_files = sorted(_walk_links(tree, search), key=natural_key)
     if not linked_files:
         return
     # Only symbolic links are left out here.  A hard link is another file;
     # Distribution.py reports that it repeats one.
-    real_parents = {parent: os.path.realpath(folder / parent)
+    real_parents = {parent: tree.real_path(parent)
                     for parent in {file.parent for file in search.files}}
     counted = {os.path.join(real_parents[file.parent], file.name)
                for file in search.files}
-    for link in sorted(linked_files, key=natural_key):
-        target = os.path.realpath(folder / link)
+    for link, ends in zip(linked_files, tree.read_ends(
+            linked_files, IMAGE_HEAD_BYTES, TAIL)):
+        target = tree.real_path(link)
         if target in counted:
             search.links.append(link)
-        elif (_add_file(link, search, both_ends(folder / link, HEAD))
-              and os.path.exists(target)):
+        elif _add_file(link, search, ends) and os.path.exists(target):
             counted.add(target)
 
 
-def _walk_links(folder: Path, search: ImageSearch) -> list[Path]:
+def _walk_links(tree: Tree, search: ImageSearch) -> list[Path]:
     """Add the images below a folder and behind links to folders.
 
     Returns the links to files.  A linked folder is searched after all folders
     that are reached without it: breadth first, by the number of links.
     """
-    root = os.path.realpath(folder)
+    root = tree.real_path(Path())
     visited: set[str] = set()
     linked_files: list[Path] = []
-    linked_folders = _walk(folder, Path(), visited, search, linked_files)
+    linked_folders = _walk(tree, Path(), visited, search, linked_files)
     while linked_folders:
         link = linked_folders.pop(0)
-        target = os.path.realpath(folder / link)
+        target = tree.real_path(link)
         # A folder above would add the images of the neighbouring folders.
         is_above = root.startswith(target.rstrip(os.sep) + os.sep)
         if target in visited or is_above:
             search.links.append(link)
         else:
-            linked_folders += _walk(folder, link, visited, search,
-                                    linked_files)
+            linked_folders += _walk(tree, link, visited, search, linked_files)
     return linked_files
 
 
-def _walk(folder: Path, start: Path, visited: set[str], search: ImageSearch,
+def _walk(tree: Tree, start: Path, visited: set[str], search: ImageSearch,
           linked_files: list[Path]) -> list[Path]:
-    """Add the images below folder / start, without following links.
+    """Add the images below the subfolder start, without following links.
 
     Adds the links to files to linked_files; returns the links to folders, in
     natural order.  visited: real paths of the folders searched so far.
     """
-    pending, linked_folders = [start], []
+    pending, files, linked_folders = [start], [], []
     while pending:
         below = pending.pop()
-        real_path = os.path.realpath(folder / below)
+        real_path = tree.real_path(below)
         if real_path in visited:
             continue
         visited.add(real_path)
-        try:
-            with os.scandir(folder / below) as listing:
-                entries = list(listing)
-        except OSError as error:
-            raise UserError(f"{folder / below}: {error.strerror}") from None
-        if below != Path() and any(entry.name == RECORD
-                                   for entry in entries):
+        entries = _entries(tree, below)
+        if below != Path() and _holds_record(entries):
             search.trees.append(below)
             continue
         for entry in entries:
@@ -221,8 +210,24 @@ def _walk(folder: Path, start: Path, visited: set[str], search: ImageSearch,
             elif entry.is_symlink():
                 linked_files.append(path)
             else:
-                _add_file(path, search, both_ends(folder / path, HEAD))
+                files.append(path)
+    for path, ends in zip(files, tree.read_ends(
+            files, IMAGE_HEAD_BYTES, TAIL)):
+        _add_file(path, search, ends)
     return sorted(linked_folders, key=natural_key)
+
+
+def _entries(tree: Tree, below: Path) -> list:
+    """Return the entries of a subfolder; UserError if it can't be listed."""
+    try:
+        return tree.entries(below)
+    except OSError as error:
+        raise UserError(f"{tree.root / below}: {error.strerror}") from None
+
+
+def _holds_record(entries: Iterable) -> bool:
+    """Tell whether Augmentation.py wrote the folder with these entries."""
+    return any(entry.name == RECORD for entry in entries)
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
@@ -243,7 +248,7 @@ def _add_file(path: Path, search: ImageSearch, ends: tuple[bytes, bytes]
               ) -> bool:
     """Add a file to a search if it is an image, and tell whether it is.
 
-    ends: its first HEAD and its last TAIL bytes.
+    ends: its first IMAGE_HEAD_BYTES and its last TAIL bytes.
     """
     head, tail = ends
     if image_kind(head) is None and path.suffix.lower() not in IMAGE_SUFFIXES:
@@ -258,48 +263,6 @@ def _add_file(path: Path, search: ImageSearch, ends: tuple[bytes, bytes]
     return True
 
 
-def _search_store(folder, search: ImageSearch) -> None:
-    """Add the images below a folder of an object store."""
-    files = stored_files(folder)
-    trees = {file.parent for file in files
-             if file.name == RECORD and file.parent != Path()}
-    candidates = []
-    for file in files:
-        tree = next((parent for parent in file.parents if parent in trees),
-                    None)
-        system = next((parent for parent in file.parents
-                       if is_system_folder(parent.name)), None)
-        if tree is not None:
-            if tree not in search.trees:
-                search.trees.append(tree)
-        elif system is not None:
-            if system not in search.system:
-                search.system.append(system)
-        elif not is_hidden(file):
-            candidates.append(file)
-    for file, ends in zip(candidates, folder.ends(candidates, HEAD, TAIL)):
-        _add_file(file, search, ends)
-
-
-def stored_files(folder) -> list[Path]:
-    """Return all objects below a folder of a store, relative to it.
-
-    Raises UserError where the store does not answer.
-    """
-    try:
-        return folder.files()
-    except OSError as error:
-        raise UserError(f"{folder}: {error.strerror}") from None
-
-
-def is_hidden(file: Path) -> bool:
-    """Tell whether a relative path has a part that begins with a dot.
-
-    ".." is such a part, so that no object's name leads out of the folder.
-    """
-    return any(part.startswith(".") for part in file.parts)
-
-
 def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
     """Return the folders that contain no image, at any depth.
 
@@ -308,25 +271,18 @@ def empty_folders(folder: Path, files: Iterable[Path]) -> list[Path]:
     returned.
     """
     with_images = {parent for file in files for parent in file.parents}
-    empty = []
-    if not is_local(folder):
-        # A store has no folders but those in the names of its objects.
-        others = {parent for file in stored_files(folder)
-                  if not is_hidden(file)
-                  for parent in file.parents} - with_images
-        return sorted((other for other in others
-                       if other.parent in with_images
-                       and not is_system_folder(other.name)),
-                      key=lambda other: (other.parent.parts, other.name))
-    for path, folders, _ in os.walk(folder):
-        below = Path(path).relative_to(folder)
+    tree = open_tree(folder)
+    empty, pending = [], [Path()]
+    while pending:
+        below = pending.pop()
         # A link may lead to a folder whose images count elsewhere.
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".")
-            and not is_system_folder(name)
-            and not os.path.islink(os.path.join(path, name))
-            and not os.path.exists(os.path.join(path, name, RECORD)))
-        empty += [below / name for name in folders
-                  if below / name not in with_images]
-        folders[:] = [name for name in folders if below / name in with_images]
+        names = sorted(
+            entry.name for entry in _entries(tree, below) if _is_folder(entry)
+            and not entry.is_symlink() and not entry.name.startswith(".")
+            and not is_system_folder(entry.name))
+        empty += [below / name for name in names
+                  if below / name not in with_images
+                  and not _holds_record(_entries(tree, below / name))]
+        pending += [below / name for name in reversed(names)
+                    if below / name in with_images]
     return empty

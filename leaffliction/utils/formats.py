@@ -1,8 +1,8 @@
-"""Opening an image file by its content, whatever its name and metadata say.
+"""Opening an image file by its content, not by its name.
 
-Pillow decodes; here stands what it leaves to its caller: which kinds need
-another package, which files it would take for another picture, and metadata
-that are damaged or huge, but say nothing about the pixels.
+Pillow decodes.  This module handles what Pillow leaves to its caller:
+formats that need another package, files of which Pillow would show another
+picture, and metadata that are damaged or huge but irrelevant to the pixels.
 """
 
 import importlib
@@ -16,70 +16,78 @@ from typing import BinaryIO
 from PIL import Image
 
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.file_types import (FOREIGN_HEAD, RAW, foreign_kind,
-                                           image_kind)
+from leaffliction.utils.file_types import (CAMERA_RAW, FOREIGN_HEAD_BYTES,
+                                           foreign_kind, image_kind)
 
 UNKNOWN = "unknown or damaged format"
-# The name of the kind, the module that teaches it to Pillow, its package.
-EXTRA = {"HEIF": ("HEIC", "pillow_heif", "pillow-heif"),
-         "JXL": ("JPEG XL", "pillow_jxl", "pillow-jxl-plugin")}
-# Colour profiles and texts of a PNG beyond this are left aside: the largest
+# Formats that a package adds to Pillow: their usual name, the package's
+# module, its name for pip.
+PLUGINS = {"HEIF": ("HEIC", "pillow_heif", "pillow-heif"),
+           "JXL": ("JPEG XL", "pillow_jxl", "pillow-jxl-plugin")}
+# Larger colour profiles and texts of a PNG are ignored: 16 MB is the largest
 # profile that a JPEG could hold.
 MAX_METADATA = 16 << 20
-# A text that may say how the camera was turned is read up to Pillow's limit.
+# Pillow's limit for texts, one of which may hold the camera's orientation.
 MAX_TEXT = 1 << 20
-# What a PNG's other chunks say (text, time, animation) is not needed.
-PNG_CHUNKS = {b"tRNS", b"eXIf"}
-PNG_READ = PNG_CHUNKS | {b"iCCP", b"tEXt", b"zTXt", b"iTXt"}
-PNG_TEXTS = re.compile(
+# The ancillary chunks of a PNG that affect its pixels, unlike texts, time and
+# animation.
+PNG_KEPT_CHUNKS = {b"tRNS", b"eXIf"}
+PNG_READ_CHUNKS = PNG_KEPT_CHUNKS | {b"iCCP", b"tEXt", b"zTXt", b"iTXt"}
+PNG_ORIENTATION_TEXTS = re.compile(
     rb"(Raw profile type (exif|APP1)|XML:com\.adobe\.xmp)\0")
-# Where EXIF data and lists of further pictures begin: in JPEG, in AVIF and
-# HEIF.  With another letter there they are skipped.
-MARKS = {"JPEG": re.compile(rb"(\xff[\xe1\xe2]..)(?:Exif|MPF\0)", re.S),
-         "AVIF": re.compile(rb"(infe[\2\3]...(?:..){2,3})Exif", re.S)}
-MARKS["HEIF"] = MARKS["AVIF"]
-# TIFF's tags (TIFF 6.0; DNG 1.7; TIFF/EP for the colours of raw data).
-SUBFILE, BITS, COLOURS = 254, 258, 262
-BANDS, PLANES, SUB_IFDS, EXTRA_BANDS, DNG_VERSION = 277, 284, 330, 338, 50706
-RAW_COLOURS = (32803, 34892)
-# The widths by the ratio that a JPEG XL may give instead.
-RATIOS = (None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
+# Where EXIF data and lists of further pictures (MPF) begin.  With "none"
+# written over the name, readers skip them.
+METADATA_NAMES = {
+    "JPEG": re.compile(rb"(\xff[\xe1\xe2]..)(?:Exif|MPF\0)", re.S),
+    "AVIF": re.compile(rb"(infe[\2\3]...(?:..){2,3})Exif", re.S)}
+METADATA_NAMES["HEIF"] = METADATA_NAMES["AVIF"]
+# Tags of TIFF 6.0 and DNG 1.7.
+NEW_SUBFILE_TYPE, BITS_PER_SAMPLE, PHOTOMETRIC = 254, 258, 262
+SAMPLES_PER_PIXEL, PLANAR_CONFIGURATION = 277, 284
+SUB_IFDS, EXTRA_SAMPLES, DNG_VERSION = 330, 338, 50706
+# Photometric interpretations: white or black is 0; RGB; a sensor's colour
+# filter array (TIFF/EP) and DNG's linear raw.
+GREY, RGB, RAW = (0, 1), 2, (32803, 34892)
+SEPARATE_PLANES = 2
+# Ratios of width to height that a JPEG XL may give instead of its width.
+JXL_RATIOS = (None, (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 
 
 def open_format(path: Path, stream: BinaryIO, max_pixels: int
                 ) -> Image.Image:
-    """Return the image in a stream as Pillow has it, its pixels not read.
+    """Return the image in a stream as a Pillow image, its pixels not read.
 
-    path: for the errors.  The stream has to stay open.
-    Raises UserError for kinds that are not read, and for more than
-    max_pixels; for damaged files whatever Pillow raises.
+    path: for error messages.  The stream must stay open while the image is
+    used.
+    Raises UserError for formats that are not read and for more than
+    max_pixels; Pillow's own exceptions for a damaged file.
     """
-    head = stream.read(FOREIGN_HEAD)
+    head = stream.read(FOREIGN_HEAD_BYTES)
     kind = image_kind(head)
     if kind is None or kind == "JPEG2000":
         raise UserError(f"{path}: not a readable image ("
                         f"{foreign_kind(head) or UNKNOWN})")
-    if kind in EXTRA and kind not in Image.OPEN:
-        _learn(path, kind)
-    turned = False
+    if kind in PLUGINS and kind not in Image.OPEN:
+        _load_plugin(path, kind)
+    is_turned, profile = False, None
     if kind == "PNG":
-        stream, profile = _plain_png(stream)
+        stream, profile = _strip_png(stream)
     elif kind == "TIFF":
         _check_tiff(path, stream)
     elif kind == "JXL":
-        # Its package decodes all of the image at once.
-        width, height, turned = _jxl_header(stream)
+        # Checked here, because its plugin decodes all pixels on opening.
+        width, height, is_turned = _read_jxl_header(stream)
         check_size(path, width, height, max_pixels)
     image = _open(stream, kind)
-    if kind == "PNG" and profile:
+    if profile:
         image.info["icc_profile"] = profile
     if kind == "TIFF":
-        # Pillow looks in it for the orientation, which is a tag of its own,
-        # and fails where it is not text.
+        # TIFF has a tag for the orientation.  Pillow would also search XMP
+        # for it, and fails if that is not text.
         image.info.pop("xmp", None)
-    if turned and not getattr(image, "jpeg", False):
-        # Its pixels come upright; the EXIF data say how they were.  Those
-        # of a JPEG packed as JPEG XL come as the JPEG has them.
+    if is_turned and not getattr(image, "jpeg", False):
+        # The plugin has turned the pixels upright, but EXIF still gives the
+        # camera's orientation.  A JPEG packed as JPEG XL is not turned.
         image.info.pop("exif", None)
     check_size(path, *image.size, max_pixels)
     return image
@@ -92,45 +100,46 @@ def check_size(path: Path, width: int, height: int, max_pixels: int) -> None:
                         f"{max_pixels:,}; save it smaller")
 
 
-def _learn(path: Path, kind: str) -> None:
-    """Teach Pillow a kind of image, if the package for it is installed."""
-    name, module, package = EXTRA[kind]
+def _load_plugin(path: Path, kind: str) -> None:
+    """Add a format to Pillow; UserError if its package is not installed."""
+    name, module, package = PLUGINS[kind]
     try:
-        learned = importlib.import_module(module)
+        plugin = importlib.import_module(module)
     except ImportError:
         raise UserError(
             f"{path}: is a {name} image; install {package} to read it "
             f"(pip install {package}), or save it as JPEG") from None
     if kind == "HEIF":
-        learned.register_heif_opener()
+        plugin.register_heif_opener()
 
 
 def _open(stream: BinaryIO, kind: str) -> Image.Image:
-    """Return an image; one with damaged metadata without them."""
+    """Return an image; if its metadata are damaged, without them."""
     stream.seek(0)
     try:
         return Image.open(stream, formats=(kind,))
     except Exception:
         if kind == "JXL":
-            # Its package says how to build its library.
+            # The plugin's message would be how to build its library.
             raise ValueError(UNKNOWN) from None
-        if kind not in MARKS:
+        if kind not in METADATA_NAMES:
             raise
         stream.seek(0)
-        content, found = MARKS[kind].subn(rb"\1none", stream.read())
-        if not found:
+        content, count = METADATA_NAMES[kind].subn(rb"\1none", stream.read())
+        if not count:
             raise
         return Image.open(io.BytesIO(content), formats=(kind,))
 
 
-def _plain_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
-    """Return a PNG without what its pixels don't need, and its profile.
+def _strip_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
+    """Return a PNG without the chunks its pixels don't need, and its profile.
 
-    Pillow refuses a PNG with a damaged or large text or profile, and reads
-    those of hundreds of megabytes into memory first.
-    The first picture of an animation is what the PNG shows without it.
+    Pillow refuses a PNG with a damaged or large text or profile, and first
+    reads texts of hundreds of megabytes into memory.  Without the chunks of
+    an animation the PNG shows its first picture.  Chunks are copied as
+    ranges of bytes.
     """
-    kept, profile, start = [(0, 8)], None, 8
+    ranges, profile, start = [(0, 8)], None, 8    # the signature
     while True:
         stream.seek(start)
         header = stream.read(8)
@@ -139,133 +148,154 @@ def _plain_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
         length, name = struct.unpack(">I4s", header)
         end = start + 12 + length
         if not name.isalpha():
-            # Pillow ends with an error here.
-            kept.append((start, start + 8))
+            # Damaged: copied, so that Pillow raises its own error.
+            ranges.append((start, start + 8))
             break
-        if name[0] & 0x20:      # small: an ancillary chunk
-            body = (stream.read(length + 4) if length <= MAX_METADATA
-                    and name in PNG_READ else b"")
-            is_whole = body and zlib.crc32(name + body[:-4]) == (
-                int.from_bytes(body[-4:], "big"))
-            if is_whole and name == b"iCCP":
-                packed = body[:-4].partition(b"\0")[2][1:]
-                profile = _inflate(packed)
-            elif is_whole and (name in PNG_CHUNKS or _turns(name, body[:-4])):
-                kept.append((start, end))
-        elif kept[-1][1] == start:
-            kept[-1] = (kept[-1][0], end)
+        is_ancillary = name[0] & 0x20   # a lower-case letter
+        if is_ancillary:
+            body = _read_png_chunk(stream, name, length)
+            if name == b"iCCP" and body is not None:
+                packed = body.partition(b"\0")[2][1:]
+                profile = _inflate(packed, MAX_METADATA)
+            elif body is not None and (name in PNG_KEPT_CHUNKS
+                                       or _may_hold_orientation(name, body)):
+                ranges.append((start, end))
+        elif ranges[-1][1] == start:
+            ranges[-1] = (ranges[-1][0], end)
         else:
-            kept.append((start, end))
+            ranges.append((start, end))
         start = end
         if name == b"IEND":
             break
     stream.seek(0)
-    if kept == [(0, start)]:
+    if ranges == [(0, start)]:
         return stream, profile
-    plain = io.BytesIO()
-    for begin, end in kept:
+    stripped = io.BytesIO()
+    for begin, end in ranges:
         stream.seek(begin)
-        plain.write(stream.read(end - begin))
-    return plain, profile
+        stripped.write(stream.read(end - begin))
+    return stripped, profile
 
 
-def _turns(name: bytes, body: bytes) -> bool:
-    """Tell whether a PNG's text may say how its camera was turned."""
-    if not PNG_TEXTS.match(body) or len(body) > MAX_TEXT:
+def _read_png_chunk(stream: BinaryIO, name: bytes, length: int
+                    ) -> bytes | None:
+    """Return an ancillary chunk's body; None if unneeded, huge or damaged."""
+    if length > MAX_METADATA or name not in PNG_READ_CHUNKS:
+        return None
+    body, checksum = stream.read(length), stream.read(4)
+    is_whole = zlib.crc32(name + body) == int.from_bytes(checksum, "big")
+    return body if is_whole and len(checksum) == 4 else None
+
+
+def _may_hold_orientation(name: bytes, body: bytes) -> bool:
+    """Tell whether a PNG's text may hold the orientation of its camera."""
+    if not PNG_ORIENTATION_TEXTS.match(body) or len(body) > MAX_TEXT:
         return False
-    rest = body.partition(b"\0")[2]
+    text = body.partition(b"\0")[2]
     if name == b"zTXt":
-        return _inflate(rest[1:], MAX_TEXT) is not None
-    # XMP is never packed: its first byte would say so.
-    return name == b"tEXt" or rest[:1] == b"\0"
+        return _inflate(text[1:], MAX_TEXT) is not None
+    # Of iTXt, which holds XMP, the first byte says whether it is compressed;
+    # XMP never is.
+    return name == b"tEXt" or text[:1] == b"\0"
 
 
-def _inflate(packed: bytes, most: int = MAX_METADATA) -> bytes | None:
-    """Return what zlib has packed, or None where damaged or too large."""
-    unpacking = zlib.decompressobj()
+def _inflate(packed: bytes, max_bytes: int) -> bytes | None:
+    """Return what zlib compressed; None if it is damaged or too large."""
+    decompressor = zlib.decompressobj()
     try:
-        content = unpacking.decompress(packed, most)
+        content = decompressor.decompress(packed, max_bytes)
     except zlib.error:
         return None
-    return content if unpacking.eof else None
+    return content if decompressor.eof else None
 
 
 def _check_tiff(path: Path, stream: BinaryIO) -> None:
-    """Raise UserError for a TIFF of which Pillow gives another picture.
+    """Raise UserError for a TIFF of which Pillow would show another picture.
 
-    Raw files of cameras are TIFF whose first picture is a small preview.
+    Raw files of cameras are TIFF files whose first picture is a small
+    preview.
     """
     from PIL import TiffImagePlugin
 
-    # Pillow's own way with uncompressed TIFF confuses separate planes.
+    # Pillow's own reader of uncompressed TIFF mixes up separate planes.
     TiffImagePlugin.READ_LIBTIFF = True
     stream.seek(0)
     head = stream.read(16)
     try:
+        is_big_tiff = head[2] == 43 or head[3] == 43
         tags = TiffImagePlugin.ImageFileDirectory_v2(
-            head if head[2] == 43 or head[3] == 43 else head[:8])
+            head if is_big_tiff else head[:8])
         stream.seek(tags.next)
         tags.load(stream)
-        bands, colours = tags.get(BANDS, 1), tags.get(COLOURS)
-        bits = max(tags.get(BITS, (1,)))
+        bands, colours = tags.get(SAMPLES_PER_PIXEL, 1), tags.get(PHOTOMETRIC)
+        bits = max(tags.get(BITS_PER_SAMPLE, (1,)))
     except Exception:
-        # Pillow says what is wrong with it.
+        # Pillow will say what is wrong with the file.
         return
-    if (DNG_VERSION in tags or head[8:10] == b"CR" or colours in RAW_COLOURS
-            or tags.get(SUBFILE, 0) & 1 and SUB_IFDS in tags):
-        raise UserError(f"{path}: not a readable image ({RAW})")
-    if colours in (0, 1) and bands > 2:
+    # The lowest bit of the subfile's type marks a preview of another picture.
+    if (DNG_VERSION in tags or head[8:10] == b"CR" or colours in RAW
+            or tags.get(NEW_SUBFILE_TYPE, 0) & 1 and SUB_IFDS in tags):
+        raise UserError(f"{path}: not a readable image ({CAMERA_RAW})")
+    if colours in GREY and bands > 2:
         raise UserError(
             f"{path}: not a readable image (a TIFF of {bands} bands, which "
             "doesn't say which are red, green and blue; save those alone)")
-    if colours == 2 and bands > 3 and PLANES in tags and (
-            tags[PLANES] == 2 and EXTRA_BANDS not in tags):
-        # Pillow divides its colours by the fourth band.
+    if (colours == RGB and bands > 3 and EXTRA_SAMPLES not in tags
+            and tags.get(PLANAR_CONFIGURATION) == SEPARATE_PLANES):
+        # Pillow would divide the colours by the fourth band.
         raise UserError(
             f"{path}: not a readable image (a TIFF of {bands} planes, which "
             "doesn't say what the fourth is; save the first three alone)")
-    if colours == 2 and bands > 4 and bits > 8:
+    if colours == RGB and bands > 4 and bits > 8:
         raise UserError(
             f"{path}: not a readable image (a TIFF of {bands} bands of {bits} "
             "bits; save its red, green and blue alone)")
 
 
-def _jxl_header(stream: BinaryIO) -> tuple[int, int, bool]:
-    """Return a JPEG XL's width, height and whether it is turned by itself.
+def _read_jxl_header(stream: BinaryIO) -> tuple[int, int, bool]:
+    """Return a JPEG XL's width, height and whether a decoder must turn it.
 
     ISO/IEC 18181-1, SizeHeader and ImageMetadata.
     """
-    stream.seek(0)
-    start = stream.read(2)
-    if start != b"\xff\x0a":
-        # A file of boxes: the first of the image's own, or of its parts.
-        stream.seek(0)
-        while True:
-            size, name = struct.unpack(">I4s", stream.read(8))
-            rest = size - 8
-            if size == 1:
-                rest = struct.unpack(">Q", stream.read(8))[0] - 16
-            if name in (b"jxlc", b"jxlp"):
-                stream.read(6 if name == b"jxlp" else 2)
-                break
-            if size == 0 or rest < 0:
-                raise ValueError("no image in it")
-            stream.seek(rest, io.SEEK_CUR)
-    number = int.from_bytes(stream.read(32), "little")
+    _seek_jxl_codestream(stream)
+    bits = int.from_bytes(stream.read(32), "little")
 
-    def take(bits: int) -> int:
-        nonlocal number
-        value = number & (1 << bits) - 1
-        number >>= bits
+    def take(count: int) -> int:
+        nonlocal bits
+        value = bits & (1 << count) - 1
+        bits >>= count
         return value
 
-    def length() -> int:
-        return 8 * (take(5) + 1) if small else (
+    def take_length() -> int:
+        return 8 * (take(5) + 1) if is_small else (
             1 + take((9, 13, 18, 30)[take(2)]))
 
-    small = take(1)
-    height, ratio = length(), RATIOS[take(3)]
-    width = height * ratio[0] // ratio[1] if ratio else length()
+    is_small = take(1)
+    height, ratio = take_length(), JXL_RATIOS[take(3)]
+    width = height * ratio[0] // ratio[1] if ratio else take_length()
     is_default = take(1)
-    turned = not is_default and take(1) and take(3) > 0
-    return width, height, bool(turned)
+    is_turned = not is_default and take(1) and take(3) > 0
+    return width, height, bool(is_turned)
+
+
+def _seek_jxl_codestream(stream: BinaryIO) -> None:
+    """Move to the image's header: behind a signature, or inside a box.
+
+    Raises ValueError if no box holds the image (jxlc) or its parts (jxlp).
+    """
+    stream.seek(0)
+    if stream.read(2) == b"\xff\x0a":
+        return
+    stream.seek(0)
+    while True:
+        size, name = struct.unpack(">I4s", stream.read(8))
+        rest = size - 8
+        if size == 1:
+            rest = struct.unpack(">Q", stream.read(8))[0] - 16
+        if name in (b"jxlc", b"jxlp"):
+            # The signature; in jxlp behind the number of the part.
+            stream.read(6 if name == b"jxlp" else 2)
+            return
+        if size == 0 or rest < 0:
+            raise ValueError("no image in it")
+        stream.seek(rest, io.SEEK_CUR)

@@ -11,6 +11,8 @@ import os
 import re
 from pathlib import Path
 
+from leaffliction.utils.storage import absolute_name
+
 # What an image shows that the programs made: a chart, a figure or a view of
 # a leaf; or a leaf still, augmented.
 DRAWING, COPY = "drawing", "copy"
@@ -25,8 +27,8 @@ TAIL = 64
 
 def source_key(source: Path | str) -> str:
     """Return 16 hexadecimal digits that stand for a path, or for a text."""
-    name = os.path.abspath(source) if isinstance(source, Path) else source
-    return hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(absolute_name(source))
+                          ).hexdigest()[:16]
 
 
 def mark_line(source: Path | str, kind: str = DRAWING) -> bytes:

@@ -5,29 +5,16 @@ it.  So a later run can tell its own files from the user's.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.files import (atomic_write, directory_lock,
-                                      remove_partial, unwritable)
+from leaffliction.utils.files import atomic_write, directory_lock, unwritable
 from leaffliction.utils.folders import RECORD
-from leaffliction.utils.storage import is_inside, is_local, resolved
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """Yield all files below a folder, relative to it; links are files."""
-    if not is_local(folder):
-        yield from folder.files()
-        return
-    for place, folders, names in os.walk(folder):
-        links = [name for name in folders
-                 if os.path.islink(os.path.join(place, name))]
-        for name in (*names, *links):
-            yield Path(place, name).relative_to(folder)
+from leaffliction.utils.storage import (is_inside, list_files, remove_partial,
+                                        resolved)
 
 
 def read_record(folder: Path) -> tuple[str, set[Path]]:
@@ -63,14 +50,11 @@ def lock_output_tree(folder: Path) -> Iterator[None]:
     or nothing can be written.
     """
     with directory_lock(folder):
-        if not is_local(folder):
-            yield       # Nothing is there before it is whole.
-            return
-        remove_partial(folder, files_below(folder))
+        remove_partial(folder)
         try:
             yield
         except BaseException:
-            remove_partial(folder, files_below(folder))
+            remove_partial(folder)
             raise
 
 
@@ -91,7 +75,7 @@ class OutputTree:
         user's stay.  Hidden files (.DS_Store) are nobody's.
         """
         before, own = read_record(folder)
-        found = set(files_below(folder))
+        found = set(list_files(folder))
         others = set() if before == fingerprint else own | planned
         self.folder, self.fingerprint = folder, fingerprint
         # What lies elsewhere is not ours, whatever the record says.

@@ -1,10 +1,10 @@
-"""Paths that name nothing: wildcards are expanded, slips are pointed out.
+"""Wildcards in paths, and hints about paths that do not exist.
 
-Not every shell expands wildcards (that of Windows does not, and none does in
-quotes); and a path that was copied brings along quotes, spaces or backslashes.
+Not every shell expands wildcards: that of Windows never does, and no shell
+does so inside quotes.  A path that was copied from a window may bring along
+quotes, spaces or backslashes.
 """
 
-import glob
 import os
 import re
 import unicodedata
@@ -12,112 +12,74 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.file_types import (FOREIGN_HEAD, foreign_kind,
+from leaffliction.utils.file_types import (FOREIGN_HEAD_BYTES, foreign_kind,
                                            image_kind)
-from leaffliction.utils.storage import is_local
+from leaffliction.utils.storage import (lexists, match_wildcards, natural_key,
+                                        read_ends)
+from leaffliction.utils.storage.operations import WILDCARD
+from leaffliction.utils.storage.paths import StoragePath
 
-WILDCARD = re.compile(r"[*?[]")
-# What comes along with a path that is copied from a window or a text.
+# Characters around a path that was copied from a window or a text.
 WRAPPING = " \t\r\n\"'`<>\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
-WINDOWS = re.compile(r"/?[A-Za-z]:[/\\]|\\\\|%\w+%")
+WINDOWS_PATH = re.compile(r"/?[A-Za-z]:[/\\]|\\\\|%\w+%")
 DRIVE = re.compile(r"/?([A-Za-z]):[/\\](.*)", re.DOTALL)
 
 
-def expand(path):
-    """Return the paths that one with wildcards stands for, in natural order.
+def expand_wildcards(path: StoragePath) -> list[StoragePath]:
+    """Return the paths that a path with wildcards matches, in natural order.
 
-    A path that is there as it stands is itself: "image [1].jpg".  So is a
-    part of it: in "May [2]/*.jpg" the star alone is a wildcard.
-    Raises UserError where nothing matches.
+    A path that exists exactly as written, such as "image [1].jpg", matches
+    itself.  So does a part of it: in "May [2]/*.jpg" only the star is a
+    wildcard.
+    Raises UserError if nothing matches.
     """
-    if not WILDCARD.search(str(path)) or _exists(path):
+    if not WILDCARD.search(str(path)) or lexists(path):
         return [path]
-    found = _matches(path)
-    if not found:
+    matches = _matches(path)
+    if not matches:
         raise UserError(f"{path}: no such file or folder, and nothing "
                         "matches it as a wildcard")
-    return found
+    return matches
 
 
-def absent(path, kind: str = "file") -> UserError:
-    """Return the error for a path that names nothing: no such `kind`."""
-    return UserError(f"{path}: no such {kind}{hint(path)}")
+def missing_error(path: StoragePath, kind: str = "file") -> UserError:
+    """Return the error for a path that does not exist: no such `kind`."""
+    return UserError(f"{path}: no such {kind}{path_hint(path)}")
 
 
-def hint(path) -> str:
-    """Return what may be meant by a path that names nothing, or ""."""
+def path_hint(path: StoragePath) -> str:
+    """Return what the user may have meant by a missing path, or ""."""
     if WILDCARD.search(str(path)):
-        found = _matches(path)
-        if len(found) > 1:
-            return (f"; it matches {len(found)} files or folders, and here "
-                    "one has to be named")
-        return f"; did you mean {found[0]}?" if found else ""
-    if not is_local(path):
-        return ""
-    meant = _meant(str(path))
-    if meant:
-        return f"; did you mean {meant}?"
-    if WINDOWS.match(str(path).strip(WRAPPING)) and os.name != "nt":
-        return "; that is a path of Windows, and this system is another"
+        matches = _matches(path)
+        if len(matches) > 1:
+            return (f"; it matches {len(matches)} files or folders, but "
+                    "exactly one is needed here")
+        return f"; did you mean {matches[0]}?" if matches else ""
+    if similar := _similar_path(str(path)):
+        return f"; did you mean {similar}?"
+    if WINDOWS_PATH.match(str(path).strip(WRAPPING)) and os.name != "nt":
+        return "; this is a path of Windows, but the system is not Windows"
     return ""
 
 
-def not_a_folder(path) -> UserError:
-    """Return the error for a file where a folder is wanted."""
-    kind = ""
-    if is_local(path) and path.is_file():
-        try:
-            with path.open("rb") as opened:
-                head = opened.read(FOREIGN_HEAD)
-        except OSError:
-            head = b""
+def not_a_folder_error(path: StoragePath) -> UserError:
+    """Return the error for a file where a folder is needed."""
+    kind = None
+    if path.is_file():
+        head, _ = read_ends(path, FOREIGN_HEAD_BYTES, 0)
         kind = ("an image; give the folder that it is in"
                 if image_kind(head) else foreign_kind(head))
-    return UserError(f"{path}: not a folder" + (f" but {kind}" if kind
-                                                else ""))
+    return UserError(f"{path}: not a folder"
+                     + (f" but {kind}" if kind else ""))
 
 
-def _exists(path) -> bool:
-    return os.path.lexists(path) if is_local(path) else path.exists()
-
-
-def _matches(path) -> list:
+def _matches(path: StoragePath) -> list[StoragePath]:
     """Return what matches a path with wildcards, in natural order."""
-    from leaffliction.utils.images import natural_key
-    if not is_local(path):
-        return sorted(_stored(path), key=natural_key)
-    found = [path.anchor]
-    for part in path.parts[bool(path.anchor):]:
-        found = [match for folder in found for match in _in(folder, part)]
-    if "**" in path.parts:
-        # It follows links, and so enters a loop again and again.
-        found = {os.path.realpath(match): match
-                 for match in reversed(found)}.values()
-    return sorted(map(Path, found), key=natural_key)
+    return sorted(match_wildcards(path), key=natural_key)
 
 
-def _stored(path) -> list:
-    """Return the paths in a store that match one with wildcards."""
-    from leaffliction.utils.stores import store_errors
-    above = next((folder for folder in path.parents
-                  if not WILDCARD.search(str(folder))), None)
-    if above is None:
-        return []       # In a bucket's own name there are none.
-    with store_errors(path):
-        return [above / Path(name).relative_to(above.path)
-                for name in path.fs.glob(path.path)]
-
-
-def _in(folder: str, part: str) -> list[str]:
-    """Return what a part of a path stands for in a folder."""
-    literal = os.path.join(folder, part)
-    if os.path.lexists(literal):
-        return [literal]
-    return glob.glob(os.path.join(glob.escape(folder), part), recursive=True)
-
-
-def _meant(text: str) -> str | None:
-    """Return a path that is there, and is nearly the one that is not."""
+def _similar_path(text: str) -> str | None:
+    """Return an existing path that is nearly the same as a missing one."""
     tidy = "".join(character for character in text
                    if unicodedata.category(character) not in ("Cc", "Cf")
                    ).strip(WRAPPING)
@@ -125,30 +87,30 @@ def _meant(text: str) -> str | None:
     candidates = [tidy, slashes, unquote(tidy),
                   os.path.expandvars(os.path.expanduser(tidy))]
     if drive := DRIVE.match(slashes):
-        # Where Windows' drives are in its Linux.
+        # WSL, the Linux inside Windows, mounts the drives there.
         candidates.append(f"/mnt/{drive[1].lower()}/{drive[2]}")
     return next((candidate for candidate in candidates
                  if candidate and os.path.exists(candidate)),
-                _in_other_letters(Path(slashes)))
+                _same_when_folded(Path(slashes)))
 
 
-def _in_other_letters(path: Path) -> str | None:
-    """Return a path that differs in capitals, or in how accents are made."""
-    place = Path(path.anchor)
+def _same_when_folded(path: Path) -> str | None:
+    """Return the one path that differs only in case or in Unicode's forms."""
+    existing = Path(path.anchor)
     for part in path.parts[bool(path.anchor):]:
-        if not os.path.lexists(place / part):
+        if not os.path.lexists(existing / part):
             try:
-                found = [name for name in os.listdir(place)
-                         if _folded(name) == _folded(part)]
+                names = [name for name in os.listdir(existing)
+                         if _fold(name) == _fold(part)]
             except OSError:
                 return None
-            if len(found) != 1:
+            if len(names) != 1:
                 return None
-            part = found[0]
-        place /= part
-    # A link may lead nowhere.
-    return str(place) if place.exists() else None
+            part = names[0]
+        existing /= part
+    # A symbolic link may lead nowhere.
+    return str(existing) if existing.exists() else None
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold().strip()

@@ -1,4 +1,4 @@
-"""Tables: lines of text for people, CSV for programs."""
+"""Tables: aligned text for people, CSV for programs."""
 
 import csv
 import io
@@ -8,27 +8,29 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from leaffliction.utils.cli import printable
+from leaffliction.utils.files import atomic_write, refuse_folder
 from leaffliction.utils.storage import path_of
 
-# What a spreadsheet takes a text for a formula by.
-FORMULA = ("=", "+", "-", "@")
+# First characters by which a spreadsheet takes a text for a formula.
+FORMULA_STARTS = ("=", "+", "-", "@")
 # Lines of a list that a program prints.
 MAX_LINES = 20
-# There is no byte order mark: with one, the first column has another name
-# for most programs that read a CSV.
+# No byte order mark is written: with one, most programs that read CSV would
+# give the first column another name.
 CSV_HELP = ("as UTF-8; Excel shows its accents if it is opened by Data > From "
             "Text/CSV")
 
 
-def text_table(rows: Sequence[Sequence[str]], left: Sequence[bool]) -> str:
-    """Return rows of texts as lines, in columns.
+def text_table(rows: Sequence[Sequence[str]],
+               left_aligned: Sequence[bool]) -> str:
+    """Return rows of texts as aligned lines.
 
-    left: for each column, whether its texts stand to the left.
+    left_aligned: for each column; the others are aligned to the right.
     """
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(
         f"{text:{width}}" if is_left else f"{text:>{width}}"
-        for text, width, is_left in zip(row, widths, left)).rstrip()
+        for text, width, is_left in zip(row, widths, left_aligned)).rstrip()
         for row in rows)
 
 
@@ -42,34 +44,34 @@ def first_lines(lines: list[str], rest: str) -> list[str]:
     return [*lines[:MAX_LINES], rest.format(len(lines) - MAX_LINES)]
 
 
-def cell(value: object) -> object:
-    """Return a value as it stands in a CSV file.
+def csv_value(value: object) -> object:
+    """Return a value as it is written into a CSV file.
 
-    Texts without control characters or half letters, as in messages; and no
-    spreadsheet takes one for a formula: "=1+1.jpg" gets a ' in front.
+    In texts, control characters and lone surrogates are escaped, as in
+    messages.  A text that a spreadsheet would take for a formula gets an
+    apostrophe in front: "=1+1.jpg" becomes "'=1+1.jpg".
     """
     if not isinstance(value, str):
         return value
     text = printable(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def csv_text(names: Sequence[str], rows: Iterable[Sequence]) -> str:
+def format_csv(header: Sequence[str], rows: Iterable[Sequence]) -> str:
     """Return a header and rows as CSV."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows(map(cell, row) for row in rows)
+    writer.writerow(header)
+    writer.writerows(map(csv_value, row) for row in rows)
     return text.getvalue()
 
 
 @contextmanager
 def open_text(path: Path) -> Iterator[io.TextIOBase]:
-    """Give a stream to a text file, which is there whole or not at all.
+    """Yield a stream to a text file that appears whole or not at all.
 
-    Raises UserError where it can't be written.
+    Raises UserError if it can't be written.
     """
-    from leaffliction.utils.files import atomic_write, refuse_folder
     refuse_folder(path)
     with atomic_write(path) as partial:
         with open(partial, "w", encoding="utf-8", newline="") as stream:
@@ -77,17 +79,17 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
 
 
 def is_stdout(target: Path | str) -> bool:
-    """Tell whether an output's name stands for stdout: "-".
+    """Tell whether an output is stdout: "-", or the system's names for it.
 
-    Or the system's names of it.  Opened by them, a file to which stdout goes
-    is written to from its beginning, over what is printed.
+    If stdout is redirected to a file, opening /dev/stdout would start again
+    at the file's beginning and overwrite what was printed before.
     """
     return str(target) in ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 @contextmanager
-def open_target(target: Path | str) -> Iterator[io.TextIOBase]:
-    """Give a text stream to write to: open_text's, or stdout for "-"."""
+def open_output(target: Path | str) -> Iterator[io.TextIOBase]:
+    """Yield a text stream to a file, as open_text does, or to stdout."""
     if is_stdout(target):
         yield sys.stdout
         return
@@ -95,8 +97,8 @@ def open_target(target: Path | str) -> Iterator[io.TextIOBase]:
         yield stream
 
 
-def write_csv(path: Path | str, names: Sequence[str],
+def write_csv(path: Path | str, header: Sequence[str],
               rows: Iterable[Sequence]) -> None:
-    """Write a CSV file, or to stdout; UserError where it can't be done."""
-    with open_target(path) as stream:
-        stream.write(csv_text(names, rows))
+    """Write a CSV file or to stdout; UserError if it can't be written."""
+    with open_output(path) as stream:
+        stream.write(format_csv(header, rows))

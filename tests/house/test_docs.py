@@ -4,9 +4,9 @@ import importlib
 import re
 
 import pytest
-from docs.commands import PAGE, command_page
 from paths import ROOT
 
+from docs.commands import PAGE, command_page
 from leaffliction.program import PROGRAMS
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

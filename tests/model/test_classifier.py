@@ -9,8 +9,7 @@ from tiny import BIAS, CLASS_NAMES, DETECTOR, OOD_THRESHOLD, WEIGHTS
 
 from leaffliction.model.bundle import (MODEL, OOD_DETECTOR, Description,
                                        write_archive)
-from leaffliction.model.classifier import (Classifier, Prediction,
-                                           centre_crop)
+from leaffliction.model.classifier import Classifier, Prediction, centre_crop
 from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
 from leaffliction.utils.cli import UserError

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from leaffliction.model.metrics import (calibration_error, evaluate,
-                                        log_losses, softmax,
-                                        wilson_interval)
+                                        log_losses, softmax, wilson_interval)
 
 # Newcombe 1998, "Two-sided confidence intervals for the single proportion",
 # table I, method 3; the table rounds to four digits.

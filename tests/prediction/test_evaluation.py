@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from leaffliction.model.classifier import Prediction
-from leaffliction.prediction.evaluation import (match_classes,
-                                                predict_dataset, refused_text,
-                                                unlearned_table)
+from leaffliction.prediction.evaluation import (match_classes, predict_dataset,
+                                                refused_text, unlearned_table)
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.parallel import Workers

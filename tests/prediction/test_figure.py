@@ -10,8 +10,7 @@ from matplotlib import pyplot
 from leaffliction.model.classifier import Prediction
 from leaffliction.prediction.batch import PredictedFile
 from leaffliction.prediction.figure import (BARS, LESION, draw_predictions,
-                                            outline_lesions,
-                                            overlay_class_map)
+                                            outline_lesions, overlay_class_map)
 
 
 def make_prediction(known=True, region=(0, 1), classes=7):

@@ -21,7 +21,8 @@ from leaffliction.training import split as splits
 from leaffliction.utils import cli, files, labels
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
-from leaffliction.utils.images import natural_key, read_image, write_image
+from leaffliction.utils.images import read_image, write_image
+from leaffliction.utils.storage import natural_key
 from samples.drawing import draw_leaf
 
 PROGRAM = Path(train.__file__)

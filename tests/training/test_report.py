@@ -8,7 +8,7 @@ import pytest
 
 from leaffliction.model.metrics import evaluate
 from leaffliction.training import report
-from leaffliction.utils.figures import drawable, open_pyplot
+from leaffliction.utils.figures import open_pyplot, renderable
 from leaffliction.utils.images import write_image
 from leaffliction.utils.labels import Dataset
 
@@ -63,7 +63,7 @@ def test_errors_figure_shows_true_and_predicted_class(
         label = (wrong - 1) % 3
         file, true, predicted = titles[0].splitlines()
         assert file == f"{wrong - 1}.png"
-        names = [report.shortened(drawable(name), report.NAME_LENGTH)
+        names = [report.shortened(renderable(name), report.NAME_LENGTH)
                  for name in CLASS_NAMES]
         assert true == f"is {names[label]}"
         assert predicted.startswith(f"said {names[(label + 1) % 3]} (")

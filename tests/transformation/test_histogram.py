@@ -7,8 +7,7 @@ from shapes import ellipse
 from leaffliction.transformation.histogram import (CHANNELS, add_counts,
                                                    blank_chart, chart_top,
                                                    count_levels,
-                                                   draw_histogram,
-                                                   proportions)
+                                                   draw_histogram, proportions)
 from samples.drawing import draw_leaf_and_mask
 
 

@@ -8,9 +8,8 @@ import pytest
 from paths import DATA
 
 from leaffliction.transformation import mask
-from leaffliction.transformation.mask import (MAX_SIDE, find_leaves,
-                                              leaf_mask, number_leaves,
-                                              on_white)
+from leaffliction.transformation.mask import (MAX_SIDE, find_leaves, leaf_mask,
+                                              number_leaves, on_white)
 from leaffliction.transformation.segmentation import connected_parts, segment
 from leaffliction.utils.images import read_image
 from samples.dataset import CLASS_COUNTS

@@ -1,4 +1,4 @@
-"""leaffliction/utils/figures.py: windows or files, and what fonts can draw."""
+"""leaffliction/utils/figures.py: windows or files, and missing glyphs."""
 
 import os
 import subprocess
@@ -11,54 +11,55 @@ import pytest
 from paths import ROOT
 from PIL import Image
 
+from leaffliction.model.classifier import Classifier
 from leaffliction.utils import cli
-from leaffliction.utils import figures as figures_of
+from leaffliction.utils import figures as figures_module
 from leaffliction.utils.cli import UserError
-from leaffliction.utils.figures import (drawable, has_glyph, open_pyplot,
+from leaffliction.utils.figures import (has_glyph, open_pyplot, renderable,
                                         show_or_save)
 from leaffliction.utils.files import last_bytes
 from leaffliction.utils.marks import (DRAWING, marked_kind, marked_source,
                                       source_key)
 
 
-def test_drawable_escapes_formulas():
-    assert drawable("$x$\n") == r"\$x\$\n"
+def test_renderable_escapes_formulas():
+    assert renderable("$x$\n") == r"\$x\$\n"
 
 
-def test_what_no_font_has_is_named(monkeypatch):
-    monkeypatch.setattr(figures_of, "FONTS", ())
+def test_missing_glyphs_are_replaced_by_their_names(monkeypatch):
+    monkeypatch.setattr(figures_module, "FALLBACK_FONTS", ())
     open_pyplot(True)
     has_glyph.cache_clear()
-    assert drawable("A_\N{RED APPLE}é漢") == "A_<red apple>é<6f22>"
+    assert renderable("A_\N{RED APPLE}é漢") == "A_<red apple>é<6f22>"
 
 
 @pytest.fixture
 def figures(tmp_path, monkeypatch):
-    """Return two empty figures; files land in the test's own folder."""
+    """Return two empty figures; the current folder is the test's."""
     monkeypatch.chdir(tmp_path)
     pyplot = open_pyplot(no_display=True)
     yield {"one": pyplot.figure(), "two": pyplot.figure()}
-    assert not pyplot.get_fignums(), "figures are left open"
+    assert not pyplot.get_fignums(), "figures must be closed"
 
 
 @pytest.mark.parametrize("save, names", [
     (None, ["figures/one.png", "figures/two.png"]),
     ("new/x.pdf", ["new/x_one.pdf", "new/x_two.pdf"])])
-def test_show_or_save_writes_and_prints(figures, save, names, capsys):
+def test_show_or_save_writes_and_prints_paths(figures, save, names, capsys):
     show_or_save(figures, save and Path(save), "leaf")
     assert capsys.readouterr().out.splitlines() == [
         f"figure: {name}" for name in names]
     assert all(Path(name).stat().st_size for name in names)
 
 
-def test_a_single_figure_has_exactly_the_name_asked_for(figures, capsys):
+def test_single_figure_gets_exactly_the_name_of_save(figures, capsys):
     show_or_save({"one": figures["one"]}, Path("x.PNG"), "leaf")
     assert capsys.readouterr().out == "figure: x.PNG\n"
     assert Path("x.PNG").read_bytes()[1:4] == b"PNG"
 
 
 @pytest.mark.parametrize("save", ["", ".", "/", "x", "x.docx"])
-def test_an_unknown_kind_of_figure_is_answered_with_the_kinds(figures, save):
+def test_unknown_format_is_answered_with_the_known_ones(figures, save):
     with pytest.raises(UserError, match=r"saved as one of .*\.png"):
         show_or_save(figures, Path(save), "leaf")
     assert not list(Path().iterdir())
@@ -66,7 +67,7 @@ def test_an_unknown_kind_of_figure_is_answered_with_the_kinds(figures, save):
 
 @pytest.mark.parametrize("backend, shown, saved", [
     ("TkAgg", 1, 0), ("agg", 0, 2), ("svg", 0, 2)])
-def test_figures_are_shown_or_saved_never_neither(
+def test_backend_decides_whether_figures_are_shown_or_saved(
         figures, backend, shown, saved, monkeypatch):
     import matplotlib
     from matplotlib import pyplot
@@ -78,10 +79,11 @@ def test_figures_are_shown_or_saved_never_neither(
     assert len(list(Path().glob("figures/*.png"))) == saved
 
 
-# Whatever the environment says of windows.
+# Backends that the environment names.
 
 DRAW = """
 import sys
+from leaffliction.model.classifier import Classifier
 from leaffliction.utils import cli
 from leaffliction.utils.figures import open_pyplot, show_or_save
 def main():
@@ -93,42 +95,42 @@ sys.exit(cli.run(main))
 
 
 def draw(folder, *arguments, **environment):
-    """Draw a figure in a process of its own, in this environment."""
+    """Draw a figure in another process, with these environment variables."""
     return subprocess.run(
         [sys.executable, "-c", DRAW, *arguments], cwd=folder,
         capture_output=True, text=True, timeout=60, env=os.environ | {
             "PYTHONPATH": f"{ROOT}:{os.environ['PYTHONPATH']}"} | environment)
 
 
-# A notebook's; a page of one; without its toolkit or screen; nonsense.
-STRANGE = ["module://matplotlib_inline.backend_inline", "nbAgg",
-           "module://ipympl.backend_nbagg", "QtAgg", "TkAgg", "nonsense",
-           "module://"]
+# Those of notebooks, two without toolkit or screen, and invalid names.
+UNUSABLE = ["module://matplotlib_inline.backend_inline", "nbAgg",
+            "module://ipympl.backend_nbagg", "QtAgg", "TkAgg", "nonsense",
+            "module://"]
 
 
-@pytest.mark.parametrize("backend", STRANGE)
-def test_a_backend_that_cannot_start_saves_the_figure_with_a_note(
+@pytest.mark.parametrize("backend", UNUSABLE)
+def test_unusable_backend_saves_the_figure_with_a_note(
         tmp_path, monkeypatch, capsys, backend):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", backend)
     show_or_save({"one": open_pyplot(False).figure()}, None, "leaf")
-    said = capsys.readouterr()
-    assert said.out == "figure: figures/one.png\n"
-    assert said.err.startswith(f"no window: the backend {backend} ")
-    assert said.err.count("\n") == 1
+    printed = capsys.readouterr()
+    assert printed.out == "figure: figures/one.png\n"
+    assert printed.err.startswith(f"no window: the backend {backend} ")
+    assert printed.err.count("\n") == 1
     assert Path("figures/one.png").is_file()
-    # Options beat the environment.
+    # An option of the command line needs no note.
     for no_display, save in ((True, None), (False, Path("x.svg"))):
         show_or_save({"one": open_pyplot(no_display, save).figure()}, save,
                      "leaf")
-        said = capsys.readouterr()
+        printed = capsys.readouterr()
         path = save or Path("figures/one.png")
-        assert (said.out, said.err) == (f"figure: {path}\n", "")
-    assert os.environ["MPLBACKEND"] == backend, "it is not ours to change"
+        assert (printed.out, printed.err) == (f"figure: {path}\n", "")
+    assert os.environ["MPLBACKEND"] == backend, "must be unchanged"
 
 
 @pytest.mark.parametrize("where", ["MPLBACKEND", "matplotlibrc"])
-def test_an_unknown_backend_does_not_stop_the_import(tmp_path, where):
+def test_unknown_backend_does_not_stop_the_import(tmp_path, where):
     environment = {"MPLBACKEND": "", "DISPLAY": ":987"}
     if where == "MPLBACKEND":
         environment["MPLBACKEND"] = "nonsense"
@@ -141,7 +143,7 @@ def test_an_unknown_backend_does_not_stop_the_import(tmp_path, where):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_screen_that_is_dead_is_noticed(monkeypatch, tmp_path):
+def test_toolkit_without_a_screen_falls_back_to_files(monkeypatch, tmp_path):
     import matplotlib
     from matplotlib import pyplot
 
@@ -159,13 +161,13 @@ def test_a_screen_that_is_dead_is_noticed(monkeypatch, tmp_path):
     assert matplotlib.get_backend().lower() == "agg"
 
 
-def test_in_a_notebook_s_kernel_its_own_backend_draws(monkeypatch, tmp_path):
+def test_in_a_notebook_the_inline_backend_draws(monkeypatch, tmp_path):
     import types
 
     import matplotlib
     from matplotlib import pyplot
 
-    # As matplotlib-inline it looks whether it is chosen, once.
+    # Like matplotlib-inline, it checks on import whether rcParams names it.
     (tmp_path / "a_notebook_inline.py").write_text(
         "import matplotlib\nfrom matplotlib.backends.backend_agg import *\n"
         "shown = [dict.get(matplotlib.rcParams, 'backend')]\n"
@@ -178,7 +180,7 @@ def test_in_a_notebook_s_kernel_its_own_backend_draws(monkeypatch, tmp_path):
             figure = open_pyplot(no_display).figure()
             if not no_display:
                 show_or_save({"one": figure}, None, "leaf")
-                # The cells after it draw on the page as before.
+                # Later cells still draw into the page.
                 assert "inline" in matplotlib.get_backend()
         page = sys.modules["a_notebook_inline"]
         assert page.shown == ["module://a_notebook_inline", 1]
@@ -189,9 +191,9 @@ def test_in_a_notebook_s_kernel_its_own_backend_draws(monkeypatch, tmp_path):
         matplotlib.use("Agg")
 
 
-# What is there already.
+# Existing files.
 
-def test_a_figure_of_another_source_stays(figures):
+def test_figure_of_another_source_is_kept(figures):
     one, two = Path("Apple/image (1).JPG"), Path("Grape/image (1).JPG")
     files = [Path(f"figures/one{ending}.png") for ending in ("", "-2", "-3")]
     for source, count in ((one, 1), (two, 2), (one, 2), (two, 2), ("x", 3)):
@@ -199,18 +201,18 @@ def test_a_figure_of_another_source_stays(figures):
         assert sorted(Path("figures").iterdir()) == sorted(files[:count])
     assert [marked_source(last_bytes(file)) for file in files] == [
         source_key(source) for source in (one, two, "x")]
-    # One that nobody has marked is the user's.
-    files[0].write_bytes(files[0].read_bytes() + b"his")
+    # A figure without mark is the user's.
+    files[0].write_bytes(files[0].read_bytes() + b"user")
     show_or_save({"one": figures["one"]}, None, one)
     assert Path("figures/one-4.png").is_file()
-    assert files[0].read_bytes().endswith(b"his")
+    assert files[0].read_bytes().endswith(b"user")
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", [
     "png", "jpg", "jpeg", "tif", "tiff", "webp", "gif", "avif", "svg", "pdf",
     "ps", "eps"])
-def test_every_kind_of_figure_carries_a_mark_and_is_legible(figures, kind):
+def test_figures_of_every_format_are_marked_and_readable(figures, kind):
     path = Path(f"x.{kind}")
     figures["one"].set_size_inches(2, 1)
     for _ in range(2):
@@ -222,14 +224,14 @@ def test_every_kind_of_figure_carries_a_mark_and_is_legible(figures, kind):
         with Image.open(path) as image:
             image.load()
             assert image.size == (200, 100)
-        if kind not in ("gif", "avif"):     # OpenCV is built without.
+        if kind not in ("gif", "avif"):     # OpenCV can't read these.
             assert cv2.imread(str(path)).shape == (100, 200, 3)
 
 
 @pytest.mark.parametrize("content", [
     b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"%PDF-1.4\n", b"<svg/>",
     b"<?xml version='1.0'?>\n<!-- a plan -->\n<svg xmlns='x'/>"])
-def test_an_image_of_the_user_s_is_not_drawn_over(figures, content):
+def test_image_of_the_user_is_not_overwritten(figures, content):
     Path("x.png").write_bytes(content)
     with pytest.raises(UserError, match="x.png: is an image that these"):
         show_or_save({"one": figures["one"]}, Path("x.png"), "leaf")
@@ -241,14 +243,14 @@ def test_an_image_of_the_user_s_is_not_drawn_over(figures, content):
     ("Distribution", ["images"]),
     ("Transformation", ["images/Apple_scab/image (1).JPG"]),
     ("predict", ["images"]), ("predict", ["images", "--evaluate"])])
-def test_an_unknown_kind_of_figure_is_told_before_the_work(
-        program, arguments, learned, monkeypatch, tmp_path, capsys):
+def test_unknown_format_is_refused_before_the_work(
+        program, arguments, monkeypatch, tmp_path, capsys):
     import importlib
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "images" / "Apple_scab" / "image (1).JPG"
     file.parent.mkdir(parents=True)
-    file.write_text("no image: to read it would be an error of its own")
-    Path("learnings.zip").symlink_to(learned / "learnings.zip")
+    file.write_text("reading this file would raise another error")
+    monkeypatch.setattr(Classifier, "load", lambda *_: None)
     main = importlib.import_module(program).main
     assert cli.run(lambda: main([*arguments, "--save", "a.zip"])) == 1
     error = capsys.readouterr().err

@@ -1,5 +1,6 @@
 """leaffliction/utils/files.py: whole or not at all, and one run at a time."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from paths import ROOT
 from leaffliction.utils import files
 from leaffliction.utils.cli import UserError
 from leaffliction.utils.marks import COPY, mark_line
-from leaffliction.utils.stores import StorePath
+from leaffliction.utils.storage.object_store import StorePath
 
 
 @pytest.mark.parametrize("before", [None, b"old"])
@@ -92,7 +93,7 @@ def test_a_disk_without_locks_is_written_nevertheless(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with files.directory_lock(tmp_path) as is_alone:
         assert not is_alone
         with files.atomic_write(tmp_path / "a") as partial:
@@ -102,7 +103,7 @@ def test_a_disk_without_locks_is_written_nevertheless(tmp_path, monkeypatch):
 
 def test_a_file_that_moved_away_before_it_was_locked_is_not_taken(
         tmp_path, monkeypatch):
-    real, moved = files.fcntl.flock, []
+    real, moved = fcntl.flock, []
 
     def lock_late(descriptor, how):
         # The other run finishes between this one's opening and locking.
@@ -113,7 +114,7 @@ def test_a_file_that_moved_away_before_it_was_locked_is_not_taken(
             moved.append(partial)
         real(descriptor, how)
 
-    monkeypatch.setattr(files.fcntl, "flock", lock_late)
+    monkeypatch.setattr(fcntl, "flock", lock_late)
     with files.atomic_write(tmp_path / "a") as partial:
         # It is the new file that is locked.
         with pytest.raises(UserError, match="another run"):
@@ -224,7 +225,7 @@ def test_what_may_not_be_looked_at_in_a_store_is_written(
     def refuse(*_, **__):
         raise OSError(13, "Access denied")
 
-    for name in ("_kind", "ends"):
+    for name in ("_kind", "read_ends"):
         monkeypatch.setattr(StorePath, name, refuse)
     files.check_outputs([store / "a"], [])
     with files.atomic_write(store / "a") as partial:

@@ -1,4 +1,4 @@
-"""leaffliction/utils/storage.py, leaffliction/utils/stores.py: paths in a store, read and written."""
+"""leaffliction/utils/storage: paths on a disk and in an object store."""
 
 import pickle
 import subprocess
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from object_store import contents, fill, put, run
 from paths import ROOT
-from s3fs import S3FileSystem
 
 import Distribution
 from leaffliction.distribution.inspection import inspect_image
@@ -22,15 +21,16 @@ from leaffliction.utils.file_copy import link_or_copy
 from leaffliction.utils.files import atomic_write, directory_lock, is_whole
 from leaffliction.utils.folders import empty_folders, find_images
 from leaffliction.utils.images import read_image, write_image
-from leaffliction.utils.output_tree import check_place, files_below, remove
-from leaffliction.utils.storage import path_of
+from leaffliction.utils.output_tree import check_place, remove
+from leaffliction.utils.storage import list_files, path_of
+from leaffliction.utils.storage.object_store import StorePath
 
 IMAGE = np.random.default_rng(1).integers(0, 255, (8, 8, 3), np.uint8)
 
 
-# Paths.
+# From text to path.
 
-def test_a_path_without_a_scheme_is_on_a_disk():
+def test_path_without_a_scheme_is_on_a_disk():
     assert type(path_of("a/b.jpg")) is type(Path("a"))
     for scheme in ("file", "local", "FILE"):
         assert path_of(f"{scheme}:///a/b (1).jpg") == Path("/a/b (1).jpg")
@@ -42,12 +42,13 @@ def test_a_path_without_a_scheme_is_on_a_disk():
     "http://x.org/a.jpg", "HTTPS://x.org/images", "ftp://x.org/a",
     "ftps://x.org/a", "http:/x.org/a", "www.x.org/a.jpg", "\"https://x/a\"",
     " http://x/a"])
-def test_a_web_address_is_to_be_downloaded_first(text):
+def test_web_addresses_are_refused_with_advice(text):
     with pytest.raises(UserError, match="a web address; .*: download it firs"):
         path_of(text)
 
 
-def test_a_folder_may_be_called_like_a_web_address(tmp_path, monkeypatch):
+def test_existing_folder_named_like_a_web_address_is_taken(
+        tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("www.x.org").mkdir()
     assert path_of("www.x.org") == Path("www.x.org")
@@ -58,48 +59,62 @@ def test_a_folder_may_be_called_like_a_web_address(tmp_path, monkeypatch):
     ("file://localhost/a%C3%A9", "/a\u00e9"), ("file:///a/50%.jpg",
                                                "/a/50%.jpg"),
     ("file:///%FF.jpg", "/\udcff.jpg"), ("file://a/b", "a/b")])
-def test_a_file_url_is_a_path(url, path):
+def test_file_urls_are_unescaped(url, path):
     assert path_of(url) == Path(path)
 
 
-def test_a_file_url_may_have_been_written_without_escapes(tmp_path):
+def test_existing_path_in_a_file_url_is_taken_literally(tmp_path):
     (tmp_path / "a%20b").touch()
     assert path_of(f"file://{tmp_path}/a%20b") == tmp_path / "a%20b"
 
 
 @pytest.mark.parametrize("text", ["", "file://", "file:///a%00b", "a\0b"])
-def test_what_is_no_path_is_an_error(text):
-    with pytest.raises(UserError, match="is no path|a path is empty"):
+def test_empty_paths_and_null_bytes_are_refused(text):
+    with pytest.raises(UserError, match="is not a path|a path is empty"):
         path_of(text)
 
 
-def test_home_is_found_where_the_shell_has_left_it(tmp_path, monkeypatch):
+def test_tilde_is_expanded_where_the_shell_did_not(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     assert path_of("~/a") == tmp_path / "home" / "a"
     assert path_of("~") == tmp_path / "home"
     assert path_of("~root/a").is_absolute()
-    # Names, and users that there are not.
+    # Names that begin with "~", and unknown users.
     for text in ("~a", "a~/b", "~nobody-here/a"):
         assert path_of(text) == Path(text)
     Path("~").mkdir()
     assert path_of("~/a") == Path("~/a")
 
 
-def test_what_needs_no_store_loads_none():
+def test_natural_order_compares_numbers_by_value():
+    names = ["image (10).JPG", "Image (2).JPG", "image (1).JPG", "a", "10",
+             "9", "²"]
+    assert sorted(names, key=storage.natural_key) == [
+        "9", "10", "a", "image (1).JPG", "Image (2).JPG", "image (10).JPG",
+        "²"]
+
+
+def test_names_that_differ_only_in_case_have_a_fixed_order():
+    names = ["a1", "A1", "a01"]
+    assert (sorted(names, key=storage.natural_key)
+            == sorted(names[::-1], key=storage.natural_key))
+
+
+def test_local_paths_load_no_library_of_stores():
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "predict.py", "-h"], cwd=ROOT,
         capture_output=True, text=True)
     assert done.returncode == 0
     assert "leaffliction.utils.storage" in done.stderr
     assert not any(name in done.stderr for name in (
-        "upath", "fsspec", "leaffliction.utils.stores", "s3fs"))
+        "upath", "fsspec", "leaffliction.utils.storage.object_store", "s3fs"))
 
 
 @pytest.mark.parametrize("text, error", [
     ("gs://b/a", r"gs://b/a: needs the package gcsfs \(pip install gcsfs\)"),
     ("nowhere://b/a", "no store of the kind nowhere:// is known")])
-def test_an_unknown_store_or_a_missing_package_is_named(
+def test_unknown_schemes_and_missing_packages_are_named(
         text, error, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(UserError, match=error):
@@ -109,10 +124,9 @@ def test_an_unknown_store_or_a_missing_package_is_named(
     assert printed.startswith("error: ") and printed.count("\n") == 1
 
 
-def test_paths_have_the_interface_of_pathlib(store):
+def test_store_paths_have_the_interface_of_pathlib(store):
     path = store / Path("Apple_rust/image (1)#?%.JPG")
-    assert str(path).endswith("folder/Apple_rust/image (1)#?%.JPG"
-                              ) or "/store/Apple_rust/" in str(path)
+    assert str(path) == "memory://folder/Apple_rust/image (1)#?%.JPG"
     assert (path.name, path.stem, path.suffix) == (
         "image (1)#?%.JPG", "image (1)#?%", ".JPG")
     assert path.parent.parent == store
@@ -127,19 +141,49 @@ def test_paths_have_the_interface_of_pathlib(store):
     assert find_images(store) == [path.relative_to(store)]
 
 
-def test_a_path_travels_to_another_process(bucket):
-    put(bucket / "a" / "b.txt", b"there")
+def test_store_paths_can_be_sent_to_another_process(tmp_path):
+    folder = StorePath(f"file://{tmp_path}/store", protocol="file",
+                       use_listings_cache=False, auto_mkdir=True)
+    put(folder / "a" / "b.txt", b"content")
     code = ("import pickle, sys\n"
             "path = pickle.load(sys.stdin.buffer)\n"
             "sys.stdout.buffer.write(path.read_bytes())\n"
             "from leaffliction.utils.files import atomic_write\n"
             "with atomic_write(path.with_name('new')) as partial:\n"
-            "    partial.write_bytes(b'from there')\n")
+            "    partial.write_bytes(b'from the other process')\n")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT,
-                          input=pickle.dumps(bucket / "a" / "b.txt"),
+                          input=pickle.dumps(folder / "a" / "b.txt"),
                           capture_output=True)
-    assert (done.stdout, done.stderr) == (b"there", b"")
-    assert (bucket / "a" / "new").read_bytes() == b"from there"
+    assert (done.stdout, done.stderr) == (b"content", b"")
+    assert (folder / "a" / "new").read_bytes() == b"from the other process"
+
+
+# How paths lie to each other.
+
+def test_same_file_follows_links_and_same_target_ignores_case(
+        store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a").touch()
+    Path("link").symlink_to("a")
+    assert storage.same_file(Path("link"), tmp_path / "a")
+    assert not storage.same_file(Path("new"), Path("new"))
+    for one, other in ((Path("new"), tmp_path / "New"),
+                       (Path("link"), Path("a")), (store, store)):
+        assert storage.same_target(one, other)
+    for one, other in ((Path("a"), Path("new")), (store, Path("a")),
+                       (store, store / "b")):
+        assert not storage.same_target(one, other)
+
+
+def test_names_and_scratch_folders_of_disk_and_store(store, tmp_path):
+    assert storage.absolute_name(Path("a")) == str(Path.cwd() / "a")
+    assert storage.absolute_name("a text") == "a text"
+    assert storage.absolute_name(store / "a") == "memory://folder/a"
+    assert storage.scratch_parent(tmp_path) == tmp_path
+    assert storage.scratch_parent(store) is None
+    storage.require_disk(tmp_path, "needs a disk")
+    with pytest.raises(UserError, match="memory://folder: needs a disk"):
+        storage.require_disk(store, "needs a disk")
 
 
 # Reading.
@@ -164,20 +208,28 @@ def test_images_are_found_and_read_as_on_a_disk(store, tmp_path):
     assert read_dataset(store).class_names == ("Apple_rust", "Grape_Esca")
 
 
-def test_an_object_is_asked_for_once(bucket, monkeypatch):
-    write_image(bucket / "a.png", IMAGE)
-    asked = []
-    real = bucket.fs.get_file
-    monkeypatch.setattr(bucket.fs, "get_file", lambda *given: (
-        asked.append(given), real(*given)))
-    inspect_image(bucket / "a.png")
-    assert len(asked) == 1
+def test_an_object_is_downloaded_only_once(store, monkeypatch):
+    write_image(store / "a.png", IMAGE)
+    requests = []
+    real = store.fs.get_file
+    monkeypatch.setattr(store.fs, "get_file", lambda *given: (
+        requests.append(given), real(*given)))
+    inspect_image(store / "a.png")
+    assert len(requests) == 1
+
+
+def test_hidden_folders_and_output_trees_in_a_store_are_no_empty_classes(
+        store):
+    for name in ("tree/.augmentation.json", "tree/a.jpg", ".hidden/a.jpg",
+                 "@eaDir/a.jpg", "notes/a.txt"):
+        put(store / name, b"")
+    assert empty_folders(store, find_images(store)) == [Path("notes")]
 
 
 @pytest.mark.parametrize("name, reason", [
     ("missing", "no such folder"), ("Apple_rust/image (1).JPG",
                                     "not a folder")])
-def test_find_images_takes_only_a_folder(store, name, reason):
+def test_find_images_refuses_anything_but_a_folder(store, name, reason):
     fill(store)
     with pytest.raises(UserError, match=reason):
         find_images(store / name)
@@ -187,7 +239,7 @@ def test_find_images_takes_only_a_folder(store, name, reason):
     ("none.jpg", None, "no such file"),
     ("truncated.jpg", b"\xff\xd8\xff\xe0 and no more", "not a readable image"),
     ("empty.jpg", b"", "empty")])
-def test_an_unreadable_object_is_named(store, name, content, reason):
+def test_unreadable_objects_are_named(store, name, content, reason):
     if content is not None:
         put(store / name, content)
     for read in (read_image, inspect_image):
@@ -195,35 +247,7 @@ def test_an_unreadable_object_is_named(store, name, content, reason):
             read(store / name)
 
 
-def test_no_name_leads_out_of_a_folder(bucket):
-    for key in ("folder//etc/a.jpg", "folder/../b.jpg", "folder/c/../d.jpg",
-                "folder/marker/", "folder/e.jpg"):
-        bucket.fs.pipe_file(bucket.path + key, b"")
-    found = list(files_below(bucket / "folder"))
-    assert not any(file.is_absolute() for file in found)
-    # Some tools put an object where people see a folder.
-    assert Path("marker") not in found and Path("e.jpg") in found
-    assert find_images(bucket / "folder") == [Path("e.jpg"),
-                                              Path("etc/a.jpg")]
-
-
-def test_what_others_write_meanwhile_is_seen(bucket):
-    folder = fill(bucket / "a")
-    assert len(find_images(folder)) == 6
-    assert not is_whole(folder / "Apple_rust" / "new.JPG")
-    code = ("import sys; from leaffliction.utils.storage import path_of\n"
-            "folder = path_of(sys.argv[1])\n"
-            "folder.fs.pipe_file((folder / 'new.JPG').path, b'new')\n"
-            "(folder / 'image (1).JPG').unlink()\n")
-    subprocess.run([sys.executable, "-c", code, str(folder / "Apple_rust")],
-                   cwd=ROOT, check=True)
-    assert is_whole(folder / "Apple_rust" / "new.JPG")
-    assert not is_whole(folder / "Apple_rust" / "image (1).JPG")
-    names = {file.name for file in find_images(folder)}
-    assert "new.JPG" in names and len(names) == 5
-
-
-def test_groups_are_read(store):
+def test_groups_are_read_from_a_store(store):
     dataset = read_dataset(fill(store / "images"))
     put(store / "leaves.csv", b"file,leaf\nApple_rust/image (1).JPG,one\n")
     assert read_groups(store / "leaves.csv", [dataset])[0][:2] == [
@@ -232,18 +256,18 @@ def test_groups_are_read(store):
         read_groups(store / "none.csv", [dataset])
 
 
-def test_several_folders_of_a_store_are_one_dataset(bucket, tmp_path):
-    fill(bucket / "images" / "laboratory")
-    fill(bucket / "images" / "orchard")
-    folders = [bucket / "images" / "laboratory", bucket / "images/orchard"]
+def test_several_folders_of_a_store_become_one_dataset(store, tmp_path):
+    fill(store / "images" / "laboratory")
+    fill(store / "images" / "orchard")
+    folders = [store / "images" / "laboratory", store / "images/orchard"]
     dataset, domains = read_domains(folders)
-    assert dataset.root == bucket / "images"
+    assert dataset.root == store / "images"
     assert np.bincount(domains).tolist() == [6, 6]
     assert all(map(is_whole, dataset.paths()))
     with pytest.raises(UserError, match="lies in another"):
-        read_domains([bucket / "images", folders[0]])
+        read_domains([store / "images", folders[0]])
     fill(tmp_path / "orchard")
-    with pytest.raises(UserError, match="in another store, than s3://"):
+    with pytest.raises(UserError, match="in another store, than memory://"):
         read_domains([folders[0], tmp_path / "orchard"])
 
 
@@ -252,47 +276,29 @@ def test_several_folders_of_a_store_are_one_dataset(bucket, tmp_path):
 @pytest.mark.parametrize("error, seen", [
     (OSError(28, "No space"), UserError), (KeyboardInterrupt,
                                            KeyboardInterrupt)])
-def test_a_failed_write_leaves_no_object(store, error, seen):
+def test_failed_write_leaves_no_object(store, error, seen):
     with pytest.raises(seen), atomic_write(store / "a.csv") as partial:
         assert partial.suffix == ".csv"
         partial.write_bytes(b"half")
         raise error
     assert not (store / "a.csv").exists()
-    assert list(files_below(store)) == []
+    assert list(list_files(store)) == []
 
 
-def test_an_object_appears_at_the_end_only(store):
+def test_object_appears_only_when_complete(store):
     with atomic_write(store / "new" / "a.csv") as partial:
         partial.write_bytes(b"whole")
         assert not (store / "new" / "a.csv").exists()
     assert contents(store) == {"new/a.csv": b"whole"}
 
 
-def test_an_upload_that_breaks_off_leaves_no_object(bucket, monkeypatch):
-    async def refuse(*_, **__):
-        raise ConnectionResetError(104, "Connection reset by peer")
-
-    monkeypatch.setattr(S3FileSystem, "_upload_file_part_concurrent", refuse)
-    with pytest.raises(UserError, match="big.zip: cannot be written .Connec"):
-        with atomic_write(bucket / "big.zip") as partial:
-            with open(partial, "wb") as content:
-                content.truncate(120 * 2**20)   # in parts
-    assert not (bucket / "big.zip").exists()
-
-
-def test_a_folder_of_a_store_knows_no_locks(store):
+def test_folders_of_a_store_have_no_locks(store):
     with directory_lock(store) as is_alone, directory_lock(store):
         assert not is_alone
-    assert list(files_below(store)) == []
+    assert list(list_files(store)) == []
 
 
-def test_where_nothing_can_be_written_it_is_said_at_once(bucket):
-    with pytest.raises(UserError, match="s3://none/a: cannot be written"):
-        with directory_lock(path_of("s3://none/a")):
-            pytest.fail("begun")
-
-
-def test_objects_are_copied_from_and_to_anywhere(store, tmp_path):
+def test_files_are_copied_between_stores_and_disks(store, tmp_path):
     put(store / "a", b"content")
     link_or_copy(store / "a", store / "b" / "c")
     link_or_copy(store / "b" / "c", tmp_path / "d")
@@ -302,7 +308,35 @@ def test_objects_are_copied_from_and_to_anywhere(store, tmp_path):
         link_or_copy(store / "none", store / "e2")
 
 
-def test_what_is_deleted_is_that_alone(store):
+def test_hard_links_are_made_only_on_a_disk(store, tmp_path):
+    put(tmp_path / "a", b"content")
+    put(tmp_path / "b", b"replaced")
+    assert storage.hard_link(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").samefile(tmp_path / "a")
+    put(store / "a", b"content")
+    assert not storage.hard_link(store / "a", tmp_path / "b")
+    assert not storage.copy_within_store(store / "a", tmp_path / "c")
+    assert storage.copy_within_store(store / "a", store / "c")
+    assert (store / "c").read_bytes() == b"content"
+
+
+def test_object_that_may_not_be_deleted_stays(store, tmp_path, monkeypatch):
+    for path in (store / "a", tmp_path / "a"):
+        put(path, b"content")
+        storage.delete_if_permitted(path)
+        storage.delete_if_permitted(path)
+        assert not path.exists()
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Access denied")
+
+    put(store / "a", b"content")
+    monkeypatch.setattr(store.fs, "rm_file", refuse)
+    storage.delete_if_permitted(store / "a")
+    assert (store / "a").exists()
+
+
+def test_only_the_named_objects_are_deleted(store):
     put(store / "a", b"a")
     put(store / "b", b"b")
     remove(store, [Path("a"), Path("none")])
@@ -310,7 +344,7 @@ def test_what_is_deleted_is_that_alone(store):
     assert contents(store) == {"b": b"b"}
 
 
-def test_a_tree_stands_in_a_place_of_its_own(store, tmp_path):
+def test_output_tree_must_lie_beside_its_source(store, tmp_path):
     check_place(store / "b", store / "a")
     check_place(tmp_path / "b", store / "a")
     with pytest.raises(UserError, match="lies inside"):
