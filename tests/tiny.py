@@ -7,7 +7,8 @@ import numpy as np
 from leaffliction.model.bundle import (FAMILIARITY, FLOAT_MODEL, MODEL,
                                        Description, write_archive)
 from leaffliction.model.ood import OODDetector
-from leaffliction.training.backbone import import_keras, to_litert
+from leaffliction.training.keras import import_keras
+from leaffliction.training.litert import to_litert
 
 # What train.py is asked for where little time is to be spent.
 SMALL = ("--weights", "none", "--size", "64", "--epochs", "1", "--unfreeze",

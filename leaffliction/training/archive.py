@@ -1,0 +1,78 @@
+"""The archive of a training run: the network, and what is told about it."""
+
+import platform
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+from leaffliction.model.bundle import (FAMILIARITY, FLOAT_MODEL, MODEL,
+                                       Description, sign, write_archive)
+from leaffliction.model.signatures import SIGNATURE
+from leaffliction.training.backbone import FrozenBackbone
+from leaffliction.training.config import EARLY_STOPPING_SHARE, TrainConfig
+from leaffliction.training.export import Exported
+from leaffliction.training.loop import HEAD_RATE, WEIGHT_DECAY, Fitted
+from leaffliction.training.network import DROPOUT
+from leaffliction.training.prepare import TrainingImages
+from leaffliction.training.report import report_files
+
+PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
+            "ai-edge-litert", "scikit-learn")
+
+
+def describe(class_names: tuple[str, ...], config: TrainConfig,
+             backbone: FrozenBackbone, fitted: Fitted, exported: Exported,
+             counts: dict) -> Description:
+    """Return the description of a network that is not yet evaluated.
+
+    counts: numbers of images and leaves, for the details.
+    """
+    return Description(
+        class_names, config.size, exported.temperature, exported.threshold,
+        exported.ood_temperature, {
+            "settings": settings_of(config, backbone, fitted),
+            "interrupted": fitted.interrupted, "forms": exported.figures,
+            **counts})
+
+
+def settings_of(config: TrainConfig, backbone: FrozenBackbone,
+                fitted: Fitted) -> dict:
+    """Return all settings of a run, by their names in learnings.json."""
+    plan = fitted.plan
+    return {
+        "weights": backbone.weights, "cut": backbone.split_layer,
+        "unfrozen_layers": backbone.unfrozen_layers,
+        "weights_sha256": backbone.weights_sha256,
+        "validation": config.validation, "size": config.size,
+        "batch_size": config.batch_size, "seed": config.seed,
+        "field_views": config.field_images,
+        "learning_rate": plan.learning_rate, "epochs": plan.epochs,
+        "patience": plan.patience, "head_rate": HEAD_RATE,
+        "dropout": DROPOUT, "weight_decay": WEIGHT_DECAY,
+        "precision": fitted.precision,
+        "stopping_share": EARLY_STOPPING_SHARE}
+
+
+def add_results(description: Description, validation: dict, fitted: Fitted
+                ) -> Description:
+    """Return the description with the results on the validation set."""
+    return replace(description, details=description.details | {
+        "validation": validation,
+        "epochs_done": [len(history.get("loss", []))
+                        for history in fitted.histories],
+        "versions": {"python": platform.python_version()} | {
+            name: version(name) for name in PACKAGES}})
+
+
+def write_signed(path: Path, description: Description, exported: Exported,
+                 images: TrainingImages) -> str:
+    """Write the archive and signature.txt; return the signature's line.
+
+    An earlier report beside it is deleted, since it describes another
+    archive.
+    """
+    write_archive(path, description, {
+        MODEL: exported.model, FLOAT_MODEL: exported.float_model,
+        FAMILIARITY: exported.ood_detector.to_bytes()},
+        images.root, images.files, report_files(path.parent / "report"))
+    return sign(path, path.with_name(SIGNATURE))
