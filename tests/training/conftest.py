@@ -1,0 +1,50 @@
+"""A backbone that several test files of this folder share."""
+
+import numpy as np
+import pytest
+
+from leaffliction.training import backbone as backbones
+from leaffliction.training.keras import import_keras
+
+SIZE = 32
+
+
+@pytest.fixture(scope="session")
+def keras():
+    return import_keras()
+
+
+@pytest.fixture(scope="session")
+def make_images():
+    """Return a function that samples float32 (count, 32, 32, 3) in -1..1."""
+    def make(count):
+        return np.random.default_rng(count).uniform(
+            -1, 1, (count, SIZE, SIZE, 3)).astype(np.float32)
+    return make
+
+
+@pytest.fixture(scope="session")
+def measured(keras, make_images):
+    """Return a random backbone with measured statistics, and two states.
+
+    The states, before and after measuring: the mean output; momenta and
+    trainable variables, which must not change.
+    """
+    keras.utils.set_random_seed(42)
+    backbone = backbones.build_backbone(SIZE, None)
+
+    def state():
+        return (np.asarray(backbone(make_images(16))).mean(),
+                ([layer.momentum for layer in backbone.layers
+                  if hasattr(layer, "momentum")],
+                 backbone.trainable_variables))
+
+    before = state()
+    backbones.measure_statistics(backbone, make_images(16))
+    return backbone, before, state()
+
+
+@pytest.fixture(scope="session")
+def backbone(measured):
+    """Return MobileNetV2 for 32 pixels, random, with measured statistics."""
+    return measured[0]
