@@ -145,8 +145,8 @@ def augment(config: TrainConfig, parts: Parts, run: Run
     early-stopping set, to calibrate with; their backgrounds, from the
     training set alone.
     """
-    balanced = write_balanced(parts, config, run.scratch / "augmented_directory",
-                              run.workers)
+    balanced = write_balanced(
+        parts, config, run.scratch / "augmented_directory", run.workers)
     backgrounds = collect_backgrounds(parts.training, config.size,
                                       config.seed, run.workers)
     return (add_field_images(balanced, parts.training, config),
