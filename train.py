@@ -155,7 +155,7 @@ def augment(config: TrainConfig, parts: Parts, run: Run
 
 def fit(config: TrainConfig, backbone: FrozenBackbone, images: TrainingImages,
         calibration: CalibrationSet, run: Run) -> Fitted:
-    """Train the head, then fine-tune the top blocks together with it."""
+    """Train in two phases: the head, then the top blocks and the head."""
     rng = np.random.default_rng(config.seed)
     plan = plan_fine_tuning(config, len(images.targets),
                             len(calibration.images.files))
@@ -282,7 +282,7 @@ def add_hyperparameters(parser: cli.Parser) -> None:
     add("--epochs", type=cli.positive_int, metavar="N",
         help="how often fine-tuning sees each image, at most (default: "
              f"{defaults.EPOCHS}; with few images up to "
-             f"{defaults.MOST_EPOCHS}, for {defaults.LEAST_STEPS} steps)")
+             f"{defaults.MAX_EPOCHS}, for {defaults.MIN_STEPS} steps)")
     add("--unfreeze", type=layers_or_block, default=TrainConfig.unfreeze,
         metavar="LAYERS|BLOCK",
         help="how much of the backbone to fine-tune: the number of topmost "
@@ -295,7 +295,7 @@ def add_hyperparameters(parser: cli.Parser) -> None:
     add("--patience", type=cli.positive_int, metavar="N",
         help="epochs without progress after which training stops (default: "
              f"{defaults.PATIENCE}; with fewer than "
-             f"{defaults.LEAST_EARLY_STOPPING} images for early stopping it "
+             f"{defaults.MIN_EARLY_STOPPING} images for early stopping it "
              "runs to the end and keeps the last weights)")
 
 
@@ -306,37 +306,38 @@ def main(argv: list[str] | None = None) -> int:
                             for each in fields(TrainConfig)})
     workers = program.make_workers(options.jobs, options.cluster)
     limit_threads(min(options.jobs, usable_cores()))
-    place = options.output.parent
+    folder = options.output.parent
     if options.output.is_dir():
         raise UserError(f"{options.output}: is a folder; --output names the "
                         "archive")
     task, strategy = read_task(), None
-    check_outputs((options.output, place / SIGNATURE,
-                   *report_files(place / "report")),
+    check_outputs((options.output, folder / SIGNATURE,
+                   *report_files(folder / "report")),
                   [*filter(None, [options.groups]),
                    Path(options.weights)])
-    if (options.cluster or task) and not is_local(place):
+    if (options.cluster or task) and not is_local(folder):
         raise UserError(f"{options.output}: with several machines the "
                         "archive is written to a disk that all of them see")
     if task is not None:
         from leaffliction.scale.strategy import join
         strategy = join(task)
         if not task.is_chief:
-            return help_chief(task, strategy, place)
-    # Beside the archive: where nothing can be written it fails now, not
-    # after minutes, and the disk is the one that the user has chosen (for an
-    # object store that of the system's temporary files, see TMPDIR).
-    with directory_lock(place) as is_alone:
+            return help_chief(task, strategy, folder)
+    # The scratch folder is beside the archive: on the disk that the user has
+    # chosen, and if nothing can be written there, the run fails now and not
+    # after minutes.  For an object store it is in the system's folder of
+    # temporary files (TMPDIR).
+    with directory_lock(folder) as is_alone:
         if is_alone:
-            # A run that was killed had no time to do so.
-            for left in place.glob(f"{SCRATCH}????????"):
+            # Those that killed runs could not delete.
+            for left in folder.glob(f"{SCRATCH}????????"):
                 shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(
-                prefix=SCRATCH, dir=place if is_local(place) else None
-                ) as folder:
+                prefix=SCRATCH, dir=folder if is_local(folder) else None
+                ) as scratch:
             return learn(config, Run(
                 options.directories, options.groups, options.output,
-                Path(folder), workers, strategy))
+                Path(scratch), workers, strategy))
 
 
 if __name__ == "__main__":

@@ -55,20 +55,24 @@ def sample(groups: Path, class_names: list[str], count: int, seed: int
     return few, test
 
 
-def measure(options: argparse.Namespace, class_names: list[str], seed: int
-          ) -> dict:
-    """Train on few photographs; return the figures of the archive."""
-    few, test = sample(options.groups, class_names, options.images, seed)
+def measure(leaves: Path, groups: Path, class_names: list[str], count: int,
+            seed: int) -> dict:
+    """Train on few photographs; return the figures of the archive.
+
+    leaves: the folder of the files that groups, a CSV, names.
+    count: photographs of each class.
+    """
+    few, test = sample(groups, class_names, count, seed)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for file in few:
             target = folder / "images" / file
             target.parent.mkdir(parents=True, exist_ok=True)
-            link_or_copy(options.leaves / file, target)
+            link_or_copy(leaves / file, target)
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             status = train.main([
-                str(folder / "images"), "--groups", str(options.groups),
+                str(folder / "images"), "--groups", str(groups),
                 "--output", str(folder / "learnings.zip"), "--seed",
                 str(seed), "--no-display"])
         seconds = time.perf_counter() - start
@@ -76,7 +80,7 @@ def measure(options: argparse.Namespace, class_names: list[str], seed: int
             raise cli.UserError(f"train.py ended with status {status}")
         classifier = Classifier.load(folder / "learnings.zip")
     predictions = list(without_errors(Workers(2).map(
-        classifier.predict_file, [options.leaves / file for file in test],
+        classifier.predict_file, [leaves / file for file in test],
         in_threads=True)))
     is_right = np.array([prediction.class_name == Path(file).parts[0]
                          for prediction, file in zip(predictions, test)])
@@ -105,7 +109,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"{names}: {options.images} photographs each", flush=True)
         runs = []
         for seed in range(1, options.seeds + 1):
-            runs.append(measure(options, names.split(","), seed))
+            runs.append(measure(options.leaves, options.groups,
+                                names.split(","), options.images, seed))
             print(f"  seed {seed:<3}" + "".join(
                 f"  {name} {value:.3f}" for name, value in runs[-1].items()),
                 flush=True)

@@ -210,9 +210,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--files", type=int, default=0, metavar="N",
-                        help="let the programs process N files, too")
+                        help="also let the programs process N files")
     parser.add_argument("--learnings", type=Path, metavar="ZIP",
-                        help="measure predict.py and train.py, too")
+                        help="also measure predict.py and the features of "
+                        "train.py")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, local_cluster(2) as cluster:
         work = Path(folder)

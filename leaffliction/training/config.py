@@ -9,15 +9,15 @@ from leaffliction.utils.cli import print_note
 
 EPOCHS = 2               # of thousands of images; a third epoch gains nothing
 # Of few images an epoch has few steps: then as many epochs as it takes to
-# make LEAST_STEPS steps, but at most MOST_EPOCHS.
-LEAST_STEPS, MOST_EPOCHS = 300, 15
+# make MIN_STEPS steps, but at most MAX_EPOCHS.
+MIN_STEPS, MAX_EPOCHS = 300, 15
 LEARNING_RATE = 4e-4     # of fine-tuning; 2e-4 and 8e-4 make more errors
 PATIENCE = 3             # epochs without progress
 # An early-stopping set of fewer images cannot tell a better epoch from a
 # worse one.  Then all epochs run, at FEW_LEARNING_RATE, and the last weights
 # stay: from 25 photographs a class, the worst of ten seeds rises from 85 %
 # to 94 % accuracy.
-LEAST_EARLY_STOPPING, FEW_LEARNING_RATE = 100, 1e-4
+MIN_EARLY_STOPPING, FEW_LEARNING_RATE = 100, 1e-4
 EARLY_STOPPING_SHARE = 0.1   # of the images that are not held out
 
 
@@ -76,7 +76,7 @@ def plan_fine_tuning(config: TrainConfig, images: int, early_stopping: int
     images: number of images to learn from.
     early_stopping: number of images in the early-stopping set.
     """
-    is_few = early_stopping < LEAST_EARLY_STOPPING
+    is_few = early_stopping < MIN_EARLY_STOPPING
     plan = FineTuningPlan(
         config.learning_rate or (
             FEW_LEARNING_RATE if is_few else LEARNING_RATE),
@@ -87,7 +87,7 @@ def plan_fine_tuning(config: TrainConfig, images: int, early_stopping: int
     if plan.patience is None:
         print_note(
             f"few images (the early-stopping set has {early_stopping}, fewer "
-            f"than {LEAST_EARLY_STOPPING}): fine-tuning runs to its last "
+            f"than {MIN_EARLY_STOPPING}): fine-tuning runs to its last "
             f"epoch ({plan.epochs}) and keeps the last weights")
     return plan
 
@@ -95,4 +95,4 @@ def plan_fine_tuning(config: TrainConfig, images: int, early_stopping: int
 def default_epochs(images: int, batch_size: int) -> int:
     """Return the number of epochs for so many images."""
     steps = -(-images // batch_size)
-    return max(EPOCHS, min(MOST_EPOCHS, -(-LEAST_STEPS // steps)))
+    return max(EPOCHS, min(MAX_EPOCHS, -(-MIN_STEPS // steps)))

@@ -100,16 +100,17 @@ def export(inference_model, training: Dataset, calibration: CalibrationSet,
     form = choose_form(forms, len(calibration.images.files))
     chosen = forms[form]
     detector = fit_detector(chosen.model, training, size, rng, workers)
-    # A network is overconfident on OOD images, so that a temperature need
-    # not prove itself there (least_gain 0).  On orchard photographs the
-    # calibration error is 0.07 with it, and 0.17 without.
-    least = max(chosen.temperature, fit_temperature(
+    # Networks are overconfident on OOD images, so any temperature that lowers
+    # the loss is taken for them, significant or not (least_gain 0).  The
+    # calibration error on orchard photographs falls from 0.17 to 0.07.
+    minimum = max(chosen.temperature, fit_temperature(
         chosen.logits, calibration.images.labels, calibration.leaves,
         least_gain=0))
     return Exported(
         chosen.model, forms["float32"].model, chosen.temperature, detector,
         ood_threshold(detector.scores(chosen.features)),
-        fit_ood_temperature(chosen.model, calibration, least, size, workers),
+        fit_ood_temperature(chosen.model, calibration, minimum, size,
+                            workers),
         {"form": form, "images": len(calibration.images.files),
          **{name: each.figures() for name, each in forms.items()}})
 
@@ -189,11 +190,11 @@ def fit_detector(model: bytes, training: Dataset, size: int,
 
 
 def fit_ood_temperature(model: bytes, calibration: CalibrationSet,
-                        least: float, size: int, workers: Workers) -> float:
+                        minimum: float, size: int, workers: Workers) -> float:
     """Return the temperature of OOD images under test-time augmentation.
 
     Fitted on the synthetic field images; 1 if no other temperature is better
-    on held-out leaves.  At least `least`, the temperature of
+    on held-out leaves.  Never below minimum, the temperature of
     in-distribution images: no OOD image gets a surer prediction.
     """
     leaf_of = dict(zip(calibration.images.paths(), calibration.leaves))
@@ -201,7 +202,7 @@ def fit_ood_temperature(model: bytes, calibration: CalibrationSet,
                    backgrounds=calibration.backgrounds)
     logits = np.stack([outputs[0] for outputs in answers(
         model, calibration.field_images, load, workers, "Calibration OOD")])
-    return max(least, fit_temperature(
+    return max(minimum, fit_temperature(
         logits, calibration.targets,
         [leaf_of[image.path] for image in calibration.field_images]))
 

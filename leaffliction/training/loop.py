@@ -137,11 +137,11 @@ def fine_tune(network, training: Examples, early_stopping: Examples,
     this machine.  Each machine calls this with the same arguments, and ends
     with the same weights.
 
-    Returns Keras's history, and whether Ctrl-C was pressed on any machine.
-    It raises KeyboardInterrupt unless plan.keep_partial; then the weights
-    become those of the best epoch so far or, during the first epoch, stay as
-    they were.  Without patience, they are those of the last step once an
-    epoch is complete.
+    Returns Keras's history, and whether it was interrupted: Ctrl-C on any
+    machine stops all of them after the same step.  That raises
+    KeyboardInterrupt, unless plan.keep_partial.  Then the network gets the
+    weights of its best epoch (without patience: of its last step), or keeps
+    those that it had if no epoch is complete.
     Raises UserError if the loss is no longer a finite number.
     """
     keras = import_keras()
@@ -182,11 +182,13 @@ def fine_tune(network, training: Examples, early_stopping: Examples,
 def keep_better(network, head_weights: list, histories: tuple[dict, dict],
                 training: Examples, class_names: tuple[str, ...],
                 plan: FineTuningPlan) -> None:
-    """Restore the weights before fine-tuning if it raised the loss.
+    """Restore head_weights if fine-tuning raised the early-stopping loss.
 
-    The loss on the early-stopping set; without patience that set is too
-    small to decide, and the new weights stay.
-    Raises UserError if the network predicts a single class.
+    head_weights: of the network before fine-tuning.  histories: of the head
+    and of fine-tuning.
+    Without patience the early-stopping set is too small to decide, and the
+    new weights stay.  Raises UserError if the network predicts one class for
+    all images.
     """
     head_history, history = histories
     losses = history.get("val_loss", [])

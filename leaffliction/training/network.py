@@ -39,9 +39,9 @@ def fold_batch_norm(backbone, split_layer: str, precision: str = "float32"):
             return keras.layers.Identity(name=layer.name)
         # In 16 bits the gradient of a depthwise convolution takes 7 times as
         # long as in 32 (TensorFlow 2.21), and there is little to gain by it.
-        depthwise = "depthwise" in layer.name
+        is_depthwise = "depthwise" in layer.name
         fields = {**layer.get_config(), "trainable": True,
-                  "dtype": "float32" if depthwise else precision}
+                  "dtype": "float32" if is_depthwise else precision}
         if "use_bias" in fields:
             fields["use_bias"] = True
         return type(layer).from_config(fields)
@@ -58,9 +58,9 @@ def fold_batch_norm(backbone, split_layer: str, precision: str = "float32"):
             factor = scale / np.sqrt(variance + norm.epsilon)
             kernel, = layer.get_weights()
             # Depthwise: (3, 3, channels, 1); else (1, 1, inputs, channels).
-            depthwise = kernel.shape[-1] == 1
+            is_depthwise = kernel.shape[-1] == 1
             top.get_layer(layer.name).set_weights([
-                kernel * (factor[:, np.newaxis] if depthwise else factor),
+                kernel * (factor[:, np.newaxis] if is_depthwise else factor),
                 offset - mean * factor])
     return top
 

@@ -27,8 +27,10 @@ from leaffliction.utils.cli import UserError, print_note
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
 
-LEAST_IMAGES = 200       # of each class in the balanced set
-COPIES_SIDE = 512        # pixels of a copy's longer side, or 4 times the size
+MIN_IMAGES = 200       # of each class in the balanced set
+# Longest side of an augmented copy: this many pixels, or 4 times the size of
+# the network's input if that is more.
+COPY_SIDE = 512
 OOD_IMAGES = 30          # field images of each class, to calibrate with
 
 
@@ -36,7 +38,8 @@ OOD_IMAGES = 30          # field images of each class, to calibrate with
 class Parts:
     """The three parts of the split.
 
-    leaves: all N images that were read.  names: the part of each, str (N,).
+    leaves: all N images that were read.
+    names: the part of each image, as in split.csv, str (N,).
     """
 
     leaves: Leaves
@@ -50,9 +53,9 @@ class Parts:
 class TrainingImages:
     """What the network learns from.
 
-    root, files: the folder of the balanced set, and its images, relative.
-    field_images: synthetic field images, to be made.
-    targets: the class of each, the files first, int (N,).
+    files: the balanced set, relative to root.
+    field_images: synthetic field images, made when they are loaded.
+    targets: the class of each file, then of each field image, int (N,).
     """
 
     root: Path
@@ -80,9 +83,9 @@ def split_leaves(leaves: Leaves, config: TrainConfig) -> Parts:
     empty = [name for label, name in enumerate(dataset.class_names)
              if label not in dataset.labels[rows]]
     if empty:
-        raise UserError(f"{dataset.root}: these classes have no readable "
-                        "image that lies in no other class: "
-                        + ", ".join(empty))
+        raise UserError(f"{dataset.root}: no usable image in "
+                        f"{', '.join(empty)}; all of them are unreadable or "
+                        "lie in another class, too")
     groups = [leaves.groups[row] for row in rows]
     names = np.full(len(usable), LEFT_OUT, dtype="<U10")
     names[rows] = split_dataset(
@@ -107,15 +110,15 @@ def write_balanced(parts: Parts, config: TrainConfig, root: Path,
     """
     training = cells(parts.training,
                      parts.leaves.domains[parts.names == TRAINING])
-    targets = [max(LEAST_IMAGES, target)
+    targets = [max(MIN_IMAGES, target)
                for target in class_targets(training, None, False)]
     plan = plan_balance(training, targets, config.seed, tuple(AUGMENTATIONS))
     for problem in write_plan(plan, training.root, root, config.seed, workers,
-                              max(COPIES_SIDE, 4 * config.size)):
+                              max(COPY_SIDE, 4 * config.size)):
         if problem is not None:
             raise problem
     files, labels = plan_files(plan)
-    # A class of `training` is a class in one domain.
+    # The classes of `training` are pairs of class and domain.
     class_of = np.array([parts.training.class_names.index(name)
                          for name in training.class_names])
     return TrainingImages(root, files, [], class_of[labels])
@@ -123,9 +126,10 @@ def write_balanced(parts: Parts, config: TrainConfig, root: Path,
 
 def add_field_images(images: TrainingImages, training: Dataset,
                      config: TrainConfig) -> TrainingImages:
-    """Add synthetic field images of the training set, not yet made.
+    """Add synthetic field images of the leaves in the training set.
 
-    config.field_images of them for each balanced image of a class.
+    Their number in each class is config.field_images times that of balanced
+    images, rounded.
     """
     wanted = np.rint(config.field_images
                      * np.bincount(images.targets)).astype(int)
@@ -177,8 +181,9 @@ def counts(parts: Parts, images: TrainingImages) -> dict:
 def summary(parts: Parts, images: TrainingImages) -> str:
     """Return the numbers of images, in a line for people."""
     leaves = len(set(parts.leaves.groups))
-    return (f"{len(parts.names)} images of {leaves} leaves: "
-            + ", ".join(f"{count} {name}" for name, count in
-                        part_counts(parts.names).items())
-            + f"; training on {len(images.files)} balanced images and "
+    sizes = ", ".join(
+        f"{count} {'early stopping' if name == STOPPING else name}"
+        for name, count in part_counts(parts.names).items())
+    return (f"{len(parts.names)} images of {leaves} leaves: {sizes}; training "
+            f"on {len(images.files)} balanced images and "
             f"{len(images.field_images)} synthetic field images")

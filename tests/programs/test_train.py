@@ -227,42 +227,56 @@ def without_scale(monkeypatch):
     monkeypatch.setitem(sys.modules, "leaffliction.scale", None)
 
 
+MAGENTA = np.array([255, 0, 255])
+
+
+def is_magenta(rgb_img):
+    return (np.abs(rgb_img - MAGENTA).max(axis=2) < 90).mean() > 0.2
+
+
+def name_leaves():
+    """Return {file: leaf} for two classes of eight leaves, three photographs
+    each, with an augmented copy and a near-duplicate of each first one.
+    """
+    leaf_of = {}
+    for name in ("a", "b"):
+        for leaf in range(8):
+            stems = [f"{leaf}_{shot}" for shot in range(3)]
+            for stem in (*stems, f"{leaf}_0_Flip", f"again {leaf}_0"):
+                leaf_of[Path(name, f"{stem}.png")] = f"{name}{leaf}"
+    return leaf_of
+
+
+def draw_leaves(folder, leaf_of, marked):
+    """Write a pattern for each leaf, moved in each file; magenta if marked."""
+    rng = np.random.default_rng(1)
+    for leaf in sorted(set(leaf_of.values())):
+        coarse = rng.integers(0, 255, (8, 8, 3), np.uint8)
+        pattern = cv2.resize(coarse, (32, 32), interpolation=cv2.INTER_AREA)
+        for file in (file for file, own in leaf_of.items() if own == leaf):
+            rgb_img = np.roll(pattern, int(rng.integers(32)), axis=1)
+            rgb_img[..., 1] = np.maximum(rgb_img[..., 1], 120)
+            if leaf == marked:
+                rgb_img[:] = MAGENTA
+            write_image(folder / file, rgb_img)
+
+
 def test_subject_15_a_validation_leaf_never_reaches_training(
         tmp_path, monkeypatch):
     """All photographs of one validation leaf are magenta."""
-    leaves, magenta = {}, np.array([255, 0, 255])
-    for name in ("a", "b"):
-        for leaf in range(8):
-            for shot in range(3):
-                leaves[Path(name, f"{leaf}_{shot}.png")] = f"{name}{leaf}"
-    # With an augmented copy and a near-duplicate of each first shot.
-    names = {}
-    for file, leaf in leaves.items():
-        names[file] = leaf
-        if file.stem.endswith("_0"):
-            names[file.with_stem(f"{file.stem}_Flip")] = leaf
-            names[file.with_stem(f"again {file.stem}")] = leaf
+    leaf_of = name_leaves()
+    files = tuple(sorted(leaf_of, key=natural_key))
     dataset = labels.Dataset(
-        tmp_path, tuple(sorted(names, key=natural_key)),
-        np.array([file.parent.name == "b" for file in sorted(
-            names, key=natural_key)], int), ("a", "b"), ("a", "b"))
+        tmp_path, files, np.array([file.parent.name == "b" for file in files],
+                                  int), ("a", "b"), ("a", "b"))
     parts = splits.split_dataset(
-        dataset, [names[file] for file in dataset.files], 0.2,
+        dataset, [leaf_of[file] for file in files], 0.2,
         EARLY_STOPPING_SHARE, 42)
-    marked = next(names[file] for file, part in zip(dataset.files, parts)
+    marked = next(file for file, part in zip(files, parts)
                   if part == "validation")
-    rng = np.random.default_rng(1)
-    for leaf in sorted(set(names.values())):
-        coarse = rng.integers(0, 255, (8, 8, 3), np.uint8)
-        ground = cv2.resize(coarse, (32, 32), interpolation=cv2.INTER_AREA)
-        for file in (file for file, own in names.items() if own == leaf):
-            rgb_img = np.roll(ground, int(rng.integers(32)), axis=1)
-            rgb_img[..., 1] = np.maximum(rgb_img[..., 1], 120)
-            if leaf == marked:
-                rgb_img[:] = magenta
-            write_image(tmp_path / file, rgb_img)
+    draw_leaves(tmp_path, leaf_of, leaf_of[marked])
     (tmp_path / "leaves.csv").write_text("file,leaf\n" + "".join(
-        f"{file},{leaf}\n" for file, leaf in names.items()))
+        f"{file},{leaf}\n" for file, leaf in leaf_of.items()))
     seen = {}
 
     def fit(config, backbone, images, calibration, run):
@@ -284,16 +298,11 @@ def test_subject_15_a_validation_leaf_never_reaches_training(
     monkeypatch.setattr(train, "load_backbone", lambda *_: None)
     assert run(tmp_path, "--groups", tmp_path / "leaves.csv", "--output",
                tmp_path / "out" / "learnings.zip") == 1
-
-    def is_marked(rgb_img):
-        return (np.abs(rgb_img - magenta).max(axis=2) < 90).mean() > 0.2
-
-    assert is_marked(read_image(next(
-        tmp_path / file for file, leaf in names.items() if leaf == marked)))
+    assert is_magenta(read_image(tmp_path / marked))
     # Two classes of 200, and a fifth as many field images.
     assert len(seen["training"]) == 480
     for part in ("training", "early_stopping", "ood", "backgrounds"):
-        assert seen[part] and not any(map(is_marked, seen[part]))
+        assert seen[part] and not any(map(is_magenta, seen[part]))
 
 
 @pytest.mark.parametrize("flags, left_out", [
@@ -337,7 +346,7 @@ def test_a_class_that_consists_of_contradictions_is_refused(
     assert run(folder, "--output", tmp_path / "learnings.zip") == 1
     error = capfd.readouterr().err
     assert error.count("error:") == 1
-    assert "in no other class: Grape_Esca\n" in error
+    assert "no usable image in Grape_Esca; " in error
 
 
 def test_several_folders_get_the_same_weight_in_a_class(
@@ -400,7 +409,7 @@ def test_the_report_has_the_settings_for_few_images(learned):
     assert settings["patience"] is None and settings["learning_rate"] == 1e-4
     # Two images do not stop the head early.
     assert report["epochs_done"] == [loop.HEAD_EPOCHS, 1]
-    assert report["augmented_images"] == 2 * prepare.LEAST_IMAGES
+    assert report["augmented_images"] == 2 * prepare.MIN_IMAGES
 
 
 def test_a_network_that_collapses_stops_the_run(
@@ -411,7 +420,7 @@ def test_a_network_that_collapses_stops_the_run(
         return {"loss": [9.0], "val_loss": [9.0]}, False
 
     monkeypatch.setattr(loop, "fine_tune", collapse)
-    monkeypatch.setattr(prepare, "LEAST_IMAGES", 10)
+    monkeypatch.setattr(prepare, "MIN_IMAGES", 10)
     assert run(learned / "images", "--output", tmp_path / "learnings.zip",
                *SMALL) == 1
     error = capfd.readouterr().err

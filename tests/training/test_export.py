@@ -135,8 +135,9 @@ def test_ood_images_are_never_predicted_more_surely(
     model = run(network, training, early_stopping).model
     calibration = make_calibration(early_stopping, targets=np.ones(40, int))
 
-    def fit(least):
-        return fit_ood_temperature(model, calibration, least, 32, Workers(1))
+    def fit(minimum):
+        return fit_ood_temperature(model, calibration, minimum, 32,
+                                   Workers(1))
 
     # As sure as 40 right of 40 allow, which is as the network has learned.
     assert fit(0.1) == pytest.approx(1, abs=0.05)
