@@ -36,7 +36,8 @@ from leaffliction.model.classifier import Classifier
 from leaffliction.model.signatures import SIGNATURE
 from leaffliction.training import config as defaults
 from leaffliction.training import loop
-from leaffliction.training.archive import add_results, describe, write_signed
+from leaffliction.training.archive import (add_results, counts, describe,
+                                           write_signed)
 from leaffliction.training.audit import audit
 from leaffliction.training.backbone import (BLOCKS, FrozenBackbone,
                                             load_backbone)
@@ -44,6 +45,7 @@ from leaffliction.training.config import TrainConfig, plan_fine_tuning
 from leaffliction.training.data import read_leaves
 from leaffliction.training.evaluate import (evaluate_classifier,
                                             evaluation_table)
+from leaffliction.training.examples import compute_features
 from leaffliction.training.export import CalibrationSet, export
 from leaffliction.training.field_images import collect_backgrounds
 from leaffliction.training.keras import limit_threads
@@ -51,13 +53,12 @@ from leaffliction.training.loop import Fitted
 from leaffliction.training.network import (build_classifier, build_head,
                                            build_inference_model,
                                            fast_precision, fold_batch_norm)
-from leaffliction.training.prepare import (Parts, TrainingImages,
-                                           add_field_images,
-                                           compute_features, counts,
-                                           make_calibration_set, split_leaves,
-                                           summary, write_balanced)
+from leaffliction.training.parts import Parts, split_leaves
 from leaffliction.training.report import (Clock, report_files, write_report,
                                           write_split)
+from leaffliction.training.training_set import (TrainingSet, add_field_images,
+                                                make_calibration_set, summary,
+                                                write_balanced)
 from leaffliction.utils import cli
 from leaffliction.utils.cli import UserError, print_error, printable
 from leaffliction.utils.cores import usable_cores
@@ -103,15 +104,15 @@ def learn(config: TrainConfig, run: Run) -> int:
         backbone = load_backbone(config, parts.training.paths(), run.scratch,
                                  workers)
     with clock.phase("augmentation"):
-        images, calibration = augment(config, parts, run)
-    print(summary(parts, images), flush=True)
-    fitted = fit(config, backbone, images, calibration, run)
+        training, calibration = augment(config, parts, run)
+    print(summary(parts, training), flush=True)
+    fitted = fit(config, backbone, training, calibration, run)
     with clock.phase("export"):
         exported = export(
             build_inference_model(backbone, fitted.top, fitted.head),
             parts.training, calibration, config.size, config.seed, workers)
     description = describe(parts.training.class_names, config, backbone,
-                           fitted, exported, counts(parts, images))
+                           fitted, exported, counts(parts, training))
     with clock.phase("validation"):
         evaluation, figures, probabilities = evaluate_classifier(
             Classifier(description, exported.model, exported.ood_detector),
@@ -121,7 +122,7 @@ def learn(config: TrainConfig, run: Run) -> int:
     description = add_results(description, evaluation.as_dict() | figures,
                               fitted)
     with clock.phase("archive"):
-        signature = write_signed(run.output, description, exported, images)
+        signature = write_signed(run.output, description, exported, training)
     with clock.phase("audit"):
         shortcuts = audit(exported.model, config.size, parts.training,
                           parts.validation, config.seed, workers)
@@ -138,7 +139,7 @@ def learn(config: TrainConfig, run: Run) -> int:
 
 
 def augment(config: TrainConfig, parts: Parts, run: Run
-            ) -> tuple[TrainingImages, CalibrationSet]:
+            ) -> tuple[TrainingSet, CalibrationSet]:
     """Balance the training set, and plan synthetic field images.
 
     They come from the training set, to learn from, and from the
@@ -153,38 +154,38 @@ def augment(config: TrainConfig, parts: Parts, run: Run
             make_calibration_set(parts, backgrounds, config.seed))
 
 
-def fit(config: TrainConfig, backbone: FrozenBackbone, images: TrainingImages,
+def fit(config: TrainConfig, backbone: FrozenBackbone, training: TrainingSet,
         calibration: CalibrationSet, run: Run) -> Fitted:
     """Train in two phases: the head, then the top blocks and the head."""
     rng = np.random.default_rng(config.seed)
-    plan = plan_fine_tuning(config, len(images.targets),
+    plan = plan_fine_tuning(config, len(training.targets),
                             len(calibration.images.files))
     with run.clock.phase("frozen features"):
-        training, early_stopping = compute_features(
-            backbone, images, calibration, run.scratch, run.workers)
+        examples, early_stopping = compute_features(
+            backbone, training, calibration, run.scratch, run.workers)
     precision = fast_precision()
     class_names = calibration.images.class_names
     with run.clock.phase("head"):
         top = fold_batch_norm(backbone.model, backbone.split_layer, precision)
         head = build_head(len(class_names))
         head_history = loop.train_head(
-            head, loop.pool_examples(top, training, rng),
+            head, loop.pool_examples(top, examples, rng),
             loop.pool_examples(top, early_stopping, rng), plan.patience)
     with run.clock.phase("fine-tuning"):
         network = build_classifier(top, head)
         head_weights = network.get_weights()
         if run.strategy is None:
             history, interrupted = loop.fine_tune(
-                network, training, early_stopping, plan, rng)
+                network, examples, early_stopping, plan, rng)
         else:
             from leaffliction.scale.job import JobState, lead_fine_tuning
             history, interrupted = lead_fine_tuning(
-                network, (training, early_stopping), JobState(
+                network, (examples, early_stopping), JobState(
                     config.size, backbone.split_layer, precision,
                     len(class_names), plan, rng.bit_generator.state),
                 run.strategy, run.scratch)
         loop.keep_better(network, head_weights, (head_history, history),
-                         training, class_names, plan)
+                         examples, class_names, plan)
     return Fitted(top, head, precision, plan, (head_history, history),
                   interrupted)
 

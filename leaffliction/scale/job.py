@@ -16,8 +16,9 @@ from leaffliction.scale.strategy import broadcast, lost_machine_as_error
 from leaffliction.training import loop
 from leaffliction.training.backbone import build_backbone
 from leaffliction.training.config import FineTuningPlan
+from leaffliction.training.examples import (EXAMPLE_SETS, Examples,
+                                            features_file)
 from leaffliction.training.interrupts import exit_on_interrupt
-from leaffliction.training.loop import EXAMPLE_SETS, Examples, features_file
 from leaffliction.training.network import (build_classifier, build_head,
                                            fold_batch_norm)
 from leaffliction.utils.cli import UserError

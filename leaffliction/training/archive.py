@@ -13,11 +13,22 @@ from leaffliction.training.config import EARLY_STOPPING_SHARE, TrainConfig
 from leaffliction.training.export import Exported
 from leaffliction.training.loop import HEAD_RATE, WEIGHT_DECAY, Fitted
 from leaffliction.training.network import DROPOUT
-from leaffliction.training.prepare import TrainingImages
+from leaffliction.training.parts import Parts
 from leaffliction.training.report import report_files
+from leaffliction.training.split import part_counts
+from leaffliction.training.training_set import TrainingSet
 
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
             "ai-edge-litert", "scikit-learn")
+
+
+def counts(parts: Parts, training: TrainingSet) -> dict:
+    """Return the numbers of images and leaves, for the report."""
+    return {"images": part_counts(parts.names),
+            "contradicting_images": int(parts.leaves.contradicting.sum()),
+            "leaves": part_counts(parts.names, parts.leaves.groups),
+            "augmented_images": len(training.files),
+            "field_views": len(training.field_images)}
 
 
 def describe(class_names: tuple[str, ...], config: TrainConfig,
@@ -65,7 +76,7 @@ def add_results(description: Description, validation: dict, fitted: Fitted
 
 
 def write_signed(path: Path, description: Description, exported: Exported,
-                 images: TrainingImages) -> str:
+                 training: TrainingSet) -> str:
     """Write the archive and signature.txt; return the signature's line.
 
     An earlier report beside it is deleted, since it describes another
@@ -74,5 +85,5 @@ def write_signed(path: Path, description: Description, exported: Exported,
     write_archive(path, description, {
         MODEL: exported.model, FLOAT_MODEL: exported.float_model,
         FAMILIARITY: exported.ood_detector.to_bytes()},
-        images.root, images.files, report_files(path.parent / "report"))
+        training.root, training.files, report_files(path.parent / "report"))
     return sign(path, path.with_name(SIGNATURE))

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from leaffliction.training import replicas
 from leaffliction.training.config import FineTuningPlan
 from leaffliction.training.evaluate import check_not_collapsed
+from leaffliction.training.examples import Examples
 from leaffliction.training.interrupts import record_interrupts
 from leaffliction.training.keras import import_keras
 from leaffliction.training.network import DROPOUT, POOLED_FEATURES
@@ -30,28 +30,6 @@ HEAD_STEPS_AT_ONCE = 10
 POOL_BATCH = 64          # images
 WARMUP = 0.1             # share of the steps in which the rate rises
 WEIGHT_DECAY = 1e-4
-EXAMPLE_SETS = ("training", "early_stopping")
-
-
-def features_file(folder: Path, name: str) -> Path:
-    """Return the file of the frozen features of one of EXAMPLE_SETS."""
-    return folder / f"{name}.npy"
-
-
-@dataclass(frozen=True)
-class Examples:
-    """The input and the targets of a phase, for N images.
-
-    features: float16 or float32 (N, ...), may be memory-mapped.
-    targets: indices of classes, int (N,).
-    """
-
-    features: np.ndarray
-    targets: np.ndarray
-
-    def one_hot(self, classes: int) -> np.ndarray:
-        """Return the targets as probabilities, float32 (N, classes)."""
-        return np.eye(classes, dtype=np.float32)[self.targets]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tiny import SMALL
 
 import train
 from leaffliction.model.classifier import Classifier
-from leaffliction.training import field_images, loop, prepare
+from leaffliction.training import field_images, loop, parts, training_set
 from leaffliction.training import split as splits
 from leaffliction.training.config import EARLY_STOPPING_SHARE
 from leaffliction.training.keras import import_keras
@@ -279,8 +279,8 @@ def test_subject_15_a_validation_leaf_never_reaches_training(
         f"{file},{leaf}\n" for file, leaf in leaf_of.items()))
     seen = {}
 
-    def fit(config, backbone, images, calibration, run):
-        seen.update(training=images.all(),
+    def fit(config, backbone, training, calibration, run):
+        seen.update(training=training.images(),
                     early_stopping=calibration.images.paths(),
                     ood=calibration.field_images)
         seen.update({name: [image.draw(calibration.backgrounds)
@@ -320,7 +320,7 @@ def test_a_photograph_in_two_classes_is_left_out_or_kept(
         raise UserError("enough")
 
     def split_leaves(*arguments):
-        found.append(prepare.split_leaves(*arguments))
+        found.append(parts.split_leaves(*arguments))
         return found[0]
 
     monkeypatch.setattr(train, "split_leaves", split_leaves)
@@ -357,11 +357,11 @@ def test_several_folders_get_the_same_weight_in_a_class(
                 for name, count in counts.items()})
     seen = {}
 
-    def fit(config, backbone, images, calibration, run):
-        seen.update(counts=Counter(file.parts[0] for file in images.files),
-                    targets=images.targets[:len(images.files)],
+    def fit(config, backbone, training, calibration, run):
+        seen.update(counts=Counter(file.parts[0] for file in training.files),
+                    targets=training.targets[:len(training.files)],
                     class_names=calibration.images.class_names,
-                    names=[file.parts[1] for file in images.files])
+                    names=[file.parts[1] for file in training.files])
         raise UserError("enough")
 
     monkeypatch.setattr(train, "fit", fit)
@@ -409,7 +409,7 @@ def test_the_report_has_the_settings_for_few_images(learned):
     assert settings["patience"] is None and settings["learning_rate"] == 1e-4
     # Two images do not stop the head early.
     assert report["epochs_done"] == [loop.HEAD_EPOCHS, 1]
-    assert report["augmented_images"] == 2 * prepare.MIN_IMAGES
+    assert report["augmented_images"] == 2 * training_set.MIN_IMAGES
 
 
 def test_a_network_that_collapses_stops_the_run(
@@ -420,7 +420,7 @@ def test_a_network_that_collapses_stops_the_run(
         return {"loss": [9.0], "val_loss": [9.0]}, False
 
     monkeypatch.setattr(loop, "fine_tune", collapse)
-    monkeypatch.setattr(prepare, "MIN_IMAGES", 10)
+    monkeypatch.setattr(training_set, "MIN_IMAGES", 10)
     assert run(learned / "images", "--output", tmp_path / "learnings.zip",
                *SMALL) == 1
     error = capfd.readouterr().err

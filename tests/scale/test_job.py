@@ -8,7 +8,8 @@ import pytest
 
 from leaffliction.scale import job
 from leaffliction.training.config import FineTuningPlan
-from leaffliction.training.loop import EXAMPLE_SETS, Examples, features_file
+from leaffliction.training.examples import (EXAMPLE_SETS, Examples,
+                                            features_file)
 from leaffliction.utils.cli import UserError
 
 

@@ -18,8 +18,9 @@ from leaffliction.model.classifier import Classifier
 from leaffliction.scale import job
 from leaffliction.training.backbone import build_backbone, measure_statistics
 from leaffliction.training.config import FineTuningPlan
+from leaffliction.training.examples import (EXAMPLE_SETS, Examples,
+                                            features_file)
 from leaffliction.training.keras import import_keras
-from leaffliction.training.loop import EXAMPLE_SETS, Examples, features_file
 from leaffliction.training.network import (build_classifier, build_head,
                                            fold_batch_norm)
 from leaffliction.utils.images import read_image

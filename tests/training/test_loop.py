@@ -7,7 +7,7 @@ import pytest
 
 from leaffliction.training import loop
 from leaffliction.training.config import FineTuningPlan
-from leaffliction.training.loop import Examples
+from leaffliction.training.examples import Examples
 from leaffliction.training.network import (build_classifier, build_head,
                                            fold_batch_norm)
 from leaffliction.utils.cli import UserError
