@@ -97,8 +97,9 @@ def learn(config: TrainConfig, run: Run) -> int:
     clock, workers = run.clock, run.workers
     keep_memory()
     with clock.phase("reading and splitting"):
-        leaves = read_leaves([match for path in run.directories
-                              for match in expand(path)], run.groups, workers)
+        folders = [match for path in run.directories
+                   for match in expand(path)]
+        leaves = read_leaves(folders, run.groups, workers)
         parts = split_leaves(leaves, config)
     with clock.phase("backbone"):
         backbone = load_backbone(config, parts.training.paths(), run.scratch,

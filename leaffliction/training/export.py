@@ -144,8 +144,8 @@ def calibrate(model: bytes, calibration: CalibrationSet, size: int,
               workers: Workers, name: str) -> CalibratedForm:
     """Run one form of the network on the early-stopping set."""
     images = calibration.images
-    logits, _, *features = all_outputs(model, images.paths(), size, workers,
-                                       f"Calibration {name}")
+    logits, _, *features = all_outputs(
+        model, images.paths(), size, workers, f"Calibration {name}")
     temperature = fit_temperature(logits, images.labels, calibration.leaves)
     return CalibratedForm(
         model, logits, np.hstack(features), temperature,
@@ -184,8 +184,8 @@ def fit_detector(model: bytes, training: Dataset, size: int,
     _, first_of_class = np.unique(training.labels, return_index=True)
     sample = training.subset(np.union1d(
         rng.permutation(len(training.files))[:OOD_IMAGES], first_of_class))
-    _, _, *features = all_outputs(model, sample.paths(), size, workers,
-                                  "OOD detector")
+    _, _, *features = all_outputs(
+        model, sample.paths(), size, workers, "OOD detector")
     return fit_ood_detector(np.hstack(features), sample.labels)
 
 

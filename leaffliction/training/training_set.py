@@ -55,8 +55,8 @@ def write_balanced(parts: Parts, config: TrainConfig, root: Path,
     Copies of large photographs are smaller: at 12 megapixels a copy would
     take a second, and the network sees far fewer pixels anyway.
     """
-    training = cells(parts.training,
-                     parts.leaves.domains[parts.names == TRAINING])
+    training = cells(
+        parts.training, parts.leaves.domains[parts.names == TRAINING])
     targets = [max(MIN_IMAGES, target)
                for target in class_targets(training, None, False)]
     plan = plan_balance(training, targets, config.seed, tuple(AUGMENTATIONS))
