@@ -16,7 +16,7 @@ from tiny import SMALL
 
 import train
 from leaffliction.model.classifier import Classifier
-from leaffliction.training import field_images, loop, parts, training_set
+from leaffliction.training import field_images, loop, training_set
 from leaffliction.training import split as splits
 from leaffliction.training.config import EARLY_STOPPING_SHARE
 from leaffliction.training.keras import import_keras
@@ -303,78 +303,6 @@ def test_subject_15_a_validation_leaf_never_reaches_training(
     assert len(seen["training"]) == 480
     for part in ("training", "early_stopping", "ood", "backgrounds"):
         assert seen[part] and not any(map(is_magenta, seen[part]))
-
-
-@pytest.mark.parametrize("flags, left_out", [
-    ([], 2), (["--keep-contradictions"], 0)])
-def test_a_photograph_in_two_classes_is_left_out_or_kept(
-        leaves, tmp_path, monkeypatch, capfd, flags, left_out):
-    folder = leaves({"Apple_rust": 4, "Apple_scab": 4})
-    twice = draw_leaf("Apple_rust", np.random.default_rng(99), 32)
-    write_image(folder / "Apple_rust" / "x.png", twice)
-    write_image(folder / "Apple_scab" / "y.png",
-                np.ascontiguousarray(np.rot90(twice)))
-    found = []
-
-    def stop(*_):
-        raise UserError("enough")
-
-    def split_leaves(*arguments):
-        found.append(parts.split_leaves(*arguments))
-        return found[0]
-
-    monkeypatch.setattr(train, "split_leaves", split_leaves)
-    monkeypatch.setattr(train, "load_backbone", stop)
-    assert run(folder, "--output", tmp_path / "learnings.zip", *flags) == 1
-    notes = capfd.readouterr().err
-    assert "in several classes: 1, in 2 images" in notes
-    assert ("--keep-contradictions" in notes) == bool(left_out)
-    names, images = found[0].names, found[0].leaves.dataset.files
-    assert (names == splits.LEFT_OUT).sum() == left_out
-    ours = {name for name, file in zip(names.tolist(), images)
-            if file.stem in "xy"}
-    assert len(ours) == 1 and (ours == {splits.LEFT_OUT}) == bool(left_out)
-
-
-def test_a_class_that_consists_of_contradictions_is_refused(
-        leaves, tmp_path, capfd):
-    folder = leaves({"Apple_rust": 4, "Apple_scab": 4})
-    for number in range(4):
-        write_image(folder / "Grape_Esca" / f"{number}.png", read_image(
-            folder / "Apple_rust" / f"{number}.png"))
-    leaves({"Apple_rust": 9})
-    assert run(folder, "--output", tmp_path / "learnings.zip") == 1
-    error = capfd.readouterr().err
-    assert error.count("error:") == 1
-    assert "no usable image in Grape_Esca; " in error
-
-
-def test_several_folders_get_the_same_weight_in_a_class(
-        leaves, tmp_path, monkeypatch, capfd):
-    for place, counts in (("lab", {"Apple_rust": 12, "Apple_scab": 9}),
-                          ("orchard", {"Apple_rust": 4})):
-        leaves({f"../{place}/{name}": count
-                for name, count in counts.items()})
-    seen = {}
-
-    def fit(config, backbone, training, calibration, run):
-        seen.update(counts=Counter(file.parts[0] for file in training.files),
-                    targets=training.targets[:len(training.files)],
-                    class_names=calibration.images.class_names,
-                    names=[file.parts[1] for file in training.files])
-        raise UserError("enough")
-
-    monkeypatch.setattr(train, "fit", fit)
-    monkeypatch.setattr(train, "load_backbone", lambda *_: None)
-    assert run(tmp_path / "lab", tmp_path / "orchard", "--output",
-               tmp_path / "out" / "learnings.zip") == 1
-    assert "enough" in capfd.readouterr().err
-    assert seen["class_names"] == ("Apple_rust", "Apple_scab")
-    # Two classes of the laboratory and one of the orchard, equally large.
-    largest = seen["counts"]["orchard"]
-    assert seen["counts"] == {"lab": 2 * largest, "orchard": largest}
-    assert [seen["class_names"][target] for target in
-            seen["targets"]] == seen["names"]
 
 
 @pytest.mark.parametrize("flags", [["--keep-partial"], []])

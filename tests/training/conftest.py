@@ -1,10 +1,12 @@
-"""A backbone that several test files of this folder share."""
+"""What several test files of this folder share: a backbone, drawn leaves."""
 
 import numpy as np
 import pytest
 
 from leaffliction.training import backbone as backbones
 from leaffliction.training.keras import import_keras
+from leaffliction.utils.images import write_image
+from samples.__main__ import draw_leaf
 
 SIZE = 32
 
@@ -48,3 +50,20 @@ def measured(keras, make_images):
 def backbone(measured):
     """Return MobileNetV2 for 32 pixels, random, with measured statistics."""
     return measured[0]
+
+
+@pytest.fixture
+def draw_leaves(tmp_path):
+    """Return a function that draws {class folder: number of leaves}.
+
+    It returns the folder of the class folders, tmp_path / name.
+    """
+    def draw(counts, name="images"):
+        for folder, count in counts.items():
+            for number in range(count):
+                rng = np.random.default_rng(
+                    [number, len(name) + len(folder), ord(folder[-1])])
+                write_image(tmp_path / name / folder / f"{number}.png",
+                            draw_leaf("Apple_rust", rng, 32))
+        return tmp_path / name
+    return draw
