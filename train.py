@@ -36,8 +36,7 @@ from leaffliction.model.classifier import Classifier
 from leaffliction.model.signatures import SIGNATURE
 from leaffliction.training import config as defaults
 from leaffliction.training import loop
-from leaffliction.training.archive import (add_results, counts, describe,
-                                           write_signed)
+from leaffliction.training.archive import add_results, describe, write_signed
 from leaffliction.training.audit import audit
 from leaffliction.training.backbone import (BLOCKS, FrozenBackbone,
                                             load_backbone)
@@ -112,8 +111,8 @@ def learn(config: TrainConfig, run: Run) -> int:
         exported = export(
             build_inference_model(backbone, fitted.top, fitted.head),
             parts.training, calibration, config.size, config.seed, workers)
-    description = describe(parts.training.class_names, config, backbone,
-                           fitted, exported, counts(parts, training))
+    description = describe(config, parts, training, backbone, fitted,
+                           exported)
     with clock.phase("validation"):
         evaluation, figures, probabilities = evaluate_classifier(
             Classifier(description, exported.model, exported.ood_detector),

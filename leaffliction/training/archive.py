@@ -1,4 +1,4 @@
-"""The archive of a training run: the network, and what is told about it."""
+"""The archive of a training run: network, description and signature."""
 
 import platform
 from dataclasses import replace
@@ -22,28 +22,20 @@ PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
             "ai-edge-litert", "scikit-learn")
 
 
-def counts(parts: Parts, training: TrainingSet) -> dict:
-    """Return the numbers of images and leaves, for the report."""
-    return {"images": part_counts(parts.names),
+def describe(config: TrainConfig, parts: Parts, training: TrainingSet,
+             backbone: FrozenBackbone, fitted: Fitted, exported: Exported
+             ) -> Description:
+    """Return the description of a network that is not yet evaluated."""
+    return Description(
+        parts.training.class_names, config.size, exported.temperature,
+        exported.threshold, exported.ood_temperature, {
+            "settings": settings_of(config, backbone, fitted),
+            "interrupted": fitted.interrupted, "forms": exported.figures,
+            "images": part_counts(parts.names),
             "contradicting_images": int(parts.leaves.contradicting.sum()),
             "leaves": part_counts(parts.names, parts.leaves.groups),
             "augmented_images": len(training.files),
-            "field_views": len(training.field_images)}
-
-
-def describe(class_names: tuple[str, ...], config: TrainConfig,
-             backbone: FrozenBackbone, fitted: Fitted, exported: Exported,
-             counts: dict) -> Description:
-    """Return the description of a network that is not yet evaluated.
-
-    counts: numbers of images and leaves, for the details.
-    """
-    return Description(
-        class_names, config.size, exported.temperature, exported.threshold,
-        exported.ood_temperature, {
-            "settings": settings_of(config, backbone, fitted),
-            "interrupted": fitted.interrupted, "forms": exported.figures,
-            **counts})
+            "field_views": len(training.field_images)})
 
 
 def settings_of(config: TrainConfig, backbone: FrozenBackbone,
