@@ -19,10 +19,11 @@ CONFIG = TrainConfig(size=32)
 
 @pytest.fixture
 def parts(draw_leaves):
-    """Return two classes from a laboratory, one of them also orchard."""
+    """Return two classes from a laboratory, one also from an orchard."""
     folders = [draw_leaves({"Apple_rust": 12, "Apple_scab": 9}, "lab"),
                draw_leaves({"Apple_rust": 4}, "orchard")]
-    return split_leaves(read_leaves(folders, None, Workers(1)), CONFIG)
+    leaves = read_leaves(folders, None, Workers(1))
+    return split_leaves(leaves, CONFIG)
 
 
 def test_several_folders_get_the_same_weight_in_a_class(
