@@ -1,10 +1,11 @@
-"""How long does a network take to become a LiteRT file?
+"""How long does the conversion of a network to LiteRT take?
 
     python -m benchmarks.export
 
 Prints the seconds of `model.export(format="litert")` and of
-`leaffliction.training.backbone.to_litert` for MobileNetV2 at 224 pixels, medians of three,
-alternating, and how far both files' answers are apart.
+`leaffliction.training.litert.to_litert` for MobileNetV2 at 224 pixels: the
+medians of ROUNDS, alternating.  Then the largest difference between the
+outputs of both files.
 """
 
 import statistics
@@ -15,13 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.model.runtime import Network
-from leaffliction.training.backbone import build_backbone, to_litert
+from leaffliction.training.backbone import build_backbone
+from leaffliction.training.litert import to_litert
 
 ROUNDS = 3
 
 
 def export_keras(model) -> bytes:
-    """Return what Keras's own export writes."""
+    """Return the file that Keras's own export writes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         model.export(path, format="litert", verbose=False)
@@ -34,17 +36,17 @@ def main() -> None:
     images = np.random.default_rng(42).uniform(
         -1, 1, (1, 224, 224, 3)).astype(np.float32)
     seconds = {export_keras: [], to_litert: []}
-    answers = {}
+    outputs = {}
     for _ in range(ROUNDS):
         for export, taken in seconds.items():
             start = time.perf_counter()
             content = export(model)
             taken.append(time.perf_counter() - start)
-            answers[export] = Network(content)(images)[0]
+            outputs[export] = Network(content)(images)[0]
     for export, taken in seconds.items():
         print(f"{export.__name__:<13} {statistics.median(taken):5.1f} s")
-    gap = np.abs(answers[export_keras] - answers[to_litert]).max()
-    print(f"largest difference of the answers {gap:.1e}")
+    gap = np.abs(outputs[export_keras] - outputs[to_litert]).max()
+    print(f"largest difference of the outputs {gap:.1e}")
 
 
 if __name__ == "__main__":

@@ -1,50 +1,85 @@
-"""Where does the speed of learning come from?
+"""Where does the speed of training come from?
 
     python -m benchmarks.learning
 
-Prints images a second of the frozen part in several ways of running it, and
-milliseconds a step of 32 images of the part that is fine-tuned, each variant
-in a process of its own.  Medians of ROUNDS; random weights and images, since
-the speed does not depend on what they are.
+Prints images a second through the frozen layers, run in several ways, and
+milliseconds for a step of fine-tuning on 32 images, each variant in a process
+of its own.  Medians of ROUNDS.  Weights and images are random, since the
+speed does not depend on their values.
 """
 
 import multiprocessing
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 
 from leaffliction.model.runtime import Network
-from leaffliction.training import backbone as backbones
-from leaffliction.training import loop
+from leaffliction.training.backbone import build_backbone
+from leaffliction.training.keras import import_keras
+from leaffliction.training.litert import to_litert
+from leaffliction.training.loop import compile_model
+from leaffliction.training.network import (build_classifier, build_head,
+                                           fast_precision, fold_batch_norm)
 from leaffliction.utils import cli
-from leaffliction.utils.parallel import keep_memory
+from leaffliction.utils.parallel import reuse_freed_memory
 
-CUT, SIZE, BATCH, CLASSES = "block_12_add", 160, 32, 8
-IMAGES = 256      # a round of the frozen part
-STEPS = 10        # a round of the top
+SPLIT_LAYER, SIZE, BATCH, CLASSES = "block_12_add", 160, 32, 8
+IMAGES = 256      # in a round of the frozen layers
+STEPS = 10        # in a round of fine-tuning
 ROUNDS = 5
 
 
-def rounds(work, amount: int) -> float:
-    """Return the median of seconds that one of `amount` takes."""
+@dataclass(frozen=True)
+class Variant:
+    """A way to fine-tune.
+
+    precision: Keras's dtype policy of the top.
+    folded: BatchNorm folded into the convolutions.
+    kept: freed memory is kept for the next allocation.
+    depthwise: depthwise convolutions in that precision, too.
+    """
+
+    name: str
+    precision: str
+    folded: bool
+    kept: bool
+    depthwise: bool = False
+
+
+VARIANTS = (
+    Variant("32 bits", "float32", False, False),
+    Variant("32 bits, memory kept", "float32", False, True),
+    Variant("the same, BatchNorm folded", "float32", True, True),
+    Variant("the same, all in bfloat16", "mixed_bfloat16", True, True, True),
+    Variant("the same, depthwise in 32 bits (ours)", "mixed_bfloat16", True,
+            True))
+
+
+def median_seconds(work: Callable, items: int) -> float:
+    """Return the seconds that work takes for an item, the median of ROUNDS.
+
+    items: how many work processes in a call.
+    """
     work()
     taken = []
     for _ in range(ROUNDS):
         start = time.perf_counter()
         work()
         taken.append(time.perf_counter() - start)
-    return statistics.median(taken) / amount
+    return statistics.median(taken) / items
 
 
 def frozen_rates() -> dict[str, float]:
-    """Return images a second of the frozen part, by how it is run."""
-    keras = backbones.import_keras()
-    backbone = backbones.build_backbone(SIZE, None)
-    model = backbones.to_litert(keras.Model(
-        backbone.input, backbone.get_layer(CUT).output))
+    """Return images a second through the frozen layers, by way of running."""
+    keras = import_keras()
+    backbone = build_backbone(SIZE, None)
+    model = to_litert(keras.Model(
+        backbone.input, backbone.get_layer(SPLIT_LAYER).output))
     images = np.random.default_rng(42).uniform(
         -1, 1, (IMAGES, SIZE, SIZE, 3)).astype(np.float32)
 
@@ -56,40 +91,37 @@ def frozen_rates() -> dict[str, float]:
     for size in (32, 8, 1):
         network = Network(model, threads=2)
         rates[f"2 threads on {size} image{'s' * (size > 1)} at once"] = 1 / (
-            rounds(lambda: batches(network, size), IMAGES))
+            median_seconds(lambda: batches(network, size), IMAGES))
     networks = [Network(model, threads=1) for _ in range(2)]
     halves = np.split(images, 2)
     with ThreadPoolExecutor(2) as pool:
-        rates["1 thread on each of 2 images"] = 1 / rounds(
+        rates["1 thread on each of 2 images"] = 1 / median_seconds(
             lambda: list(pool.map(
                 lambda half: batches(half[0], 1, half[1]),
                 zip(networks, halves))), IMAGES)
     return rates
 
 
-def step_seconds(precision: str, folded: bool, keep: bool,
-                 depthwise: bool = False) -> float:
-    """Return the seconds of a step of fine-tuning.
-
-    folded: BatchNorm in the convolutions.  keep: memory kept.  depthwise:
-    these, too, in that precision.
-    """
-    if keep:
-        keep_memory()
-    keras = backbones.import_keras()
-    backbone = backbones.build_backbone(SIZE, None)
-    if folded and not depthwise:
-        top = backbones.fold_batch_norm(backbone, CUT, precision)
+def step_seconds(variant: Variant) -> float:
+    """Return the seconds of a step of fine-tuning."""
+    if variant.kept:
+        reuse_freed_memory()
+    keras = import_keras()
+    backbone = build_backbone(SIZE, None)
+    if variant.folded and not variant.depthwise:
+        top = fold_batch_norm(backbone, SPLIT_LAYER, variant.precision)
     else:
-        source = backbones.fold_batch_norm(backbone, CUT) if folded else keras.Model(
-            backbone.get_layer(CUT).output, backbone.output)
+        source = (
+            fold_batch_norm(backbone, SPLIT_LAYER) if variant.folded else
+            keras.Model(backbone.get_layer(SPLIT_LAYER).output,
+                        backbone.output))
         top = keras.models.clone_model(
             source, clone_function=lambda layer: type(layer).from_config(
-                {**layer.get_config(), "dtype": precision,
+                {**layer.get_config(), "dtype": variant.precision,
                  "trainable": not isinstance(
                      layer, keras.layers.BatchNormalization)}))
-    model = loop.build_classifier(top, loop.build_head(CLASSES))
-    loop.compile_model(model, keras.optimizers.AdamW(1e-4))
+    model = build_classifier(top, build_head(CLASSES))
+    compile_model(model, keras.optimizers.AdamW(1e-4))
     rng = np.random.default_rng(42)
     features = rng.normal(size=(BATCH, *top.input_shape[1:])).astype(
         np.float32)
@@ -100,27 +132,20 @@ def step_seconds(precision: str, folded: bool, keep: bool,
         for _ in range(STEPS):
             model.train_on_batch(features, targets)
 
-    return rounds(steps, STEPS)
+    return median_seconds(steps, STEPS)
 
 
 def main() -> int:
     """Measure and print."""
-    print(f"frozen part, {SIZE} pixels")
+    print(f"frozen layers, {SIZE} pixels")
     for name, rate in frozen_rates().items():
         print(f"  {name:<42} {rate:6.0f} images/s", flush=True)
     print(f"a step of fine-tuning, {BATCH} images")
-    for name, *variant in (
-            ("32 bits", "float32", False, False),
-            ("32 bits, memory kept", "float32", False, True),
-            ("the same, BatchNorm folded", "float32", True, True),
-            ("the same, all in bfloat16", "mixed_bfloat16", True, True,
-             True),
-            ("the same, depthwise in 32 bits (ours)", "mixed_bfloat16", True,
-             True)):
+    for variant in VARIANTS:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            seconds = pool.apply(step_seconds, variant)
-        print(f"  {name:<42} {1000 * seconds:6.1f} ms", flush=True)
-    print(f"precision of this processor: {backbones.fast_precision()}")
+            seconds = pool.apply(step_seconds, (variant,))
+        print(f"  {variant.name:<42} {1000 * seconds:6.1f} ms", flush=True)
+    print(f"precision that suits this processor: {fast_precision()}")
     return 0
 
 

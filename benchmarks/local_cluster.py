@@ -1,7 +1,7 @@
-"""A Dask scheduler and workers on this computer, as docs/scale.md says.
+"""A Dask scheduler and its workers on this computer, see docs/scale.md.
 
-Each is a process of its own, as on a cluster, so that the memory of each
-can be seen.
+Each is a process of its own, as on a cluster, so that the memory of each can
+be measured.
 """
 
 import json
@@ -16,25 +16,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Three workers may die of a task before it is given up.
-ALLOWED = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2"}
-SECONDS = 60
+# A task fails for good when it has killed three workers.
+ALLOWED_FAILURES = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2"}
+TIMEOUT = 60             # seconds to wait for the scheduler or the workers
 
 
 class LocalCluster:
-    """Dask's programs, started in a folder that also has their logs."""
+    """Dask's processes, whose files and logs are in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.processes, self.address = folder, [], ""
 
     def start(self, workers: int, *options: object) -> None:
-        """Start a scheduler and so many workers, and wait for them.
+        """Start a scheduler and `workers` workers, and wait for them.
 
-        options: of `dask worker`.  Raises TimeoutError.
+        options: of `dask worker`.  Raises TimeoutError with their logs.
         """
         file = self.folder / "scheduler.json"
         self._start("scheduler", "--scheduler-file", file, "--port", "0")
-        # There at first, it is still empty.
+        # The scheduler creates the file before it writes it.
         self.wait_for(lambda: file.exists() and file.stat().st_size)
         self.address = json.loads(file.read_text())["address"]
         for _ in range(workers):
@@ -49,26 +49,29 @@ class LocalCluster:
         with open(self.folder / f"{len(self.processes)}.log", "w") as log:
             self.processes.append(subprocess.Popen(
                 command, cwd=ROOT, stdout=log, stderr=log,
-                start_new_session=True, env=os.environ | ALLOWED))
+                start_new_session=True, env=os.environ | ALLOWED_FAILURES))
 
     def wait_for(self, condition: Callable):
-        """Return what a condition gives, once it gives something true."""
-        end = time.monotonic() + SECONDS
+        """Wait until condition() is true, and return its value.
+
+        Raises TimeoutError after TIMEOUT.
+        """
+        end = time.monotonic() + TIMEOUT
         while time.monotonic() < end:
-            if found := condition():
-                return found
+            if value := condition():
+                return value
             time.sleep(0.05)
         raise TimeoutError("\n".join(
             log.read_text() for log in self.folder.glob("*.log")))
 
     def pids(self) -> list[int]:
-        """Return the processes in which workers do their work."""
+        """Return the process ids of the workers."""
         from distributed import Client
         with Client(self.address, set_as_default=False) as client:
             return list(client.run(os.getpid).values())
 
     def stop(self) -> None:
-        """Stop all processes, and what they have started."""
+        """Stop all processes and their children."""
         for process in self.processes:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
@@ -82,7 +85,7 @@ class LocalCluster:
 
 @contextmanager
 def local_cluster(workers: int, *options: object) -> Iterator[LocalCluster]:
-    """Give a running cluster, stopped when this block ends."""
+    """Yield a running cluster, and stop it when the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         cluster = LocalCluster(Path(folder))
         try:

@@ -1,16 +1,17 @@
-"""What does a cluster cost, and what does it hold?
+"""What does a Dask cluster cost in speed, and how much memory does it take?
 
     python -m benchmarks.scale
     python -m benchmarks.scale --files 54000 --learnings learnings.zip
 
-Draws leaves of 256x256 pixels, in eight classes of unequal sizes, and has
-the mass work of the programs done on them by 1 process, 2 processes, and 2
-workers of a Dask cluster on this computer: images a second, from the first
-result on (without the start of processes), medians of ROUNDS, alternating.
-The overhead is what the cluster takes longer for an image than 2 processes.
-With --files, the programs themselves then go through so many files on that
-cluster, and the memory of the scheduler, the workers and the program is
-looked at all the while.
+Draws leaves of 256x256 pixels, in eight classes of unequal sizes, and runs
+the functions that the programs apply to many images on them: with 1 process,
+2 processes, and 2 workers of a Dask cluster on this computer.  Prints images
+a second from the first result on (without the start of the processes),
+medians of ROUNDS, alternating.  The overhead is the additional time for an
+image on the cluster, compared with 2 processes.
+With --files, the programs themselves then process that many files on the
+cluster, while the memory of the scheduler, the workers and the program is
+measured.
 """
 
 import argparse
@@ -43,10 +44,10 @@ from leaffliction.utils.parallel import Workers
 from samples.dataset import CLASS_COUNTS
 from samples.drawing import draw_leaf
 
-FEW, ROUNDS, SEED, SIZE = 2000, 3, 42, 256
-DRAWN = 20               # leaves of a class that are drawn; others are of them
-LOOK = 0.5               # seconds between two looks at the memory
-SHARES = 10              # of a run, for each of which memory is printed
+IMAGES, ROUNDS, SEED, SIZE = 2000, 3, 42, 256
+DRAWN = 20               # leaves drawn of each class; all files vary these
+INTERVAL = 0.5           # seconds between two measurements of memory
+SHARES = 10              # of a run; the peak memory of each is printed
 
 
 @cache
@@ -56,17 +57,17 @@ def base_leaf(name: str, number: int) -> np.ndarray:
 
 
 def draw_file(file: Path) -> None:
-    """Write a leaf that no other file shows: moved, in noise of its own."""
+    """Write a shifted, noisy variant of a leaf that no other file has."""
     number = int(file.stem)
     rng = np.random.default_rng([SEED, number])
     leaf = base_leaf(file.parent.name, number % DRAWN)
-    moved = np.roll(leaf, rng.integers(-20, 20, 2), (0, 1)).astype(np.int16)
-    moved += rng.integers(-12, 13, (*moved.shape[:2], 1), np.int16)
-    write_image(file, np.clip(moved, 0, 255).astype(np.uint8))
+    variant = np.roll(leaf, rng.integers(-20, 20, 2), (0, 1)).astype(np.int16)
+    variant += rng.integers(-12, 13, (*variant.shape[:2], 1), np.int16)
+    write_image(file, np.clip(variant, 0, 255).astype(np.uint8))
 
 
 def draw_files(root: Path, count: int) -> None:
-    """Draw so many leaves below root, in the proportions of the demo."""
+    """Draw `count` leaves below root, in the proportions of the demo."""
     total = sum(CLASS_COUNTS.values())
     files = [root / name / f"{number}.jpg"
              for name, share in CLASS_COUNTS.items()
@@ -78,9 +79,9 @@ def draw_files(root: Path, count: int) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """Mass work of a program.
+    """What a program does with many images.
 
-    make: a new folder to (function, items).
+    make: maps a new output folder to (function, items).
     """
 
     name: str
@@ -89,12 +90,12 @@ class Step:
 
 
 def steps(root: Path, learnings: Path | None) -> list[Step]:
-    """Return the work that is measured, on the files below root."""
+    """Return the steps to measure, on the files below root."""
     dataset = read_dataset(root)
     paths = dataset.paths()
     plan = plan_balance(dataset, class_targets(dataset, None, False), SEED)
     found = [
-        # What it costs to have anything done.
+        # The cost of distributing alone.
         Step("nothing", lambda work: (os.fspath, paths)),
         Step("Distribution", lambda work: (inspect_image, paths)),
         Step("Augmentation", lambda work: (partial(
@@ -103,18 +104,19 @@ def steps(root: Path, learnings: Path | None) -> list[Step]:
             transform_file, views=["Mask"], measured=False, force=False),
             [(path, work / path.parent.name / path.stem) for path in paths]))]
     if learnings:
-        loaded = Classifier.load(learnings)
-        load = partial(load_image, size=loaded.description.size)
+        classifier = Classifier.load(learnings)
+        load = partial(load_image, size=classifier.description.size)
         found += [
-            Step("predict", lambda work: (loaded.predict_file, paths), True),
+            Step("predict", lambda work: (classifier.predict_file, paths),
+                 True),
             Step("train, features", lambda work: (partial(
-                predict_batch, network=loaded.network, load=load,
+                predict_batch, network=classifier.network, load=load,
                 dtype=np.float16), paths), True)]
     return found
 
 
 def rate(results: Iterator, count: int) -> float:
-    """Return items a second, from the first result on."""
+    """Return items a second, from the first of `count` results on."""
     next(results)
     start = time.perf_counter()
     done = sum(1 for _ in results)
@@ -124,7 +126,7 @@ def rate(results: Iterator, count: int) -> float:
 
 def measure_steps(root: Path, learnings: Path | None, cluster: LocalCluster,
                   work: Path) -> None:
-    """Print images a second of each step, done in three ways."""
+    """Print images a second of each step, run in three ways."""
     ways = {"1 process": Workers(1), "2 processes": Workers(2),
             "2 Dask workers": DaskWorkers(2, cluster.address)}
     print("images/s" + "".join(f"{way:>16}" for way in ways)
@@ -133,65 +135,59 @@ def measure_steps(root: Path, learnings: Path | None, cluster: LocalCluster,
         rates = {way: [] for way in ways}
         for number in range(ROUNDS):
             for way, workers in ways.items():
-                function, items = step.make(work / step.name / way / str(
-                    number))
-                rates[way].append(
-    rate(
-        workers.map(
-            function,
-            items,
-            step.in_threads),
-             len(items)))
-        middle = {way: statistics.median(found)
-                  for way, found in rates.items()}
-        _, two, dask = middle.values()
+                function, items = step.make(
+                    work / step.name / way / str(number))
+                rates[way].append(rate(workers.map(
+                    function, items, step.in_threads), len(items)))
+        medians = [statistics.median(found) for found in rates.values()]
+        _, two, dask = medians
         print(f"{step.name}\n        " + "".join(
-            f"{value:16,.0f}" for value in middle.values())
+            f"{median:16,.0f}" for median in medians)
             + f"   {1000 / dask - 1000 / two:+.3f}", flush=True)
 
 
 def memory_of(cluster: LocalCluster) -> dict[str, int]:
-    """Return megabytes of the scheduler, and of each worker's process."""
-    found = {"scheduler": cluster.processes[0].pid}
+    """Return megabytes of the scheduler's and of each worker's process."""
+    processes = {"scheduler": psutil.Process(cluster.processes[0].pid)}
     for number, process in enumerate(cluster.processes[1:], 1):
-        # The nanny starts the worker itself.
+        # Dask's nanny starts the worker in a process of its own.
         nanny = psutil.Process(process.pid)
-        found[f"worker {number}"] = max(
+        processes[f"worker {number}"] = max(
             nanny.children(recursive=True),
-            key=lambda child: child.memory_info().rss).pid
-    return {name: psutil.Process(pid).memory_info().rss >> 20
-            for name, pid in found.items()}
+            key=lambda child: child.memory_info().rss)
+    return {name: process.memory_info().rss >> 20
+            for name, process in processes.items()}
 
 
 def watch(title: str, command: list, cluster: LocalCluster, files: int
           ) -> None:
-    """Run a program; print its speed, and all memory while it ran."""
+    """Run a program; print its speed, and the memory while it ran."""
     start = time.perf_counter()
     program = subprocess.Popen(
         [sys.executable, *map(str, command), "--cluster", cluster.address],
         cwd=ROOT, stdout=subprocess.DEVNULL)
-    seen = []
+    measured = []
     while program.poll() is None:
         try:
             own = psutil.Process(program.pid).memory_info().rss >> 20
-            seen.append(memory_of(cluster) | {"program": own})
+            measured.append(memory_of(cluster) | {"program": own})
         except psutil.NoSuchProcess:
             pass
-        time.sleep(LOOK)
+        time.sleep(INTERVAL)
     seconds = time.perf_counter() - start
     print(f"{title}: exit status {program.returncode}, {files:,} files in "
           f"{seconds:.0f} s: {files / seconds:,.0f}/s, "
           f"{seconds / files * 1e6 / 3600:.2f} hours for a million")
-    parts = np.array_split(np.arange(len(seen)), SHARES)
+    parts = np.array_split(np.arange(len(measured)), SHARES)
     for name in ("scheduler", "worker 1", "worker 2", "program"):
         print(f"  {name:<10} MB " + " ".join(
-            f"{max(seen[at].get(name, 0) for at in part):5}"
+            f"{max(measured[index].get(name, 0) for index in part):5}"
             for part in parts if part.size), flush=True)
 
 
 def measure_programs(files: int, learnings: Path | None,
                      cluster: LocalCluster, work: Path) -> None:
-    """Print how the programs go through so many files."""
+    """Print speed and memory of the programs on so many files."""
     many = work / "many"
     draw_files(many, files)
     count = len(read_dataset(many).files)
@@ -205,21 +201,26 @@ def measure_programs(files: int, learnings: Path | None,
     if learnings:
         programs.append(("predict", [
             "predict.py", many, "--learnings", learnings.resolve(), "--csv",
-            work / "answers.csv"]))
+            work / "predictions.csv"]))
     for title, command in programs:
         watch(title, command, cluster, count)
 
 
 def main() -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--files", type=int, default=0)
-    parser.add_argument("--learnings", type=Path)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--files", type=int, default=0, metavar="N",
+                        help="also let the programs process N files")
+    parser.add_argument("--learnings", type=Path, metavar="ZIP",
+                        help="also measure predict.py and the features of "
+                        "train.py")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, local_cluster(2) as cluster:
         work = Path(folder)
-        draw_files(work / "few", FEW)
-        measure_steps(work / "few", options.learnings, cluster, work / "of")
+        draw_files(work / "images", IMAGES)
+        measure_steps(work / "images", options.learnings, cluster,
+                      work / "output")
         if options.files:
             measure_programs(options.files, options.learnings, cluster, work)
     return 0

@@ -1,16 +1,16 @@
-"""How much faster does train.py learn than the usual way?
+"""How much faster does train.py train than the usual way?
 
     python -m benchmarks.training images
     python -m benchmarks.training images --groups leaf_groups.csv
 
-Ours is train.py with its defaults.  The usual way learns from the very same
-balanced images, at the same size, with the same numbers of epochs, batches
-and unfrozen layers: one Keras model, `image_dataset_from_directory`, the
-frozen layers run at every epoch.  Each runs as a process of its own, from
-its start until what it has learned is saved, the usual way without
-balancing, field views, archive, calibration and audit.  Prints both times,
-both accuracies on the same validation images, both peaks of memory, and the
-ratio.
+Ours is train.py with its defaults.  The usual way trains on the same balanced
+images, at the same size, with the same epochs, batch size and unfrozen
+layers: one Keras model, `image_dataset_from_directory`, and the frozen layers
+run in every epoch.  Each runs in a process of its own, and is timed from its
+start until the network is saved; the usual way does no balancing, synthetic
+field images, archive, calibration or audit.  Prints both times, both
+accuracies on the same validation images, both peaks of memory, and the ratio
+of the times.
 """
 
 import argparse
@@ -23,37 +23,39 @@ import sys
 import tempfile
 import time
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from leaffliction.utils import cli
 from leaffliction.utils.file_copy import link_or_copy
 
-HEAD_RATE, FINE_RATE = 1e-3, 1e-4     # of Keras's own guide to fine-tuning
+HEAD_RATE, FINE_RATE = 1e-3, 1e-4     # from Keras's guide to fine-tuning
 
 
 def run_ours(arguments: list[str], output: Path) -> tuple[float, dict]:
     """Run train.py; return seconds until signature.txt, and its report."""
     command = [sys.executable, "train.py", *arguments, "--output",
                str(output), "--no-display"]
-    begun = time.time()
+    start = time.time()
     subprocess.run(command, check=True, stdout=sys.stderr)
     signature = output.with_name("signature.txt")
     report = output.parent / "report" / "report.json"
-    return signature.stat().st_mtime - begun, json.loads(report.read_text())
+    return signature.stat().st_mtime - start, json.loads(report.read_text())
 
 
 def lay_out(images: Path, archive: Path, split: Path, folder: Path) -> None:
-    """Make a tree for each part: the same images that ours has seen.
+    """Write a tree for each part, with the images of our run.
 
-    split: split.csv.  A class is one folder, whatever the images' layout.
+    split: split.csv of our run.  A class is one folder, whatever the layout
+    of images is.
     """
     with open(split, newline="") as lines:
         rows = list(csv.DictReader(lines))
     class_of = {Path(row["file"]).parent: row["class"] for row in rows}
     with zipfile.ZipFile(archive) as learned:
         for name in learned.namelist():
-            place, _, file = name.partition("/")
-            if place == "augmented_directory":
+            tree, _, file = name.partition("/")
+            if tree == "augmented_directory":
                 target = (folder / "training" / class_of[Path(file).parent]
                           / Path(file).name)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -64,42 +66,50 @@ def lay_out(images: Path, archive: Path, split: Path, folder: Path) -> None:
                          / row["class"] / Path(row["file"]).name)
 
 
-def learn_usually(folder: Path, size: int, batch_size: int,
-                  epochs: list[int], unfrozen: int, weights: str
-                  ) -> tuple[float, float]:
-    """Learn as the guides show it.
+@dataclass(frozen=True)
+class Settings:
+    """What both ways have in common, from the report of ours.
 
+    epochs: of the head and of fine-tuning.  unfrozen: number of layers.
+    """
+
+    size: int
+    batch_size: int
+    epochs: list[int]
+    unfrozen: int
+    weights: str
+
+
+def train_usual(folder: Path, settings: Settings) -> tuple[float, float]:
+    """Train as Keras's guides do.
+
+    folder: of lay_out's trees.
     Returns the accuracy on validation, and the peak of memory in GB.
     """
-    from leaffliction.training.backbone import import_keras
-    from leaffliction.training.pretrained import find_weights
+    from leaffliction.training.keras import import_keras
     keras = import_keras()
     keras.utils.set_random_seed(42)
+    size = settings.size
     parts = {part: keras.utils.image_dataset_from_directory(
-        folder / part, image_size=(size, size), batch_size=batch_size,
-        shuffle=part == "training", seed=42, verbose=False)
-        for part in ("training", "stopping", "validation")}
+        folder / part, image_size=(size, size),
+        batch_size=settings.batch_size, shuffle=part == "training", seed=42,
+        verbose=False) for part in ("training", "stopping", "validation")}
     classes = len(parts["training"].class_names)
     parts = {name: part.prefetch(2) for name, part in parts.items()}
-    backbone = keras.applications.MobileNetV2(
-        input_shape=(size, size, 3), include_top=False, weights=None)
-    file, _ = find_weights(weights, folder)
-    if file is not None:
-        backbone.load_weights(file, by_name=True)
-    backbone.trainable = False
+    backbone = load_mobilenet(keras, settings, folder)
     model = keras.Sequential([
         keras.layers.Input((size, size, 3)),
         keras.layers.Rescaling(1 / 127.5, -1), backbone,
         keras.layers.GlobalAveragePooling2D(), keras.layers.Dropout(0.2),
         keras.layers.Dense(classes)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    for rate, count in zip((HEAD_RATE, FINE_RATE), epochs):
+    for rate, epochs in zip((HEAD_RATE, FINE_RATE), settings.epochs):
         model.compile(keras.optimizers.Adam(rate), loss,
                       metrics=["accuracy"])
         model.fit(parts["training"], validation_data=parts["stopping"],
-                  epochs=count, shuffle=False, verbose=0)
+                  epochs=epochs, shuffle=False, verbose=0)
         backbone.trainable = True
-        for layer in backbone.layers[:-unfrozen]:
+        for layer in backbone.layers[:-settings.unfrozen]:
             layer.trainable = False
         for layer in backbone.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
@@ -110,15 +120,28 @@ def learn_usually(folder: Path, size: int, batch_size: int,
         resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def run_usual(*arguments) -> tuple[float, float, float]:
-    """Return seconds, accuracy and peak memory (GB) of learn_usually.
+def load_mobilenet(keras, settings: Settings, scratch: Path):
+    """Return MobileNetV2 without its top, frozen."""
+    from leaffliction.training.pretrained import find_weights
+    backbone = keras.applications.MobileNetV2(
+        input_shape=(settings.size, settings.size, 3), include_top=False,
+        weights=None)
+    file, _ = find_weights(settings.weights, scratch)
+    if file is not None:
+        backbone.load_weights(file, by_name=True)
+    backbone.trainable = False
+    return backbone
 
-    In a process of its own, from its start.
+
+def run_usual(folder: Path, settings: Settings) -> tuple[float, float, float]:
+    """Return seconds, accuracy and peak memory (GB) of train_usual.
+
+    It runs in a process of its own, and is timed from the start of that.
     """
-    begun = time.perf_counter()
+    start = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        accuracy, peak = pool.apply(learn_usually, arguments)
-    return time.perf_counter() - begun, accuracy, peak
+        accuracy, peak = pool.apply(train_usual, (folder, settings))
+    return time.perf_counter() - start, accuracy, peak
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -126,29 +149,27 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("images", type=Path)
-    parser.add_argument("--groups", help="as of train.py")
-    parser.add_argument("--weights", default="imagenet",
-                        help="as of train.py")
+    parser.add_argument("--groups", help="see train.py")
+    parser.add_argument("--weights", default="imagenet", help="see train.py")
     options = parser.parse_args(argv)
     arguments = [str(options.images), "--weights", options.weights]
     if options.groups:
         arguments += ["--groups", options.groups]
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         archive = folder / "learnings.zip"
         ours, report = run_ours(arguments, archive)
         peak = resource.getrusage(
             resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
         lay_out(options.images, archive, folder / "report" / "split.csv",
                 folder)
-        settings = report["settings"]
-        usual, accuracy, usual_peak = run_usual(
-            folder, settings["size"], settings["batch_size"],
-            report["epochs_done"], settings["unfrozen_layers"],
-            options.weights)
-    print(f"{report['augmented_images']} images of "
-          f"{settings['size']} pixels, epochs: "
-          "{} of the head, {} of fine-tuning".format(*report["epochs_done"]))
+        fields = report["settings"]
+        usual, accuracy, usual_peak = run_usual(folder, Settings(
+            fields["size"], fields["batch_size"], report["epochs_done"],
+            fields["unfrozen_layers"], options.weights))
+    print(f"{report['augmented_images']} images of {fields['size']} pixels, "
+          "epochs: {} of the head, {} of fine-tuning".format(
+              *report["epochs_done"]))
     print(f"{'':<10} {'seconds':>8} {'accuracy':>9} {'GB':>6}")
     print(f"{'usual way':<10} {usual:8.1f} {accuracy:9.2%} "
           f"{usual_peak:6.2f}")

@@ -8,7 +8,8 @@ import numpy as np
 from leaffliction.model.bundle import (FLOAT_MODEL, MODEL, OOD_DETECTOR,
                                        Description, write_archive)
 from leaffliction.model.ood import OODDetector
-from leaffliction.training.backbone import import_keras, to_litert
+from leaffliction.training.keras import import_keras
+from leaffliction.training.litert import to_litert
 
 # Options of train.py for the shortest training.
 SMALL = ("--weights", "none", "--size", "64", "--epochs", "1", "--unfreeze",

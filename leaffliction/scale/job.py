@@ -1,7 +1,7 @@
-"""What the chief leaves in a folder for the workers to fine-tune from.
+"""The state of a fine-tuning job: the chief writes it, the workers read it.
 
-The features and their targets, the weights to start with, and all else that
-must be the same on each machine.  They find it on a disk that all share.
+A folder with the features and targets, the weights to start from, and all
+else that must be equal on each machine.  It is on a disk that all share.
 """
 
 import json
@@ -12,89 +12,120 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.training import backbone, loop
-from leaffliction.training.loop import Examples, Plan
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.files import sync
+from leaffliction.scale.strategy import broadcast, lost_machine_as_error
+from leaffliction.training import loop
+from leaffliction.training.backbone import build_backbone
+from leaffliction.training.config import FineTuningPlan
+from leaffliction.training.examples import (EXAMPLE_SETS, Examples,
+                                            features_file)
+from leaffliction.training.interrupts import exit_on_interrupt
+from leaffliction.training.network import (build_classifier, build_head,
+                                           fold_batch_norm)
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import fsync
 
-FACTS, WEIGHTS = "handover.json", "weights.npz"
-PARTS = ("Training", "Stopping")
-
-
-def features_file(folder: Path, part: str) -> Path:
-    """Return where the frozen features of one of PARTS are."""
-    return folder / f"{part}.npy"
-
-
-def _targets_file(folder: Path, part: str) -> Path:
-    return folder / f"{part}_targets.npy"
+STATE, WEIGHTS = "job.json", "weights.npz"
 
 
 @dataclass(frozen=True)
 class JobState:
-    """All that fine-tuning follows from, but arrays.
+    """All that fine-tuning follows from, except arrays.
 
-    size: pixels.  cut: the last frozen layer.  precision: Keras's name of
-    it.  classes: how many.  plan: as recipe.Plan.  random: the state of
-    numpy's bit generator.  keep_partial: as of recipe.fine_tune.
+    size: pixels.  split_layer: the last frozen layer.  precision: Keras's
+    dtype policy of the top.  classes: their number.
+    random_state: of the bit generator of NumPy.
     """
 
     size: int
-    cut: str
+    split_layer: str
     precision: str
     classes: int
-    plan: dict
-    random: dict
-    keep_partial: bool
+    plan: FineTuningPlan
+    random_state: dict
 
 
-def write_job(folder: Path, facts: JobState, classifier,
-              parts: tuple[Examples, Examples]) -> None:
-    """Write what the workers need; the features are there already.
+def lead_fine_tuning(network, examples: tuple[Examples, Examples],
+                     state: JobState, strategy, folder: Path
+                     ) -> tuple[dict, bool]:
+    """Fine-tune on the chief, with the workers' help: see loop.fine_tune.
+
+    network: features at the split layer to logits.
+    examples: of EXAMPLE_SETS.  folder: holds their features already.
+    """
+    write_job(folder, state, network, examples)
+    broadcast(strategy, folder.name)
+    return _fine_tune(network, examples, state, strategy)
+
+
+def help_fine_tuning(output_folder: Path, strategy) -> bool:
+    """Fine-tune on a worker; return whether Ctrl-C was pressed.
+
+    output_folder: of the archive, in which the chief makes the job's folder.
+    Waits until the chief has written the job; Ctrl-C ends the process then.
+    """
+    with exit_on_interrupt():
+        name = broadcast(strategy)
+    _, interrupted = join_fine_tuning(output_folder / name, strategy)
+    return interrupted
+
+
+def write_job(folder: Path, state: JobState, network,
+              examples: tuple[Examples, Examples]) -> None:
+    """Write what the workers need, besides the features.
 
     All of it is on the disk when this returns: a worker on another machine
-    sees no page that is still in this one's memory.
+    cannot see what is only in this machine's memory.
     """
-    for name, examples in zip(PARTS, parts):
-        if isinstance(examples.features, np.memmap):
-            examples.features.flush()
-        np.save(_targets_file(folder, name), examples.targets)
-    np.savez(folder / WEIGHTS, *classifier.get_weights())
-    (folder / FACTS).write_text(json.dumps(asdict(facts)))
-    for name in PARTS:
-        sync(features_file(folder, name))
-        sync(_targets_file(folder, name))
-    sync(folder / WEIGHTS)
-    sync(folder / FACTS)
-    with suppress(OSError):     # Some disks know no folder that is synced.
-        sync(folder)
+    for name, part in zip(EXAMPLE_SETS, examples):
+        if isinstance(part.features, np.memmap):
+            part.features.flush()
+        np.save(_targets_file(folder, name), part.targets)
+    np.savez(folder / WEIGHTS, *network.get_weights())
+    (folder / STATE).write_text(json.dumps(asdict(state)))
+    for name in EXAMPLE_SETS:
+        fsync(features_file(folder, name))
+        fsync(_targets_file(folder, name))
+    fsync(folder / WEIGHTS)
+    fsync(folder / STATE)
+    with suppress(OSError):     # Some file systems cannot fsync a folder.
+        fsync(folder)
+
+
+def _targets_file(folder: Path, name: str) -> Path:
+    return folder / f"{name}_targets.npy"
 
 
 def join_fine_tuning(folder: Path, strategy) -> tuple[object, bool]:
-    """Fine-tune on a worker; return the classifier, and if interrupted.
+    """Fine-tune from a job's folder; return the network, and if interrupted.
 
-    Raises UserError where the folder is not here, or as recipe.fine_tune.
+    Raises UserError if the folder cannot be read, or as loop.fine_tune.
     """
     try:
-        facts = JobState(**json.loads((folder / FACTS).read_text()))
-        parts = [Examples(
+        fields = json.loads((folder / STATE).read_text())
+        state = JobState(**fields | {"plan": FineTuningPlan(**fields["plan"])})
+        examples = tuple(Examples(
             np.load(features_file(folder, name), "r", allow_pickle=False),
             np.load(_targets_file(folder, name), allow_pickle=False))
-            for name in PARTS]
+            for name in EXAMPLE_SETS)
         with np.load(folder / WEIGHTS, allow_pickle=False) as stored:
             weights = list(stored.values())
     except (OSError, ValueError, TypeError, KeyError,
             zipfile.BadZipFile) as error:
-        raise UserError(f"{folder}: what the chief has left cannot be read "
-                        "here; all machines must share the disk that "
+        raise UserError(f"{folder}: the chief's files cannot be read on this "
+                        "machine; all machines must share the disk that "
                         f"--output is on ({error})") from None
-    top = backbone.fold_batch_norm(backbone.build_backbone(facts.size, None),
-                                   facts.cut, facts.precision)
-    classifier = loop.build_classifier(top, loop.build_head(facts.classes))
-    classifier.set_weights(weights)
+    top = fold_batch_norm(build_backbone(state.size, None),
+                          state.split_layer, state.precision)
+    network = build_classifier(top, build_head(state.classes))
+    network.set_weights(weights)
+    _, interrupted = _fine_tune(network, examples, state, strategy)
+    return network, interrupted
+
+
+def _fine_tune(network, examples: tuple[Examples, Examples], state: JobState,
+               strategy) -> tuple[dict, bool]:
+    """Fine-tune on one of the machines, from the same state on each."""
     rng = np.random.default_rng()
-    rng.bit_generator.state = facts.random
-    _, interrupted = loop.fine_tune(
-        classifier, *parts, Plan(**facts.plan), rng, facts.keep_partial,
-        strategy)
-    return classifier, interrupted
+    rng.bit_generator.state = state.random_state
+    with lost_machine_as_error():
+        return loop.fine_tune(network, *examples, state.plan, rng, strategy)

@@ -1,7 +1,7 @@
-"""How the network learns: first its new head, then the unfrozen top.
+"""The two phases of training: the head alone, then the top with the head.
 
-Both phases learn from what the frozen part gave for each image.  What was
-tried, and by how much each choice helped, stands in docs/training.md.
+Both phases train on the features that the frozen layers computed once for
+each image.  docs/training.md tells what was tried, and what it changed.
 """
 
 import sys
@@ -11,84 +11,54 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leaffliction.scale.tf_config import catch_interrupt, lost_machine_as_error
 from leaffliction.training import replicas
-from leaffliction.training.backbone import import_keras
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.training.config import FineTuningPlan
+from leaffliction.training.evaluate import check_not_collapsed
+from leaffliction.training.examples import Examples
+from leaffliction.training.interrupts import record_interrupts
+from leaffliction.training.keras import import_keras
+from leaffliction.training.network import DROPOUT, POOLED_FEATURES
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.progress import progress_bar
 
-HEAD_RATE = 1e-3         # Adam's own default: the head starts from nothing
+HEAD_RATE = 1e-3         # learning rate: Adam's default, since it starts anew
 HEAD_BATCH = 64          # images
 HEAD_EPOCHS = 30         # more than it ever needs; EarlyStopping ends it
-HEAD_IMAGES = 2000       # drawn: all of them make no better a start
-WARMUP = 0.1             # share of the steps in which the rate is reached
-WEIGHT_DECAY = 1e-4
-DROPOUT = 0.2            # of the pooled features, against overfitting
-# Batches handed to TensorFlow at once: a step of the head is shorter than
-# the way there and back.
+HEAD_IMAGES = 2000       # at most: with all of them the head starts no better
+# Batches that Keras hands to TensorFlow at once: a step of the head takes
+# less time than a call.
 HEAD_STEPS_AT_ONCE = 10
-POOLED = 64              # images at once
-POOLED_FEATURES = 1280   # of MobileNetV2
+POOL_BATCH = 64          # images
+WARMUP = 0.1             # share of the steps in which the rate rises
+WEIGHT_DECAY = 1e-4
 
 
 @dataclass(frozen=True)
-class Examples:
-    """What a phase learns from, or stops by.
+class Fitted:
+    """A trained network, and how its training went.
 
-    features: what lies below what learns, one row an image; float16 or
-    float32 (N, ...), perhaps memory-mapped.  targets: classes, int (N,).
+    top, head: Keras models (fold_batch_norm, build_head).
+    precision: Keras's dtype policy of the top.
+    histories: Keras's, of the head and of fine-tuning.
+    interrupted: by Ctrl-C; the weights are the best until then.
     """
 
-    features: np.ndarray
-    targets: np.ndarray
-
-    def one_hot(self, classes: int) -> np.ndarray:
-        """Return the targets as probabilities, float32 (N, classes)."""
-        return np.eye(classes, dtype=np.float32)[self.targets]
-
-
-def build_head(classes: int):
-    """Return the new head: pooled features (N, 1280) to logits."""
-    keras = import_keras()
-    return keras.Sequential([
-        keras.layers.Input((POOLED_FEATURES,)),
-        keras.layers.Dropout(DROPOUT),
-        keras.layers.Dense(classes)], name="head")
+    top: object
+    head: object
+    precision: str
+    plan: FineTuningPlan
+    histories: tuple[dict, dict]
+    interrupted: bool
 
 
-def train_head(head, learned: Examples, stopping: Examples,
-               patience: int | None) -> dict:
-    """Phase 1: learn the head at a high rate; return its history.
+def pool_examples(top, examples: Examples, rng: np.random.Generator
+                  ) -> Examples:
+    """Return examples for the head, made from examples for the top.
 
-    The examples' features are the pooled ones of the frozen backbone.
-    patience: as of Plan.
-    """
-    keras = import_keras()
-    compile_model(head, keras.optimizers.Adam(HEAD_RATE), HEAD_STEPS_AT_ONCE)
-    classes = head.output_shape[-1]
-    with cli.progress_bar() as bar:
-        fitted = head.fit(
-            learned.features, learned.one_hot(classes), verbose=0,
-            validation_data=(stopping.features, stopping.one_hot(classes)),
-            batch_size=HEAD_BATCH, epochs=HEAD_EPOCHS,
-            callbacks=[early_stopping(patience), advancing(
-                bar, "Head", HEAD_EPOCHS, "on_epoch_end")])
-    return fitted.history
-
-
-def build_classifier(top, head):
-    """Return features at the cut to logits: top, mean over places, head."""
-    keras = import_keras()
-    pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(top.output)
-    return keras.Model(top.input, head(pooled))
-
-
-def pooled_examples(top, examples: Examples, rng: np.random.Generator
-                    ) -> Examples:
-    """Return examples for the head, made of those for the top.
-
-    At most HEAD_IMAGES of them, drawn.  Pooled features, float32 (N, 1280):
-    the mean over all places of what the top gives, before it has learned.
+    A random sample of at most HEAD_IMAGES of them.  Their features are
+    pooled, float32 (N, 1280): the mean over all positions of what the top
+    returns before it is fine-tuned.
     """
     keras = import_keras()
     pool = keras.Model(top.input, keras.layers.GlobalAveragePooling2D(
@@ -97,117 +67,148 @@ def pooled_examples(top, examples: Examples, rng: np.random.Generator
     rows = np.sort(rng.permutation(count)[:HEAD_IMAGES])
     return Examples(np.concatenate([
         pool.predict_on_batch(examples.features[part]) for part in
-        np.split(rows, range(POOLED, len(rows), POOLED))]),
+        np.split(rows, range(POOL_BATCH, len(rows), POOL_BATCH))]),
         examples.targets[rows])
 
 
-@dataclass(frozen=True)
-class Plan:
-    """How fine-tuning goes on.
+def train_head(head, training: Examples, early_stopping: Examples,
+               patience: int | None) -> dict:
+    """Phase 1: train the head at a high rate, and return Keras's history.
 
-    rate: of learning, at its highest.  epochs: at most.  batch_size: images
-    between two steps, of all replicas together.  patience: epochs without
-    progress after which it stops; None: all epochs, and the last weights.
+    The features of both sets are pooled (pool_examples).
+    patience: epochs, see FineTuningPlan.
+    """
+    keras = import_keras()
+    compile_model(head, keras.optimizers.Adam(HEAD_RATE), HEAD_STEPS_AT_ONCE)
+    classes = head.output_shape[-1]
+    with progress_bar() as bar:
+        fitted = head.fit(
+            training.features, training.one_hot(classes), verbose=0,
+            validation_data=(early_stopping.features,
+                             early_stopping.one_hot(classes)),
+            batch_size=HEAD_BATCH, epochs=HEAD_EPOCHS,
+            callbacks=[stop_early(patience), advance_bar(
+                bar, "Head", HEAD_EPOCHS, "on_epoch_end")])
+    return fitted.history
+
+
+@dataclass(frozen=True)
+class Session:
+    """Fine-tuning in progress.
+
+    strategy: TensorFlow's.  model: built in the scope of the strategy.
+    interrupts: not empty after Ctrl-C (record_interrupts).
     """
 
-    rate: float
-    epochs: int
-    batch_size: int
-    patience: int | None
+    strategy: object
+    model: object
+    plan: FineTuningPlan
+    callbacks: object
+    interrupts: list
 
 
-def fine_tune(classifier, learned: Examples, stopping: Examples, plan: Plan,
-              rng: np.random.Generator, keep_partial: bool = False,
-              strategy=None) -> tuple[dict, bool]:
-    """Phase 2: learn top and head at a low rate.
+def fine_tune(network, training: Examples, early_stopping: Examples,
+              plan: FineTuningPlan, rng: np.random.Generator, strategy=None
+              ) -> tuple[dict, bool]:
+    """Phase 2: train top and head together at a low rate.
 
-    The examples' features are those at the cut.  strategy: TensorFlow's, of
-    several machines or GPUs; each machine calls this with the same
-    arguments, and ends with the same weights.
-    Returns the history and whether it was interrupted: with keep_partial
-    Ctrl-C, on any machine, puts back the weights of the best epoch so far,
-    or those of the start; without early stopping, once an epoch is done,
-    those of the last step stay.
-    Raises UserError where the loss is no longer a number, or another machine
-    has ended.
+    network: features at the split layer to logits; its weights are updated.
+    strategy: TensorFlow's, for several machines or GPUs; None: all GPUs of
+    this machine.  Each machine calls this with the same arguments, and ends
+    with the same weights.
+
+    Returns Keras's history, and whether it was interrupted: Ctrl-C on any
+    machine stops all of them after the same step.  That raises
+    KeyboardInterrupt, unless plan.keep_partial.  Then the network gets the
+    weights of its best epoch (without patience: of its last step), or keeps
+    those that it had if no epoch is complete.
+    Raises UserError if the loss is no longer a finite number.
     """
     keras = import_keras()
     strategy = strategy or replicas.local_strategy()
-    steps = -(-len(learned.targets) // plan.batch_size)
-    stopper, history = early_stopping(plan.patience), keras.callbacks.History()
+    steps = plan.epochs * -(-len(training.targets) // plan.batch_size)
+    stopper, history = stop_early(plan.patience), keras.callbacks.History()
     interrupted = False
-    with cli.progress_bar() as bar, lost_machine_as_error(), strategy.scope():
-        model = keras.models.clone_model(classifier)
-        model.set_weights(classifier.get_weights())
+    with progress_bar() as bar, strategy.scope():
+        model = keras.models.clone_model(network)
+        model.set_weights(network.get_weights())
         callbacks = keras.callbacks.CallbackList(
-            [stopper, history, keras.callbacks.TerminateOnNaN(), advancing(
-                bar, "Fine-tuning", plan.epochs * steps,
-                "on_train_batch_end")], model=model)
+            [stopper, history, keras.callbacks.TerminateOnNaN(), advance_bar(
+                bar, "Fine-tuning", steps, "on_train_batch_end")],
+            model=model)
         try:
-            with catch_interrupt() as noted:
-                run_epochs(strategy, model, learned, stopping, plan, rng,
-                           callbacks, noted)
-            if noted:
+            with record_interrupts() as interrupts:
+                run_epochs(Session(strategy, model, plan, callbacks,
+                                   interrupts),
+                           training, early_stopping, rng)
+            if interrupts:
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
-            if not keep_partial:
-                cli.print_note("--keep-partial would go on with the best "
-                               "weights until here")
+            if not plan.keep_partial:
+                print_note("with --keep-partial, an interrupted run finishes "
+                           "with the best weights so far")
                 raise
             interrupted = True
             if stopper.best_weights:
                 model.set_weights(stopper.best_weights)
         if not interrupted or history.epoch:
-            classifier.set_weights(model.get_weights())
+            network.set_weights(model.get_weights())
     if not np.isfinite(history.history.get("loss", [])).all():
         raise UserError("the loss is no longer a number; try a lower "
-                        f"--learning-rate than {plan.rate:g}")
+                        f"--learning-rate than {plan.learning_rate:g}")
     return history.history, interrupted
 
 
-def run_epochs(strategy, model, learned: Examples, stopping: Examples,
-               plan: Plan, rng: np.random.Generator, callbacks,
-               noted: list) -> None:
-    """Learn until a callback stops it, or the plan is done.
+def keep_better(network, head_weights: list, histories: tuple[dict, dict],
+                training: Examples, class_names: tuple[str, ...],
+                plan: FineTuningPlan) -> None:
+    """Restore head_weights if fine-tuning raised the early-stopping loss.
 
-    model: made in the strategy's scope.  noted: not empty once Ctrl-C was
-    pressed; all machines then raise KeyboardInterrupt after the same step.
+    head_weights: of the network before fine-tuning.  histories: of the head
+    and of fine-tuning.
+    Without patience the early-stopping set is too small to decide, and the
+    new weights stay.  Raises UserError if the network predicts one class for
+    all images.
     """
-    count, size = len(learned.targets), plan.batch_size
-    learn, test = replicas.build_steps(strategy, model, build_optimizer(
-        model, plan, -(-count // size)))
-    # Drawn for whole batches, from a stream of its own: what drops out
-    # depends on how many replicas there are as little as the order does.
+    head_history, history = histories
+    losses = history.get("val_loss", [])
+    is_worse = bool(losses) and min(losses) > min(head_history["val_loss"])
+    if losses and (is_worse or plan.patience is None):
+        rows = np.linspace(0, len(training.targets) - 1, POOL_BATCH)
+        check_not_collapsed(network.predict_on_batch(
+            training.features[rows.astype(int)]), class_names)
+    if is_worse and plan.patience is not None:
+        print_note("fine-tuning made the network worse, so the weights before "
+                   "it are kept; try a lower --learning-rate or more --epochs")
+        network.set_weights(head_weights)
+
+
+def run_epochs(session: Session, training: Examples,
+               early_stopping: Examples, rng: np.random.Generator) -> None:
+    """Run all epochs of the plan, or until a callback stops the model.
+
+    Raises KeyboardInterrupt on all machines, after the same step, once
+    session.interrupts of one of them is not empty.
+    """
+    model, plan, callbacks = session.model, session.plan, session.callbacks
+    count, size = len(training.targets), plan.batch_size
+    train_step, test_step = replicas.build_steps(
+        session.strategy, model,
+        build_optimizer(model, plan, -(-count // size)))
+    # Sampled for whole batches, from a stream of its own: neither dropout
+    # nor the order of the images depends on the number of replicas.
     dropout = np.random.Generator(rng.bit_generator.jumped())
-
-    def means(step: Callable, examples: Examples, drawn: Iterable,
-              after: Callable = lambda *_: None) -> np.ndarray:
-        """Return loss and accuracy of an epoch, the mean of its images."""
-        sums, seen = np.zeros(2), 0
-        # Closed here, or Python may do so in the thread that reads ahead.
-        with closing(replicas.distributed_batches(
-                strategy, examples.features, examples.targets, size, drawn)
-                ) as batches:
-            for number, (rows, values) in enumerate(batches):
-                *figures, stop = replicas.first_result(strategy, step(
-                    values, replicas.flag(strategy, bool(noted))))
-                if stop:
-                    raise KeyboardInterrupt
-                sums, seen = sums + rows * np.array(figures), seen + rows
-                after(number, {"loss": sums[0] / seen})
-                if model.stop_training:
-                    break
-        return sums / seen
-
     model.stop_training = False
     callbacks.on_train_begin()
     for epoch in range(plan.epochs):
         callbacks.on_epoch_begin(epoch)
-        loss, accuracy = means(learn, learned, batch_rows(
-            rng.permutation(count), size, dropout),
+        loss, accuracy = run_epoch(
+            session, train_step, training,
+            batches(rng.permutation(count), size, dropout),
             callbacks.on_train_batch_end)
-        val_loss, val_accuracy = means(test, stopping, batch_rows(
-            np.arange(len(stopping.targets)), size))
+        val_loss, val_accuracy = run_epoch(
+            session, test_step, early_stopping,
+            batches(np.arange(len(early_stopping.targets)), size))
         callbacks.on_epoch_end(epoch, {
             "loss": loss, "accuracy": accuracy, "val_loss": val_loss,
             "val_accuracy": val_accuracy})
@@ -216,15 +217,40 @@ def run_epochs(strategy, model, learned: Examples, stopping: Examples,
     callbacks.on_train_end()
 
 
-def batch_rows(order: np.ndarray, size: int,
-               dropout: np.random.Generator | None = None
-               ) -> Iterator[tuple]:
-    """Yield the rows of each batch, and the factors of their features.
+def run_epoch(session: Session, step: Callable, examples: Examples,
+              sampled: Iterable, on_batch_end: Callable = lambda *_: None
+              ) -> np.ndarray:
+    """Run one step for each batch; return the mean loss and accuracy.
 
-    order: of all rows.  Factors, float32 (n, 1280): without dropout 1.
+    sampled: rows and dropout factors of each batch (batches).
+    """
+    strategy = session.strategy
+    sums, count = np.zeros(2), 0
+    # Closed here: Python might close it in the prefetching thread otherwise.
+    with closing(replicas.distributed_batches(
+            strategy, examples.features, examples.targets,
+            session.plan.batch_size, sampled)) as distributed:
+        for number, (rows, values) in enumerate(distributed):
+            flag = replicas.replicate_flag(strategy, bool(session.interrupts))
+            *means, stop = replicas.first_result(strategy, step(values, flag))
+            if stop:
+                raise KeyboardInterrupt
+            sums, count = sums + rows * np.array(means), count + rows
+            on_batch_end(number, {"loss": sums[0] / count})
+            if session.model.stop_training:
+                break
+    return sums / count
+
+
+def batches(order: np.ndarray, size: int,
+            dropout: np.random.Generator | None = None) -> Iterator[tuple]:
+    """Yield the rows of each batch, and dropout factors for their features.
+
+    order: all rows, int (N,).  Factors: float32 (n, 1280); all 1 without a
+    generator for dropout.
     """
     for start in range(0, len(order), size):
-        # Sorted: a disk reads forwards faster.
+        # Sorted, because a disk reads forwards faster.
         rows = np.sort(order[start:start + size])
         shape = len(rows), POOLED_FEATURES
         yield rows, (np.ones(shape, np.float32) if dropout is None else
@@ -232,16 +258,17 @@ def batch_rows(order: np.ndarray, size: int,
                      * np.float32(1 / (1 - DROPOUT)))
 
 
-def build_optimizer(model, plan: Plan, steps: int):
-    """Return AdamW for so many steps an epoch.
+def build_optimizer(model, plan: FineTuningPlan, steps: int):
+    """Return AdamW with a schedule for so many steps an epoch.
 
-    The rate rises first, as Adam's first steps know little of the slope, and
-    then falls along a cosine to 0 (Loshchilov and Hutter 2017).
+    The learning rate rises during the first steps, in which Adam has few
+    gradients to average, then falls to 0 along a cosine (Loshchilov and
+    Hutter 2017).
     """
     keras = import_keras()
     warmup = round(WARMUP * plan.epochs * steps)
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, plan.epochs * steps - warmup, warmup_target=plan.rate,
+        0.0, plan.epochs * steps - warmup, warmup_target=plan.learning_rate,
         warmup_steps=warmup)
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
     optimizer.build(model.trainable_variables)
@@ -249,18 +276,18 @@ def build_optimizer(model, plan: Plan, steps: int):
 
 
 def compile_model(model, optimizer, steps_at_once: int = 1) -> None:
-    """Set optimiser and loss: cross-entropy of the logits."""
+    """Set the optimiser, and cross-entropy of the logits as the loss."""
     keras = import_keras()
     model.compile(optimizer, metrics=["accuracy"],
                   loss=keras.losses.CategoricalCrossentropy(from_logits=True),
                   steps_per_execution=steps_at_once)
 
 
-def early_stopping(patience: int | None):
-    """Return the callback that stops when the stopping part's loss rises.
+def stop_early(patience: int | None):
+    """Return the callback that stops when val_loss has stopped falling.
 
-    From there on the network would only learn its images by heart; the
-    weights of the best epoch are put back.  Without patience it never stops,
+    From then on the network would only memorise its images.  The weights of
+    the best epoch are restored.  Without patience the callback never stops,
     and the last weights stay.
     """
     keras = import_keras()
@@ -269,10 +296,10 @@ def early_stopping(patience: int | None):
         restore_best_weights=patience is not None)
 
 
-def advancing(bar, title: str, total: int, event: str):
-    """Return a callback that moves a new line of a progress bar.
+def advance_bar(bar, title: str, total: int, event: str):
+    """Return a callback that advances a new line of a progress bar.
 
-    event: "on_epoch_end" or "on_train_batch_end", of which there are total.
+    event: "on_epoch_end" or "on_train_batch_end"; it occurs `total` times.
     """
     keras = import_keras()
     task = bar.add_task(title, total=total)

@@ -1,10 +1,10 @@
-"""One process of several that fine-tune, started by test_replicas.py.
+"""A process that fine-tunes with others; test_strategy.py starts it.
 
     python replica.py FOLDER WEIGHTS.npz [mirrored|again|dies]
 
-FOLDER: what leaffliction/scale/job.py has left.  TF_CONFIG, if set, says which of
-several machines this is.  mirrored: on two devices.  again: learns once
-more.  dies: the same, and is killed in step 3.
+FOLDER: of a job (leaffliction/scale/job.py).  TF_CONFIG, if set, tells which
+of several machines this is.  mirrored: trains on two devices.  again: trains
+twice.  dies: the same, but is killed in step 3 of the second training.
 """
 
 import os
@@ -15,20 +15,21 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction import program
-from leaffliction.scale import tf_config
 from leaffliction.scale.job import join_fine_tuning
-from leaffliction.training import loop, replicas
-from leaffliction.training.backbone import import_keras
+from leaffliction.scale.strategy import broadcast, join
+from leaffliction.scale.tf_config import read_task
+from leaffliction.training import loop
+from leaffliction.training.keras import import_keras
 from leaffliction.utils import cli
 
 
 def choose_strategy(is_mirrored):
-    """Return what to learn under."""
-    task = tf_config.read_task()
+    """Return TensorFlow's strategy for this process."""
+    task = read_task()
     if task is not None:
-        strategy = tf_config.join(task)
-        told = replicas.broadcast(strategy, "told" if task.is_chief else "")
-        assert told == "told"
+        strategy = join(task)
+        name = broadcast(strategy, "name" if task.is_chief else "")
+        assert name == "name"
         return strategy
     import_keras()
     import tensorflow as tf
@@ -41,7 +42,7 @@ def choose_strategy(is_mirrored):
 
 
 def die(bar, title, total, event):
-    """Return a callback that kills this process, in recipe.advancing's place.
+    """Return a callback that kills this process, instead of advance_bar's.
     """
     def kill(number, logs=None):
         if number == 3:
@@ -54,10 +55,10 @@ def main():
     """Fine-tune, and write the weights."""
     folder, weights, *how = sys.argv[1:]
     strategy = choose_strategy("mirrored" in how)
-    classifier, _ = join_fine_tuning(Path(folder), strategy)
-    np.savez(weights, *classifier.get_weights())
+    network, _ = join_fine_tuning(Path(folder), strategy)
+    np.savez(weights, *network.get_weights())
     if "dies" in how:
-        loop.advancing = die
+        loop.advance_bar = die
     if {"again", "dies"} & set(how):
         join_fine_tuning(Path(folder), strategy)
     return cli.DONE

@@ -8,7 +8,8 @@ import pytest
 
 from leaffliction.training import audit as audits
 from leaffliction.training.audit import GREY, Audit, audit, mask_parts
-from leaffliction.training.backbone import import_keras, to_litert
+from leaffliction.training.keras import import_keras
+from leaffliction.training.litert import to_litert
 from leaffliction.utils.images import write_image
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers

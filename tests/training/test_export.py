@@ -1,4 +1,4 @@
-"""leaffliction/training/export.py: which form of a network answers, and how modestly."""
+"""leaffliction/training/export.py: the form of a network, its calibration."""
 
 from pathlib import Path
 
@@ -7,15 +7,17 @@ import pytest
 
 from leaffliction.model.metrics import softmax
 from leaffliction.training import export as exports
-from leaffliction.training.backbone import import_keras
-from leaffliction.training.export import export, fit_strange, is_as_good
+from leaffliction.training.export import (CalibratedForm, CalibrationSet,
+                                          export, fit_ood_temperature,
+                                          is_as_good)
+from leaffliction.training.keras import import_keras
 from leaffliction.utils.images import write_image
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
 
 
 class Red:
-    """A view of an image of the early-stopping set; it needs no backgrounds."""
+    """A red field image of the early-stopping set, without a background."""
 
     def __init__(self, path):
         self.path = path
@@ -24,16 +26,23 @@ class Red:
         return np.full((32, 32, 3), (180, 90, 60), np.uint8)
 
 
-def strange_of(stopping):
-    """Return red views of each image: red is said, for two of three rightly.
+def make_calibration(images, leaves=None, targets=None):
+    """Return a red field image of each image.
+
+    leaves: by default, each image shows a leaf of its own.
+    targets: by default, red is the right class for two of three.
     """
-    return ([Red(path) for path in stopping.paths()],
-            (np.arange(len(stopping.files)) % 3 < 2).astype(int), None)
+    count = len(images.files)
+    return CalibrationSet(
+        images, range(count) if leaves is None else leaves,
+        [Red(path) for path in images.paths()],
+        (np.arange(count) % 3 < 2).astype(int) if targets is None else
+        targets, None)
 
 
 @pytest.fixture
 def network():
-    """Return colours to logits, class maps and one feature, in Keras."""
+    """Return a Keras model: images to logits, class maps and mean colours."""
     keras = import_keras()
     image = keras.layers.Input((32, 32, 3))
     to_maps = keras.layers.Conv2D(2, 1)
@@ -45,106 +54,114 @@ def network():
 
 
 @pytest.fixture
-def parts(tmp_path):
-    """Return two parts of images that are red (1) or blue (0)."""
-    rng, made = np.random.default_rng(1), []
-    for name, count in (("t", 60), ("s", 40)):
-        files = [Path(f"{name}{number}.png") for number in range(count)]
-        for number, file in enumerate(files):
-            colour = (180, 90, 60) if number % 2 else (60, 90, 180)
-            write_image(tmp_path / file, np.clip(
-                colour + rng.normal(0, 20, 3) + rng.normal(0, 9, (32, 32, 3)),
-                0, 255).astype(np.uint8))
-        made.append(Dataset(tmp_path, tuple(files), np.arange(count) % 2,
-                            ("a", "b"), ("blue", "red")))
-    return made
+def training(tmp_path):
+    return write_colours(tmp_path, "t", 60)
 
 
-def run(network, parts, workers):
-    """Return what is exported; each image shows a leaf of its own."""
-    _, stopping = parts
-    return export(network, *parts, range(len(stopping.files)),
-                  strange_of(stopping), 32, 42, workers)
+@pytest.fixture
+def early_stopping(tmp_path):
+    return write_colours(tmp_path, "s", 40)
 
 
-def test_what_answers_is_small_calibrated_and_modest(network, parts):
-    exported = run(network, parts, Workers(2))
+def write_colours(folder, prefix, count):
+    """Return a dataset of images that are blue (0) or red (1), in turn."""
+    rng = np.random.default_rng(count)
+    files = [Path(f"{prefix}{number}.png") for number in range(count)]
+    for number, file in enumerate(files):
+        colour = (180, 90, 60) if number % 2 else (60, 90, 180)
+        write_image(folder / file, np.clip(
+            colour + rng.normal(0, 20, 3) + rng.normal(0, 9, (32, 32, 3)),
+            0, 255).astype(np.uint8))
+    return Dataset(folder, tuple(files), np.arange(count) % 2, ("a", "b"),
+                   ("blue", "red"))
+
+
+def run(network, training, early_stopping, jobs=1):
+    return export(network, training, make_calibration(early_stopping), 32, 42,
+                  Workers(jobs))
+
+
+def test_an_exported_network_is_small_and_calibrated(
+        network, training, early_stopping):
+    exported = run(network, training, early_stopping, jobs=2)
     figures = exported.figures
     assert figures["form"] == "int8" and figures["images"] == 40
     assert figures["int8"]["errors"] == figures["float32"]["errors"] == 0
     assert exported.temperature == figures["int8"]["temperature"]
-    assert exported.model != exported.as_float
-    # At which the answer is two thirds sure, as it is right.
-    logits = np.array([[-1.85, 1.85]]) / exported.strange_temperature
+    assert exported.model != exported.float_model
+    # With it the confidence is two thirds, like the accuracy.
+    logits = np.array([[-1.85, 1.85]]) / exported.ood_temperature
     assert softmax(logits)[0, 1] == pytest.approx(2 / 3, abs=0.02)
-    assert exported.strange_temperature > exported.temperature
+    assert exported.ood_temperature > exported.temperature
     # Red and blue are 0.9 apart; green is like neither.
-    familiar, strange = exported.familiarity.scores(
+    blue, green = exported.ood_detector.scores(
         np.array([[0.4, -0.3, -0.5], [-0.5, 0.6, -0.5]], np.float32))
-    assert familiar < exported.threshold < strange
-    assert exported.familiarity.class_means.shape == (2, 3)
+    assert blue < exported.threshold < green
+    assert exported.ood_detector.class_means.shape == (2, 3)
 
 
-def test_a_rare_class_is_described_however_few_are_drawn(
-        network, parts, monkeypatch):
+def test_the_ood_detector_describes_rare_classes_too(
+        network, training, early_stopping, monkeypatch):
     monkeypatch.setattr(exports, "OOD_IMAGES", 1)
-    exported = run(network, parts, Workers(1))
-    # An archive with fewer described classes than names cannot be loaded.
-    assert exported.familiarity.class_means.shape == (2, 3)
+    exported = run(network, training, early_stopping)
+    # An archive that describes fewer classes than it names cannot be loaded.
+    assert exported.ood_detector.class_means.shape == (2, 3)
 
 
-def test_floats_stay_where_8_bits_are_too_coarse(
-        network, parts, monkeypatch, capsys):
+def test_floats_stay_if_8_bits_are_too_coarse(
+        network, training, early_stopping, monkeypatch, capsys):
     monkeypatch.setattr(exports, "is_as_good", lambda *_: False)
-    exported = run(network, parts, Workers(1))
-    assert exported.model == exported.as_float
+    exported = run(network, training, early_stopping)
+    assert exported.model == exported.float_model
     assert exported.figures["form"] == "float32"
     assert "stays in 32-bit floats" in capsys.readouterr().err
 
 
-def test_floats_stay_where_8_bits_cannot_even_be_run(
-        network, parts, monkeypatch, capsys):
+def test_floats_stay_if_litert_cannot_run_8_bits(
+        network, training, early_stopping, monkeypatch, capsys):
     class Refusing(exports.Network):
         def __call__(self, images):
             raise RuntimeError("failed to create XNNPACK runtime")
 
     monkeypatch.setattr(exports, "Network", Refusing)
-    exported = run(network, parts, Workers(1))
+    exported = run(network, training, early_stopping)
     assert exported.figures["form"] == "float32"
     assert "int8" not in exported.figures
     assert "stays in 32-bit floats" in capsys.readouterr().err
 
 
-def test_nothing_strange_is_answered_more_surely_than_what_is_known(
-        network, parts):
-    exported = run(network, parts, Workers(1))
-    views, _, _ = strange_of(parts[1])
+def test_ood_images_are_never_predicted_more_surely(
+        network, training, early_stopping):
+    model = run(network, training, early_stopping).model
+    calibration = make_calibration(early_stopping, targets=np.ones(40, int))
 
-    def fit(temperature):
-        return fit_strange(exported.model, views, np.ones(40, int), None,
-                           range(40), temperature, 32, Workers(1))
+    def fit(minimum):
+        return fit_ood_temperature(model, calibration, minimum, 32,
+                                   Workers(1))
 
-    # As sure as 40 of 40 right allow, which is as it has learned.
+    # As sure as 40 right of 40 allow, which is as the network has learned.
     assert fit(0.1) == pytest.approx(1, abs=0.05)
     assert fit(1.5) == 1.5
 
 
-def test_views_of_few_leaves_set_no_temperature(network, parts):
-    # However many views: they are wrong together.
-    views, targets, _ = strange_of(parts[1])
-    model = run(network, parts, Workers(1)).model
-    leaves = np.arange(40) // 10
-    assert fit_strange(model, views, targets, None, leaves, 0.5, 32,
-                       Workers(1)) == 1
+def test_field_images_of_few_leaves_set_no_temperature(
+        network, training, early_stopping):
+    # However many images: those of one leaf are wrong together.
+    calibration = make_calibration(early_stopping, leaves=np.arange(40) // 10)
+    model = run(network, training, early_stopping).model
+    assert fit_ood_temperature(model, calibration, 0.5, 32, Workers(1)) == 1
 
 
-@pytest.mark.parametrize("errors, loss, good", [
+def form(errors, log_loss):
+    return CalibratedForm(b"", None, None, 1.0, errors, log_loss)
+
+
+@pytest.mark.parametrize("errors, log_loss, good", [
     (5, 0.10, True), (6, 0.10, True), (4, 0.05, True), (24, 0.10, True),
     (26, 0.10, False), (5, 0.19, True), (5, 0.21, False)])
-def test_8_bits_may_cost_nearly_nothing(errors, loss, good):
-    exact = {"errors": 5, "log_loss": 0.1}
-    small = {"errors": errors, "log_loss": loss}
-    assert is_as_good(small, exact, 1000) == good
-    # Of few images one or two more say nothing.
-    assert is_as_good({"errors": 7, "log_loss": 0.1}, exact, 10)
-    assert not is_as_good({"errors": 8, "log_loss": 0.1}, exact, 10)
+def test_8_bits_may_cost_little_accuracy(errors, log_loss, good):
+    exact = form(5, 0.1)
+    assert is_as_good(form(errors, log_loss), exact, 1000) == good
+    # Of few images, one or two more errors may be chance.
+    assert is_as_good(form(7, 0.1), exact, 10)
+    assert not is_as_good(form(8, 0.1), exact, 10)

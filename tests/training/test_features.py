@@ -5,7 +5,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from leaffliction.training.backbone import import_keras, to_litert
+from leaffliction.training.keras import import_keras
+from leaffliction.training.litert import to_litert
 from leaffliction.training.features import (extract_features, load_image,
                                             network_outputs, predict_batches)
 from leaffliction.utils.cli import UserError
