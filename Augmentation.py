@@ -34,8 +34,9 @@ from leaffliction.augmentation.transforms import (GEOMETRIC, PHOTOMETRIC,
                                                   augment)
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset, splits_of
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_error, printable
 from leaffliction.utils.copies import augmented_copies, copy_of
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import drawable, open_pyplot, show_or_save
 from leaffliction.utils.files import last_bytes, may_replace, sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
@@ -45,6 +46,7 @@ from leaffliction.utils.marks import (COPY, mark_line, marked_kind,
 from leaffliction.utils.output_tree import (OutputTree, check_place,
                                             lock_output_tree, remove)
 from leaffliction.utils.parallel import Workers
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import path_of
 
 OUTPUT = Path("augmented_directory")
@@ -100,7 +102,7 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
         for part, problem in zip(plan, write_plan(
                 plan, dataset.root, output, options.seed, options.workers)):
             if problem is not None:
-                cli.print_error(problem)
+                print_error(problem)
                 problems.append(problem)
                 unreadable.add(part.source)
         if not unreadable:
@@ -159,8 +161,8 @@ def read_digests(folder: Path, workers: Workers
     Files that can't be opened are named later, when they are decoded.
     """
     dataset = read_dataset(folder)
-    digests = cli.progress(workers.map(sha256_or_empty, dataset.paths()),
-                           len(dataset.files), "Reading")
+    digests = progress(workers.map(sha256_or_empty, dataset.paths()),
+                       len(dataset.files), "Reading")
     return dataset, list(digests)
 
 
@@ -224,9 +226,9 @@ def print_summary(balanced: Balance, output: Path, found: np.ndarray
     for class_name, before, used, now in zip(
             dataset.class_names, found, dataset.counts(), after):
         drawn = "  (a drawn subset)" if now < used else ""
-        print(f"{cli.printable(class_name)}: {before} -> {now}{drawn}")
+        print(f"{printable(class_name)}: {before} -> {now}{drawn}")
     copies = len(augmented_copies(files))
-    print(f"{len(files)} images in {cli.printable(output)}, {copies} of them "
+    print(f"{len(files)} images in {printable(output)}, {copies} of them "
           f"augmented copies; {len(balanced.written)} written now, "
           f"{len(balanced.problems)} unreadable ones left out")
 
@@ -234,7 +236,7 @@ def print_summary(balanced: Balance, output: Path, found: np.ndarray
 def print_files(title: str, groups: list[list[Path]]) -> None:
     """Print which files belong together, a line for each group."""
     for group in groups[:LINES]:
-        print(f"{title}: " + " = ".join(map(cli.printable, group)))
+        print(f"{title}: " + " = ".join(map(printable, group)))
     if len(groups) > LINES:
         print(f"{title}: {len(groups) - LINES} more")
 
@@ -252,7 +254,7 @@ def show_augmentations(options: argparse.Namespace) -> int:
     for name, target in targets.items():
         augmented = augment(rgb_img, name, options.seed, path.name)
         write_image(target, augmented, mark_line(source, COPY))
-        print(cli.printable(target))
+        print(printable(target))
         # Several of the largest images would fill the memory.
         panels[name] = shrink(augmented, LONGEST_SIDE)
     figure = draw(open_pyplot(options.no_display), path.name, panels)

@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from leaffliction.utils import cli
+from leaffliction.utils.console import printable
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (check_kind, drawable, figure_path,
                                         legible, open_pyplot, show_or_save)
 from leaffliction.utils.files import check_outputs, unwritable
@@ -140,7 +142,7 @@ def _text(name: str, value: object) -> str:
         return ", ".join(texts) or "-"
     if isinstance(value, float):
         return f"{value:.1%}" if name == "share" else f"{value:.2f}"
-    return f"{value:,}" if isinstance(value, int) else cli.printable(value)
+    return f"{value:,}" if isinstance(value, int) else printable(value)
 
 
 def summary(counts: Counts) -> str:
@@ -153,7 +155,7 @@ def summary(counts: Counts) -> str:
             [("all", everything)] if len(counts) > 1 else [])):
         number = len(classes)
         lines.append(
-            f"{cli.printable(plant)}: {sum(classes.values()):,} images in "
+            f"{printable(plant)}: {sum(classes.values()):,} images in "
             f"{number} class{'' if number == 1 else 'es'}, "
             f"imbalance {imbalance(classes):.2f} (largest / smallest)")
     return "\n".join(lines)
@@ -163,7 +165,7 @@ def repeat_lines(repeats: "list[Repeat]") -> list[str]:
     """Return a line on each repeat: "a = b" identical, "a ~ b" nearly."""
     lines = []
     for repeat in repeats[:LINES]:
-        files = [cli.printable(file) for file in repeat.files]
+        files = [printable(file) for file in repeat.files]
         text = files[0]
         for place, file in enumerate(files[1:MEMBERS], 1):
             same = repeat.digests[place] == repeat.digests[place - 1]
@@ -188,7 +190,7 @@ def repeats_path(path: Path) -> Path:
     if path.is_file():
         with path.open("rb") as stream:
             if ",".join(REPEATS).encode() not in stream.readline():
-                raise cli.UserError(
+                raise UserError(
                     f"{path}: is not a table that this program wrote, and "
                     "--csv would write over it; choose another name")
     return path
@@ -218,13 +220,13 @@ def write_tables(path: Path, names: list[str], rows: list[list],
         if isinstance(value, Counter) else value for value in row]
         for row in rows])
     if not is_stdout(path):
-        print(f"written: {cli.printable(path)}")
+        print(f"written: {printable(path)}")
     if repeats:
         write_csv(beside, REPEATS, (
             (number, repeat.kind(), *member)
             for number, repeat in enumerate(repeats, 1) for member in zip(
                 repeat.class_names, repeat.files, repeat.digests)))
-        print(f"written: {cli.printable(beside)}")
+        print(f"written: {printable(beside)}")
 
 
 def style(place: int) -> dict[str, str]:
@@ -415,7 +417,7 @@ def main(argv: list[str] | None = None) -> int:
         print(table(names, rows))
         print(summary(counts))
         for folder in empty_folders(dataset.root, dataset.files):
-            print(f"no image in: {cli.printable(folder)}")
+            print(f"no image in: {printable(folder)}")
         for line in repeat_lines(repeats):
             print(line)
     if options.csv is not None:

@@ -28,6 +28,8 @@ from leaffliction.transformation.views import (HISTOGRAM, NO_LEAF, UNITS,
                                                VIEWS, measure_leaves,
                                                transform_file)
 from leaffliction.utils import cli
+from leaffliction.utils.console import print_error, printable
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (check_kind, drawable, open_pyplot,
                                         show_or_save)
 from leaffliction.utils.files import check_outputs
@@ -35,6 +37,7 @@ from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
 from leaffliction.utils.output_tree import lock_output_tree
 from leaffliction.utils.parallel import Workers
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import is_inside, path_of, resolved
 from leaffliction.utils.tables import (CSV_HELP, is_stdout, open_target,
                                        write_csv)
@@ -76,8 +79,8 @@ def show_leaf(image: Path, views: list[str], save: Path | None,
               json_file: Path | None, no_display: bool) -> None:
     """Show or save a page of views of one image; write its measurements."""
     if image.is_dir():
-        raise cli.UserError(f"{image}: a folder, not an image; for all the "
-                            f"images in it give -src {image} -dst DIR")
+        raise UserError(f"{image}: a folder, not an image; for all the "
+                        f"images in it give -src {image} -dst DIR")
     check_kind(save)
     check_outputs([save, json_file], [image])
     quiet = json_file is not None and is_stdout(json_file)
@@ -143,11 +146,11 @@ def transform_all(source: Path, target: Path, views: list[str],
         files, top = find_images(source), resolved(source)
         for folder in {target, *(target / file.parent for file in files)}:
             if is_inside(resolved(folder), top):
-                raise cli.UserError(f"-dst {target}: lies in -src {source}, "
-                                    "whose images it would add to; choose a "
-                                    "folder outside")
+                raise UserError(f"-dst {target}: lies in -src {source}, "
+                                "whose images it would add to; choose a "
+                                "folder outside")
     if not files:
-        raise cli.UserError(f"{source}: no images in it or below it")
+        raise UserError(f"{source}: no images in it or below it")
     pairs = [(source / file, target / name)
              for file, name in zip(files, output_names(files))]
     check_outputs([csv_file], [path for path, _ in pairs])
@@ -155,10 +158,10 @@ def transform_all(source: Path, target: Path, views: list[str],
     with lock_output_tree(target):
         results = workers.map(partial(transform_file, views=views,
                                       measured=csv_file is not None, force=force), pairs, name_of=lambda pair: pair[0])
-        for file, result in zip(files, cli.progress(results, len(files),
-                                                    "Transforming")):
-            if isinstance(result, cli.UserError):
-                cli.print_error(result)
+        for file, result in zip(files, progress(results, len(files),
+                                                "Transforming")):
+            if isinstance(result, UserError):
+                print_error(result)
             else:
                 done += 1
                 without += result == []
@@ -172,7 +175,7 @@ def transform_all(source: Path, target: Path, views: list[str],
                                     for row in rows])
     failures = len(files) - done
     print(f"{done} images: {done * len(views)} views written to "
-          f"{cli.printable(target)}"
+          f"{printable(target)}"
           + (f"; {without} of {done} images: no leaf found" if without
              else "")
           + (f"; {failures} images failed" if failures else ""),
@@ -230,8 +233,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("give IMAGE [--save, --json], or -src and -dst [--csv, "
                      "--force]")
     if sys.flags.optimize > 1:
-        raise cli.UserError("PlantCV's libraries need their docstrings: do "
-                            "without python -OO (PYTHONOPTIMIZE=2)")
+        raise UserError("PlantCV's libraries need their docstrings: do "
+                        "without python -OO (PYTHONOPTIMIZE=2)")
     views = [name for name in VIEWS if name in given("views", VIEWS)]
     if many:
         return transform_all(given("src"), given("dst"), views, given("csv"),

@@ -26,12 +26,14 @@ from leaffliction.model.classifier import (NOT_LIKE, UNKNOWN, Classifier,
 from leaffliction.model.signatures import SIGNATURE
 from leaffliction.prediction.writers import open_csv, open_json
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_error, print_note, printable
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import check_kind, open_pyplot, show_or_save
 from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.path_hints import expand
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import is_local, path_of, resolved
 from leaffliction.utils.tables import CSV_HELP, is_stdout
 
@@ -66,12 +68,12 @@ def predict_files(learnings: Classifier, paths: Sequence[Path],
 def describe(prediction: Prediction, count: int) -> str:
     """Return a prediction in words, with the `count` most probable classes."""
     (name, share), *others = prediction.top(count)
-    text = f"{cli.printable(name)} ({share:.1%})"
+    text = f"{printable(name)} ({share:.1%})"
     if not prediction.known:
         text = f"{UNKNOWN}; nearest is {text}"
     if others:
         text += "; then " + ", ".join(
-            f"{cli.printable(other)} ({share:.1%})" for other, share in others)
+            f"{printable(other)} ({share:.1%})" for other, share in others)
     return text
 
 
@@ -98,27 +100,27 @@ def predict_images(learnings: Classifier, paths: list[Path], options) -> int:
         if options.json:
             writers.append(stack.enter_context(
                 open_json(options.json, learnings)))
-        for path, result in zip(paths, cli.progress(
+        for path, result in zip(paths, progress(
                 predict_files(learnings, paths, options.workers), len(paths),
                 "Predicting")):
             for write in writers:
                 write(path, result)
             if isinstance(result, UserError):
-                cli.print_error(result)
+                print_error(result)
                 failed += 1
                 continue
             refused += not result.known
             if len(shown) < SHOWN:
                 shown.append((path, result))
             if not quiet:
-                print(f"{cli.printable(path)}: "
+                print(f"{printable(path)}: "
                       f"{describe(result, options.top)}")
     if len(paths) > 1:
-        cli.print_note(summary(len(paths), refused, failed))
+        print_note(summary(len(paths), refused, failed))
     # A figure shows a few leaves; for a folder it must be asked for.
     if shown and (options.save or not quiet and len(paths) <= SHOWN):
         if len(paths) > SHOWN:
-            cli.print_note(f"the figure shows the first {SHOWN} images")
+            print_note(f"the figure shows the first {SHOWN} images")
         show_predictions(shown, options, quiet)
     return cli.FAILED if failed else cli.DONE
 
@@ -158,10 +160,10 @@ def evaluate_folder(learnings: Classifier, folder: Path, options) -> int:
     labels, probabilities, known, failed = [], [], [], 0
     strange = np.zeros((len(truth), 2), int)     # images; refused of them
     results = predict_files(learnings, dataset.paths(), options.workers)
-    for label, result in zip(dataset.labels, cli.progress(
+    for label, result in zip(dataset.labels, progress(
             results, len(dataset.files), "Evaluating")):
         if isinstance(result, UserError):
-            cli.print_error(result)
+            print_error(result)
             failed += 1
         elif truth[label] is None:
             strange[label] += (1, not result.known)
@@ -172,14 +174,14 @@ def evaluate_folder(learnings: Classifier, folder: Path, options) -> int:
     if strange.any():
         print("classes that were not learned, counted apart:")
         print(text_table([("class", "images", "refused", "")] + [
-            (cli.printable(name), str(images), str(refused),
+            (printable(name), str(images), str(refused),
              f"{refused / images:.1%}") for name, (images, refused) in
             zip(dataset.class_names, strange) if images],
             (True, False, False, False)), flush=True)
     if failed == len(dataset.files):
         raise UserError(f"{folder}: none of its {failed} images can be read")
     if failed:
-        cli.print_note(summary(len(dataset.files), 0, failed))
+        print_note(summary(len(dataset.files), 0, failed))
     if not labels:
         raise UserError(f"{folder}: no image of a class that was learned ("
                         + ", ".join(learnings.class_names) + ")")

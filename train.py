@@ -64,8 +64,9 @@ from leaffliction.training.split import (LEFT_OUT, STOPPING, TRAINING,
                                          VALIDATION, part_counts,
                                          split_dataset)
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_error, print_note, printable
 from leaffliction.utils.cores import usable_cores
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import check_outputs, directory_lock, file_sha256
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import keep_memory
@@ -177,7 +178,7 @@ def build_frozen(options: argparse.Namespace, images: list[Path],
             [images[index] for index in chosen[:STATISTICS_IMAGES]],
             options.size, options.workers, "Statistics"))
     cut, unfrozen = backbones.find_split_layer(backbone, options.unfreeze)
-    cli.print_note(
+    print_note(
         f"weights: {source}; fine-tuning unfreezes the top {unfrozen} "
         f"layers, above {cut}" + (
             "" if options.unfreeze in (unfrozen, *backbones.BLOCKS) else
@@ -205,7 +206,7 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
     rng = np.random.default_rng(options.seed)
     plan = plan_fine_tuning(options, len(images), len(stopping.files))
     if plan.patience is None:
-        cli.print_note(
+        print_note(
             f"few images (the early-stopping set has {len(stopping.files)}, "
             f"fewer than {LEAST_STOPPING}): fine-tuning goes on to its last "
             f"epoch ({plan.epochs}), and keeps the last weights")
@@ -246,9 +247,9 @@ def fit(options: argparse.Namespace, frozen: tuple, images: list,
             check_not_collapsed(classifier.predict_on_batch(
                 learned.features[rows]), training.class_names)
         if is_worse and plan.patience is not None:
-            cli.print_note("fine-tuning made it worse: what the head alone "
-                           "had reached is kept; try a lower "
-                           "--learning-rate, or more --epochs")
+            print_note("fine-tuning made it worse: what the head alone "
+                       "had reached is kept; try a lower "
+                       "--learning-rate, or more --epochs")
             classifier.set_weights(before)
     with clock.phase("export"):
         exact = backbones.fold_batch_norm(backbone, cut)
@@ -296,8 +297,8 @@ def split_leaves(leaves: Leaves, options: argparse.Namespace) -> np.ndarray:
     kept = np.ones(len(leaves.groups), bool)
     if leaves.contradicting.any() and not options.keep_contradictions:
         kept = ~leaves.contradicting
-        cli.print_note("these are left out; --keep-contradictions learns "
-                       "from them as well")
+        print_note("these are left out; --keep-contradictions learns "
+                   "from them as well")
     rows = np.flatnonzero(kept)
     empty = [name for label, name in enumerate(leaves.dataset.class_names)
              if label not in leaves.dataset.labels[rows]]
@@ -391,9 +392,9 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
         "signature_sha1": signature.split()[0]}, evaluation,
         learned.histories, validation, probabilities)
     for path in (options.output, place / SIGNATURE, place / "report"):
-        print(f"written: {cli.printable(path)}")
+        print(f"written: {printable(path)}")
     if learned.interrupted:
-        cli.print_error("interrupted; kept are the best weights until then")
+        print_error("interrupted; kept are the best weights until then")
         return cli.INTERRUPTED
     return cli.FAILED if leaves.problems else cli.DONE
 

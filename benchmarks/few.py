@@ -25,6 +25,7 @@ from leaffliction.augmentation.balance import link_or_copy
 from leaffliction.model.classifier import Classifier
 from leaffliction.model.metrics import calibration_error
 from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.parallel import Workers, without_errors
 
 CLASSES = ("Apple_rust,Apple_scab,Grape_Black_rot",
@@ -70,7 +71,7 @@ def judge(options: argparse.Namespace, class_names: list[str], seed: int
                 str(seed), "--no-display"])
         seconds = time.perf_counter() - begun
         if status != cli.DONE:
-            raise cli.UserError(f"train.py ended with status {status}")
+            raise UserError(f"train.py ended with status {status}")
         learnings = Classifier.load(folder / "learnings.zip")
     found = list(
     without_errors(

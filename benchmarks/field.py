@@ -31,6 +31,7 @@ from leaffliction.prediction.figure import looked_at
 from leaffliction.transformation.mask import find_leaf
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
+from leaffliction.utils.console import printable
 from leaffliction.utils.figures import open_pyplot
 from leaffliction.utils.images import read_image
 from leaffliction.utils.labels import Dataset
@@ -145,7 +146,7 @@ def print_network(folder: Path, leaves: Path, field: Dataset) -> None:
     with open(folder / "report" / "split.csv", newline="") as lines:
         rows = list(csv.DictReader(lines))
     laboratory = validation_part(leaves, rows, learnings.class_names)
-    print(cli.printable(folder))
+    print(printable(folder))
     if laboratory.files:
         print_part("laboratory, validation", laboratory,
                    answers(learnings, laboratory))

@@ -26,7 +26,7 @@ def _report_missing_library(kind, error, trace) -> None:
 
     Python ends with exit status 1 after this.
     """
-    from leaffliction.utils.cli import missing_library
+    from leaffliction.utils.errors import missing_library
     if issubclass(kind, ModuleNotFoundError):
         print(f"error: {missing_library(error)}", file=sys.stderr)
     else:

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import path_of
 from samples.drawing import SMALLEST, draw_leaf, draw_leaf_and_mask
 
@@ -56,16 +58,16 @@ def write_samples(folder: Path, total: int, size: int,
     Raises UserError where the folder holds something already.
     """
     if folder.exists() and not folder.is_dir():
-        raise cli.UserError(f"{folder}: not a folder")
+        raise UserError(f"{folder}: not a folder")
     if folder.exists() and any(folder.iterdir()):
-        raise cli.UserError(f"{folder}: not empty; samples are drawn into a "
-                            "new or an empty folder")
+        raise UserError(f"{folder}: not empty; samples are drawn into a "
+                        "new or an empty folder")
     leaves = [(class_name, class_index, number)
               for class_index, (class_name, count)
               in enumerate(sample_counts(total).items())
               for number in range(1, count + 1)]
     paths = []
-    for class_name, class_index, number in cli.progress(
+    for class_name, class_index, number in progress(
             leaves, len(leaves), "Drawing leaves"):
         rng = np.random.default_rng([seed, class_index, number])
         path = folder / class_name / f"image ({number}).JPG"
@@ -92,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
     """Draw the samples and print how many there are of each class."""
     options = build_parser().parse_args(argv)
     if options.size < SMALLEST:
-        raise cli.UserError(f"--size {options.size}: at least {SMALLEST}")
+        raise UserError(f"--size {options.size}: at least {SMALLEST}")
     write_samples(options.directory, options.count, options.size,
                   options.seed)
     for class_name, count in sample_counts(options.count).items():

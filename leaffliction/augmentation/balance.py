@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.augmentation.transforms import GEOMETRIC, augment
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies, copy_of
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write, is_whole, unwritable
 from leaffliction.utils.images import (check_image, read_image, read_reduced,
                                        shrink, write_image)
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.marks import COPY, mark_line
 from leaffliction.utils.parallel import Workers, WorkersDied
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import is_local
 
 LONGEST = 2**15 - 2      # pixels; OpenCV warps no longer side
@@ -268,7 +268,7 @@ def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,
     plan,
     name_of=lambda copies: root /
      copies.source)
-    for result in cli.progress(results, len(plan), "Augmenting"):
+    for result in progress(results, len(plan), "Augmenting"):
         if isinstance(result, UserError) and not isinstance(
                 result, (Unreadable, WorkersDied)):
             raise result

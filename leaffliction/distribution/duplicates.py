@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.distribution.inspection import Inspection
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
+from leaffliction.utils.progress import progress
 
 # How alike the images of a repeat are, the most alike first.
 KINDS = "identical", "near-identical", "turned or mirrored"
@@ -173,8 +173,8 @@ def near_identical(thumbnails: np.ndarray, linked: np.ndarray | None = None,
     radius = NEAR * np.sqrt(values) * 1.01 + 1
     ends = np.searchsorted(points[:, 0], points[:, 0] + radius, side="right")
     squares = (points ** 2).sum(axis=1)
-    for start in cli.progress(range(0, count, BLOCK), -(-count // BLOCK),
-                              "Comparing"):
+    for start in progress(range(0, count, BLOCK), -(-count // BLOCK),
+                          "Comparing"):
         stop = min(start + BLOCK, count)
         others = slice(start, ends[stop - 1])
         gaps = (squares[start:stop, None] + squares[others]

@@ -7,12 +7,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_error
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import file_sha256
 from leaffliction.utils.images import draft, fetch, open_image, shrink, to_rgb
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import ITEMS_WORTH_A_PROCESS, Workers
+from leaffliction.utils.progress import progress
 
 # Side of the thumbnail, in pixels.
 THUMBNAIL = 16
@@ -75,11 +76,11 @@ def inspect_dataset(dataset: Dataset, workers: Workers,
     """
     # Pillow decodes without Python's lock, so few files are read in threads:
     # 36 photographs of 12 megapixels take as long as two processes to start.
-    results = list(cli.progress(workers.map(inspect, dataset.paths(), in_threads=len(dataset.files) < ITEMS_WORTH_A_PROCESS),
-                                len(dataset.files), "Reading"))
+    results = list(progress(workers.map(inspect, dataset.paths(), in_threads=len(dataset.files) < ITEMS_WORTH_A_PROCESS),
+                            len(dataset.files), "Reading"))
     for result in results:
         if isinstance(result, UserError):
-            cli.print_error(result)
+            print_error(result)
     good = [index for index, result in enumerate(results)
             if isinstance(result, Inspection)]
     if not good:

@@ -13,10 +13,11 @@ from typing import BinaryIO
 
 from leaffliction.model.signatures import SIGNATURE, read_signature
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import (FOREIGN_HEAD, foreign_kind,
                                            image_kind)
 from leaffliction.utils.files import atomic_write, file_sha1, sync
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import is_local
 
 # Raised when an older program could not read the archive rightly.
@@ -216,8 +217,8 @@ def write_archive(path: Path, description: Description,
         members[f"{IMAGES}/{name}"] = root / file
     with atomic_write(path) as partial:
         with zipfile.ZipFile(partial, "w") as archive:
-            for name in cli.progress(sorted(members), len(members),
-                                     "Archive"):
+            for name in progress(sorted(members), len(members),
+                                 "Archive"):
                 content = members[name]
                 if isinstance(content, Path):
                     content = _read_augmented(path, content)

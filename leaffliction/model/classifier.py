@@ -33,7 +33,7 @@ from leaffliction.model.bundle import (FAMILIARITY, MODEL, Description,
 from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
 from leaffliction.model.runtime import Network
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import preprocess, read_for
 from leaffliction.utils.path_hints import hint
 from leaffliction.utils.storage import path_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leaffliction.utils.cli import printable
+from leaffliction.utils.console import printable
 from leaffliction.utils.figures import drawable
 
 # Normal quantile of a 95 % interval.

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from leaffliction.model.classifier import Classifier, Prediction
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import cell, open_target
 
 CSV = ("file", "class", "confidence", "known", "error")

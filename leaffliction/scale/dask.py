@@ -28,8 +28,8 @@ from pathlib import Path
 
 import cv2
 
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.parallel import (AHEAD, WorkersDied, do_chunk,
                                          keep_memory, stop_when_all_die)
 
@@ -316,7 +316,7 @@ class _Run:
         """Wait for a worker where there is none; UserError: none came."""
         if self.client.nthreads():
             return
-        cli.print_note("the cluster has no worker: waiting for one")
+        print_note("the cluster has no worker: waiting for one")
         try:
             self.client.wait_for_workers(1, timeout=ABSENT)
         except TimeoutError:

@@ -14,7 +14,7 @@ import numpy as np
 
 from leaffliction.training import backbone, loop
 from leaffliction.training.loop import Examples, Plan
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import sync
 
 FACTS, WEIGHTS = "handover.json", "weights.npz"

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from leaffliction.training.backbone import import_keras
-from leaffliction.utils.cli import (UserError, print_note,
-                                    suppress_native_stderr)
+from leaffliction.utils.console import print_note, suppress_native_stderr
+from leaffliction.utils.errors import UserError
 
 VARIABLE = "TF_CONFIG"   # of the environment, as TensorFlow documents it
 TASKS = ("chief", "worker")

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.utils.cli import (UserError, defer_interrupts,
-                                    suppress_native_stderr)
+from leaffliction.utils.console import suppress_native_stderr
 from leaffliction.utils.cores import usable_cores
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.interrupts import defer_interrupts
 
 # Layers in which a block of MobileNetV2 ends, from input to output.
 BLOCK_ENDS = ("expanded_conv_project_BN",

@@ -15,11 +15,11 @@ from leaffliction.distribution.inspection import (Inspection, inspect_dataset,
 from leaffliction.training.groups import (contradictions, join_groups,
                                           note_shared, read_groups)
 from leaffliction.training.split import MIN_LEAVES
-from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset, splits_of
 from leaffliction.utils.class_names import TEST, class_key
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
 from leaffliction.utils.copies import linked_copies, nameless_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.folders import NAMED
 from leaffliction.utils.images import natural_key
 from leaffliction.utils.labels import Dataset
@@ -73,7 +73,7 @@ def read_leaves(folders: list[Path], groups: Path | None, workers: Workers
     note_shared(names, dataset.classes())
     nameless = nameless_copies(dataset.files)
     if nameless and groups is None:
-        cli.print_note(
+        print_note(
             f"{len(nameless)} images are named as copies that Keras has made "
             f"({str(nameless[0])!r}), but not of which photograph: --groups "
             "tells which belong together")
@@ -95,7 +95,7 @@ def find_contradictions(dataset: Dataset, clusters: np.ndarray) -> np.ndarray:
         first, second = found[0][0], next(
             member for member in found[0]
             if dataset.labels[member] != dataset.labels[found[0][0]])
-        cli.print_note(
+        print_note(
             f"photographs in several classes: {len(found)}, in "
             f"{contradicting.sum()} images "
             f"({str(dataset.files[first])!r} and "
@@ -155,7 +155,7 @@ def say_alike(folders: list[Path], found: list[Dataset]) -> None:
                              if whole.endswith(f"_{key}")
                              and whole not in own and key not in names})
             if longer:
-                cli.print_note(
+                print_note(
                     f"{folder}: {name} is a class of its own; if it is "
                     f"{' or '.join(longer[:NAMED])}, give its folder that "
                     "name")
@@ -175,7 +175,7 @@ def without_test(dataset: Dataset) -> Dataset:
     is_test = np.array([file.parent in tested for file in dataset.files])
     names = sorted(name for name, split in splits_of(folders).items()
                    if split == TEST)
-    cli.print_note(
+    print_note(
         f"{dataset.root}: {is_test.sum():,} images in {', '.join(names)} are "
         "not learned from; predict.py --evaluate measures on them")
     rest = dataset.subset(np.flatnonzero(~is_test))

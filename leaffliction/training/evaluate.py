@@ -7,10 +7,10 @@ import numpy as np
 
 from leaffliction.model.classifier import Classifier
 from leaffliction.model.metrics import Evaluation, calibration_error, evaluate
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.progress import progress
 
 GAP_IMAGES = 200         # learned from, to see how much better they are known
 
@@ -54,7 +54,7 @@ def evaluate_classifier(learnings: Classifier, training: Dataset, validation: Da
 def probabilities_of(learnings: Classifier, part: Dataset, workers: Workers,
                      title: str) -> np.ndarray:
     """Return the probabilities of each image of a part, (N, classes)."""
-    return np.stack([found.probabilities for found in cli.progress(
+    return np.stack([found.probabilities for found in progress(
         without_errors(
     workers.map(
         learnings.predict_file,

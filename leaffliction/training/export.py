@@ -13,7 +13,7 @@ from leaffliction.model.runtime import Network
 from leaffliction.training.backbone import to_litert
 from leaffliction.training.features import all_outputs, answers, load_images
 from leaffliction.training.field_images import Backgrounds, FieldImage
-from leaffliction.utils import cli
+from leaffliction.utils.console import print_note
 from leaffliction.utils.images import preprocess
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
@@ -78,8 +78,8 @@ def export(network, training: Dataset, stopping: Dataset,
         figures["int8"], figures["float32"], len(stopping.files)
         ) else "float32"
     if form == "float32":
-        cli.print_note("8-bit integers are too coarse for this network: it "
-                       "stays in 32-bit floats, half as fast")
+        print_note("8-bit integers are too coarse for this network: it "
+                   "stays in 32-bit floats, half as fast")
     _, first_of_class = np.unique(training.labels, return_index=True)
     sample = training.subset(np.union1d(
         rng.permutation(len(training.files))[:OOD_IMAGES],

@@ -17,10 +17,10 @@ import numpy as np
 
 from leaffliction.transformation.lesions import find_lesions
 from leaffliction.transformation.mask import find_leaf
-from leaffliction.utils import cli
 from leaffliction.utils.images import read_reduced, shrink
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.progress import progress
 
 SIDE = 256               # pixels of the longer side at which leaves are cut
 # Share of the leaf's area below which lesions are not worth moving, and of
@@ -108,8 +108,8 @@ def set_scene(leaves: list[tuple[str, Cutout]], size: int,
     return Backgrounds(
         size, recipients,
         np.array([leaf.tone for leaf in cutouts]).reshape(-1, 2, 3),
-        list(cli.progress((draw_foliage(cutouts, size, rng)
-                           for _ in range(GROUNDS)), GROUNDS, "Grounds")),
+        list(progress((draw_foliage(cutouts, size, rng)
+                       for _ in range(GROUNDS)), GROUNDS, "Grounds")),
         [draw_noise(size, 1, 4, rng) for _ in range(SHADES)])
 
 
@@ -349,7 +349,7 @@ def collect_backgrounds(part: Dataset, size: int, seed: int, workers: Workers
         cut_out_file, [
             part.root / part.files[row] for row in rows], in_threads=True))
     leaves = [(part.plants[part.labels[row]], leaf) for row, leaf in
-              zip(rows, cli.progress(cutouts, len(rows), "Backgrounds"))
+              zip(rows, progress(cutouts, len(rows), "Backgrounds"))
               if leaf is not None]
     return set_scene(leaves, size, rng)
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.storage import common_folder
 from leaffliction.utils.tables import cell
 
@@ -139,12 +139,12 @@ def read_groups(path: Path, parts: "Sequence[Dataset]"
         raise UserError(f"{path}: the column leaf is empty for all images "
                         f"(line {rows[0].line}: {rows[0].file!r})")
     if unmatched:
-        cli.print_note(
+        print_note(
             f"{path}: {len(unmatched)} of {len(rows)} rows match no image "
             f"(line {rows[min(unmatched)].line}: "
             f"{rows[min(unmatched)].file!r})")
     if without:
-        cli.print_note(
+        print_note(
             f"{path}: {len(without)} of {images} images have no row "
             f"with a leaf ({str(without[0])!r}); near-identical ones count as "
             "one leaf")
@@ -247,7 +247,7 @@ def join_groups(clusters: np.ndarray, leaves: Sequence[str | None],
                 joined.append((top(cluster), leaf))
             name_of[top(cluster)] = top(leaf)
     if joined:
-        cli.print_note(
+        print_note(
             f"{len(joined)} times two leaves of the CSV share a photograph "
             "(near-identical, turned, or an augmented copy): they are one leaf "
             "({!r} and {!r})".format(*joined[0]))
@@ -266,7 +266,7 @@ def note_shared(leaves: Sequence[str | None], classes: Sequence[str]) -> None:
         if leaf is not None:
             found[leaf][class_name] = True
     if shared := [leaf for leaf, names in found.items() if len(names) > 1]:
-        cli.print_note(
+        print_note(
             f"{len(shared)} leaves of the CSV are in several classes "
             f"({shared[0]!r} in {', '.join(found[shared[0]])}), and stay on "
             "one side of the split; if each class numbers its leaves anew, "

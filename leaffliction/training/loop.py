@@ -14,8 +14,9 @@ import numpy as np
 from leaffliction.scale.tf_config import catch_interrupt, lost_machine_as_error
 from leaffliction.training import replicas
 from leaffliction.training.backbone import import_keras
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.progress import progress_bar
 
 HEAD_RATE = 1e-3         # Adam's own default: the head starts from nothing
 HEAD_BATCH = 64          # images
@@ -66,7 +67,7 @@ def train_head(head, learned: Examples, stopping: Examples,
     keras = import_keras()
     compile_model(head, keras.optimizers.Adam(HEAD_RATE), HEAD_STEPS_AT_ONCE)
     classes = head.output_shape[-1]
-    with cli.progress_bar() as bar:
+    with progress_bar() as bar:
         fitted = head.fit(
             learned.features, learned.one_hot(classes), verbose=0,
             validation_data=(stopping.features, stopping.one_hot(classes)),
@@ -136,7 +137,7 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, plan: Plan,
     steps = -(-len(learned.targets) // plan.batch_size)
     stopper, history = early_stopping(plan.patience), keras.callbacks.History()
     interrupted = False
-    with cli.progress_bar() as bar, lost_machine_as_error(), strategy.scope():
+    with progress_bar() as bar, lost_machine_as_error(), strategy.scope():
         model = keras.models.clone_model(classifier)
         model.set_weights(classifier.get_weights())
         callbacks = keras.callbacks.CallbackList(
@@ -151,8 +152,8 @@ def fine_tune(classifier, learned: Examples, stopping: Examples, plan: Plan,
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
             if not keep_partial:
-                cli.print_note("--keep-partial would go on with the best "
-                               "weights until here")
+                print_note("--keep-partial would go on with the best "
+                           "weights until here")
                 raise
             interrupted = True
             if stopper.best_weights:

@@ -12,7 +12,8 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
-from leaffliction.utils.cli import UserError, print_note
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write, file_sha256
 from leaffliction.utils.path_hints import hint
 from leaffliction.utils.storage import is_local, path_of

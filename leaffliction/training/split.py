@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
 
 # Parts of a split, as written to split.csv.

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.utils import cli
 from leaffliction.utils.class_names import (CONTAINERS, SEGMENTED, class_key,
                                             clean_name, is_holder, name_class,
                                             rendering_of, split_of, words_of)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.folders import Found, say_left_out, search
 from leaffliction.utils.images import natural_key
 from leaffliction.utils.labels import Dataset
@@ -102,8 +102,8 @@ def say_splits(root: Path, folders: list[Path]) -> None:
     """Print a note where several folders divide a data set."""
     names = sorted(splits_of(folders), key=natural_key)
     if len(names) > 1:
-        cli.print_note(f"{root}: {', '.join(names)} divide the data set; "
-                       "the classes are the folders in them, taken together")
+        print_note(f"{root}: {', '.join(names)} divide the data set; "
+                   "the classes are the folders in them, taken together")
 
 
 def say_merged(root: Path, folders: list[Path], names: list[str]) -> None:
@@ -113,8 +113,8 @@ def say_merged(root: Path, folders: list[Path], names: list[str]) -> None:
         members[class_key(name)].setdefault(class_folder(folder), name)
     for found in members.values():
         if len(found) > 1:
-            cli.print_note(f"{root}: {', '.join(map(str, found))}: one "
-                           f"class, {next(iter(found.values()))}")
+            print_note(f"{root}: {', '.join(map(str, found))}: one "
+                       f"class, {next(iter(found.values()))}")
 
 
 def refuse_renderings(root: Path, files: list[Path]) -> None:

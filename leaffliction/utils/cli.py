@@ -9,17 +9,15 @@ import io
 import math
 import os
 import re
-import signal
 import sys
-import threading
-import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from leaffliction import __version__
+from leaffliction.utils.console import print_error
 from leaffliction.utils.cores import usable_cores
+from leaffliction.utils.errors import UserError, missing_library
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 # Sides in pixels that a network takes: below, nothing is left at the top of
@@ -27,13 +25,6 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
 # More processes than any computer has cores; each takes memory.
 JOBS = 256
-SILENCE = threading.RLock()
-# A bar for something that is over at once only flickers.
-SECONDS_WITHOUT_BAR = 1.0
-
-
-class UserError(Exception):
-    """A problem that the user can solve; its text is the error line."""
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -157,38 +148,6 @@ def image_size(text: str) -> int:
     return size
 
 
-def printable(text: object) -> str:
-    """Return text without control characters or lone surrogates.
-
-    File names may hold both; they would garble a terminal, or stop a print
-    with a UnicodeEncodeError.
-    """
-    return "".join(
-        character if character.isprintable() else
-        character.encode("unicode_escape", "surrogatepass").decode()
-        for character in str(text))
-
-
-def print_error(message: object) -> None:
-    """Print one ``error:`` line to stderr."""
-    with SILENCE:       # Another thread may just have silenced stderr.
-        print(f"error: {printable(message)}", file=sys.stderr)
-
-
-def print_note(message: object) -> None:
-    """Print one line that is neither result nor error to stderr."""
-    with SILENCE:
-        print(printable(message), file=sys.stderr, flush=True)
-
-
-def missing_library(error: ModuleNotFoundError) -> str:
-    """Return what the user can do about a library that is not installed."""
-    return (f"the Python package {(error.name or '?').split('.')[0]} is not "
-            f"installed for {sys.executable}; run `make demo` once and start "
-            "the programs with .venv/bin/python, or install "
-            "requirements.txt")
-
-
 def run(main: Callable[[], int]) -> int:
     """Return main's exit status, whatever happens inside it.
 
@@ -245,98 +204,3 @@ def _is_interrupt(error: BaseException | None) -> bool:
     return error is not None and (
         isinstance(error, KeyboardInterrupt)
         or _is_interrupt(error.__cause__ or error.__context__))
-
-
-@contextmanager
-def defer_interrupts() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of this block.
-
-    Stopped between starting a process and noting it, a program would leave
-    that behind; stopped while it loads, TensorFlow aborts.  Processes that
-    are started here never get it: it goes to all those of a terminal, and
-    one that is still loading would print a traceback.
-    """
-    if (threading.current_thread() is not threading.main_thread()
-            or signal.getsignal(signal.SIGINT) is None):
-        # Python tells the main thread alone; and a handler that is not of
-        # its making it could not put back.
-        yield
-        return
-    waiting = []
-    handler = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
-    # What is started inherits this; here another thread may still get it.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        # A program that uses this package may have it blocked by itself.
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
-        if waiting:
-            signal.raise_signal(signal.SIGINT)
-
-
-@contextmanager
-def suppress_native_stderr() -> Iterator[None]:
-    """Silence what libraries in C++ write to stderr past Python.
-
-    TensorFlow and LiteRT greet with notes on processors that no user asked
-    for, and that no setting turns off.  Real errors are Python exceptions.
-    """
-    # One thread at a time: a second would take the silence for stderr, and
-    # put it back when the first is done.
-    with SILENCE:
-        sys.stderr.flush()
-        kept = os.dup(2)
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
-def progress(items: Iterable, total: int, title: str) -> Iterator:
-    """Yield the items, with a bar on stderr for all that takes long.
-
-    Silent when stderr is no terminal.
-    """
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    start, done, items = time.monotonic(), 0, iter(items)
-    for item in items:
-        done += 1
-        yield item
-        if time.monotonic() - start > SECONDS_WITHOUT_BAR:
-            break
-    else:
-        return
-    with progress_bar() as bar:
-        task = bar.add_task(title, total=total, completed=done)
-        for item in items:
-            yield item
-            bar.advance(task)
-
-
-def progress_bar():
-    """Return rich's bar with count and time left, on stderr."""
-    from rich.console import Console
-    from rich.progress import (BarColumn, MofNCompleteColumn, Progress,
-                               ProgressColumn, TextColumn, TimeRemainingColumn)
-
-    class SpeedColumn(ProgressColumn):
-        """Items a second, where there are that many."""
-
-        def render(self, task) -> str:
-            speed = task.finished_speed or task.speed or 0
-            return f"{speed:,.0f}/s" if speed >= 1 else ""
-
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        SpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True),
-        disable=not sys.stderr.isatty(), transient=True,
-        # What is printed while a bar is there goes above it; but results
-        # that go into a file or a pipe are none of the bar's business.
-        redirect_stdout=sys.stdout.isatty())

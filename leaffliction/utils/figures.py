@@ -8,7 +8,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from leaffliction.utils.cli import UserError, print_note, printable
+from leaffliction.utils.console import print_note, printable
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write, last_bytes, refuse_folder
 from leaffliction.utils.marks import mark, marked_source, source_key
 from leaffliction.utils.storage import is_local

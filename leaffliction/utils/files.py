@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import image_kind, is_picture
 from leaffliction.utils.marks import COPY, DRAWING, MARK, TAIL, marked_kind
 from leaffliction.utils.storage import is_local, path_of

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import HEAD, image_kind
 from leaffliction.utils.files import both_ends
 from leaffliction.utils.images import natural_key
@@ -94,8 +94,8 @@ def say_left_out(folder: Path, paths: Iterable[Path], one: str, many: str
     names = ", ".join(map(str, paths[:NAMED]))
     if len(paths) > NAMED:
         names += f" and {len(paths) - NAMED:,} more"
-    cli.print_note(f"{folder}: left out {len(paths):,} "
-                   f"{one if len(paths) == 1 else many}: {names}")
+    print_note(f"{folder}: left out {len(paths):,} "
+               f"{one if len(paths) == 1 else many}: {names}")
 
 
 def find_images(folder: Path) -> list[Path]:

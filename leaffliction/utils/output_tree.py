@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import (atomic_write, directory_lock,
                                       remove_partial, unwritable)
 from leaffliction.utils.folders import RECORD
@@ -109,8 +109,8 @@ class OutputTree:
         except OSError as error:
             raise unwritable(folder, error) from None
         if foreign - others:
-            cli.print_note(f"{folder}: {len(foreign - others)} other files "
-                           f"stay in it, such as {min(foreign - others)}")
+            print_note(f"{folder}: {len(foreign - others)} other files "
+                       f"stay in it, such as {min(foreign - others)}")
 
     def begin(self, planned: set[Path]) -> None:
         """Note that these files, too, will be written."""

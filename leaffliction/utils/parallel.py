@@ -16,8 +16,9 @@ from multiprocessing.context import SpawnContext
 
 import cv2
 
-from leaffliction.utils.cli import UserError, defer_interrupts
 from leaffliction.utils.cores import usable_cores
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.interrupts import defer_interrupts
 
 # OpenCV counts the processors of version 1 of control groups alone.
 cv2.setNumThreads(min(cv2.getNumThreads(), usable_cores()))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 if TYPE_CHECKING:
     from leaffliction.utils.stores import StorePath

@@ -17,7 +17,7 @@ from typing import IO
 from fsspec import get_filesystem_class
 from upath.extensions import ProxyUPath
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 # Attempts of botocore (S3), each of which s3fs makes five of: a server that
 # takes a request and never answers is given up after 150 s, not 375.

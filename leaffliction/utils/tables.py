@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from leaffliction.utils.cli import printable
+from leaffliction.utils.console import printable
 from leaffliction.utils.storage import path_of
 
 # What a spreadsheet takes a text for a formula by.

@@ -13,8 +13,8 @@ from leaffliction.augmentation.balance import (Unreadable, class_targets,
                                                plan_balance, plan_files)
 from leaffliction.augmentation.transforms import AUGMENTATIONS, GEOMETRIC
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
 
 SIX = list(GEOMETRIC)

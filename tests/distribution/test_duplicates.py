@@ -8,7 +8,7 @@ import pytest
 
 from leaffliction.distribution.duplicates import class_facts, find_repeats
 from leaffliction.distribution.inspection import Inspection
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
 
 

@@ -15,8 +15,8 @@ from leaffliction.distribution.inspection import (inspect_dataset,
                                                   make_thumbnail)
 from leaffliction.utils import parallel
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import linked_copies
+from leaffliction.utils.errors import UserError
 
 
 def picture(seed, size=256):

@@ -24,7 +24,7 @@ from leaffliction.training.pretrained import tensors_digest
 from leaffliction.transformation.mask import find_leaf
 from leaffliction.transformation.views import VIEWS, measure
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import check_image, read_image
 from leaffliction.utils.output_tree import RECORD, read_record

@@ -20,7 +20,7 @@ from leaffliction.model.classifier import Classifier, Prediction, middle
 from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
 from leaffliction.model.runtime import Network
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import file_sha1
 from leaffliction.utils.images import preprocess
 

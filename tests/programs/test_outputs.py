@@ -16,7 +16,7 @@ import predict
 import train
 import Transformation
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import open_pyplot
 from leaffliction.utils.files import atomic_write, check_outputs
 from leaffliction.utils.images import read_image, write_image

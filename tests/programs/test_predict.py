@@ -19,6 +19,7 @@ from leaffliction.model import classifier
 from leaffliction.model.classifier import Classifier, Prediction
 from leaffliction.prediction.figure import draw_predictions
 from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.parallel import Workers
 
@@ -263,7 +264,7 @@ def test_many_images_print_a_line_each_and_draw_no_figure(leaves, capfd):
 def strange_or_not(path):
     """Predict as learnings do, but know no image whose name has an x."""
     if path.read_bytes() == b"no image":
-        raise cli.UserError(f"{path}: not a readable image")
+        raise UserError(f"{path}: not a readable image")
     return Prediction(("a", "b"), np.array([0.7, 0.3]), 0.0,
                       "x" not in path.name, np.zeros((1, 1, 2)))
 

@@ -19,8 +19,8 @@ from leaffliction.model.classifier import Classifier
 from leaffliction.training import field_images
 from leaffliction.training import split as splits
 from leaffliction.utils import cli, files, labels
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import original_of
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import natural_key, read_image, write_image
 from samples.__main__ import draw_leaf
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import read_image
 from samples import __main__ as samples
 from samples.drawing import draw_scene
@@ -152,10 +152,10 @@ def test_an_image_does_not_depend_on_how_many_there_are(tmp_path):
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(cli.UserError, match="not empty"):
+    with pytest.raises(UserError, match="not empty"):
         samples.write_samples(tmp_path, 24, 16, seed=7)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-    with pytest.raises(cli.UserError, match="not a folder"):
+    with pytest.raises(UserError, match="not a folder"):
         samples.write_samples(tmp_path / "mine.txt", 24, 16, seed=7)
 
 
@@ -165,6 +165,6 @@ def test_command_line(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 8
     assert sum(int(line.split()[0]) for line in lines) == 25
-    with pytest.raises(cli.UserError, match="at least 16"):
+    with pytest.raises(UserError, match="at least 16"):
         samples.main([str(tmp_path / "other"), "--size", "8"])
     assert not (tmp_path / "other").exists()

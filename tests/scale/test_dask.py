@@ -25,6 +25,7 @@ from benchmarks.local_cluster import local_cluster
 from leaffliction.scale import dask as clusters
 from leaffliction.scale.dask import DaskWorkers
 from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
 from leaffliction.utils.parallel import AHEAD
 from samples.__main__ import draw_leaf
@@ -297,7 +298,7 @@ def test_a_scheduler_that_dies_is_one_error(no_workers, leaves, capfd):
 
 
 @pytest.mark.parametrize("fault, kind", [
-    ("ConnectionPool is closed", cli.UserError), ("of ours", RuntimeError)])
+    ("ConnectionPool is closed", UserError), ("of ours", RuntimeError)])
 def test_what_a_client_without_its_scheduler_says_is_that_error(
         no_workers, fault, kind):
     with pytest.raises(kind), clusters.connected(no_workers.address):

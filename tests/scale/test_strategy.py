@@ -21,7 +21,7 @@ from leaffliction.scale import job, tf_config
 from leaffliction.training import backbone as backbones
 from leaffliction.training import loop, replicas
 from leaffliction.training.loop import Examples, Plan
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import read_image
 
 CUT = "block_16_project_BN"

@@ -13,7 +13,7 @@ from leaffliction.training import backbone as backbones
 from leaffliction.training import loop
 from leaffliction.training.backbone import (BLOCK_ENDS, BLOCKS,
                                             find_split_layer, fold_batch_norm)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 SIZE = 32
 

@@ -6,7 +6,7 @@ import pytest
 from leaffliction.training.data import (cells, read_domain_groups,
                                         read_domains, read_leaves, strata)
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
 from leaffliction.utils.parallel import Workers
 from samples.__main__ import draw_leaf

@@ -13,7 +13,7 @@ from leaffliction.training import evaluate
 from leaffliction.training.evaluate import (check_not_collapsed,
                                             evaluate_classifier,
                                             evaluation_table)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers

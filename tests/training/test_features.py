@@ -8,7 +8,7 @@ import pytest
 from leaffliction.training.backbone import import_keras, to_litert
 from leaffliction.training.features import (all_outputs, answers,
                                             frozen_features, load_image)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import preprocess, write_image
 from leaffliction.utils.parallel import Workers
 

@@ -10,7 +10,7 @@ from leaffliction.training.groups import (check_split, contradictions,
                                           join_groups, note_shared,
                                           read_groups)
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import write_csv
 
 NAMES = ("A_b/image (1).JPG", "A_b/image (2).JPG", "A_b/image (3).JPG",

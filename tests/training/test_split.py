@@ -11,7 +11,7 @@ from leaffliction.training.split import (LEFT_OUT, STOPPING, TRAINING,
                                          VALIDATION)
 from leaffliction.utils import labels
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 CLASS_NAMES = ("a", "b", "c")
 

@@ -8,7 +8,7 @@ import pytest
 
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.class_names import class_key, name_class
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
 from leaffliction.utils.marks import COPY, mark_line
 

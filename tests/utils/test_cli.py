@@ -1,20 +1,15 @@
-"""leaffliction/utils/cli.py: exit statuses, error lines and progress."""
+"""leaffliction/utils/cli.py: exit statuses, error lines and options."""
 
 import argparse
-import io
-import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
 from paths import ROOT
 
-from leaffliction import program
 from leaffliction.utils import cli
 from leaffliction.utils.cores import usable_cores
+from leaffliction.utils.errors import UserError
 
 
 def stop_with(error):
@@ -26,14 +21,14 @@ def stop_with(error):
 @pytest.mark.parametrize("main, status, line", [
     (lambda: 0, 0, ""),
     (lambda: 1, 1, ""),
-    (stop_with(cli.UserError("leaf.jpg: truncated")),
+    (stop_with(UserError("leaf.jpg: truncated")),
      1, "error: leaf.jpg: truncated"),
     (stop_with(KeyboardInterrupt()), 130, "error: interrupted"),
     (stop_with(MemoryError()), 1, "error: out of memory"),
     (stop_with(FileNotFoundError(2, "No such file", "a.csv")), 1,
      "error: a.csv: No such file"),
     (stop_with(OSError("odd")), 1, "error: odd"),
-    (stop_with(cli.UserError("a\nb\x1b[31m\udcff\u202e")), 1,
+    (stop_with(UserError("a\nb\x1b[31m\udcff\u202e")), 1,
      r"error: a\nb\x1b[31m\udcff\u202e"),
 ])
 def test_run_gives_the_status_and_one_line(main, status, line, capsys):
@@ -55,17 +50,6 @@ def test_leaf_debug_shows_us_the_traceback(monkeypatch):
     monkeypatch.setenv("LEAF_DEBUG", "1")
     with pytest.raises(ValueError, match="ours"):
         cli.run(stop_with(ValueError("ours")))
-
-
-def test_start_ends_the_process_with_the_status_and_ignores_ctrl_c():
-    kept = signal.getsignal(signal.SIGINT)
-    try:
-        with pytest.raises(SystemExit) as end:
-            program.start(stop_with(KeyboardInterrupt()))
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, kept)
-    assert end.value.code == cli.INTERRUPTED
 
 
 def test_ctrl_c_that_a_library_made_another_error_is_still_ctrl_c(capsys):
@@ -94,7 +78,7 @@ def test_a_reader_that_leaves_early_causes_no_complaint():
 
 
 @pytest.mark.parametrize("main, status, lines", [
-    ("print(1); return 0", 1, 1), ("print(1); raise cli.UserError('x')", 1, 1),
+    ("print(1); return 0", 1, 1), ("print(1); raise OSError", 1, 1),
     ("print(1); sys.exit(2)", 2, 0)])
 def test_a_full_disk_is_one_line_at_most(main, status, lines):
     done = run_code(f"def main(): {main}\nsys.exit(cli.run(main))",
@@ -103,7 +87,7 @@ def test_a_full_disk_is_one_line_at_most(main, status, lines):
 
 
 def test_closed_streams_are_no_fault():
-    done = run_code("def main(): print(1); cli.print_note(2); return 0\n"
+    done = run_code("def main(): print(1); cli.print_error(2); return 0\n"
                     "sys.exit(cli.run(main))", ">&- 2>&-")
     assert done.returncode == 0
 
@@ -112,10 +96,6 @@ def test_a_terminal_without_accents_gets_them_escaped():
     done = run_code("sys.stdout.reconfigure(encoding='ascii')\n"
                     "cli.run(lambda: print('caf\\xe9') or 0)")
     assert (done.stdout, done.stderr) == ("caf\\xe9\n", "")
-
-
-def test_printable_keeps_letters():
-    assert cli.printable("Été 漢 \N{RED APPLE}") == "Été 漢 \N{RED APPLE}"
 
 
 @pytest.fixture
@@ -145,91 +125,6 @@ def test_wrong_usage_is_status_2_and_one_error_line(
     *usage, error = capsys.readouterr().err.splitlines()
     assert usage[0].startswith("usage: ")
     assert error.startswith("error: ")
-
-
-class Terminal(io.StringIO):
-    """A stream that claims to be a terminal."""
-
-    def isatty(self):
-        return True
-
-
-def test_progress_is_silent_without_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(cli, "SECONDS_WITHOUT_BAR", -1)
-    assert list(cli.progress(iter("abc"), 3, "reading")) == list("abc")
-    assert capsys.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("patience, seen", [(60, False), (-1, True)])
-def test_progress_shows_a_bar_for_what_takes_long(
-        patience, seen, monkeypatch):
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setattr(cli, "SECONDS_WITHOUT_BAR", patience)
-    assert list(cli.progress(range(5), 5, "reading")) == list(range(5))
-    assert ("reading" in screen.getvalue()) == seen
-
-
-def test_ctrl_c_waits_where_it_must():
-    with pytest.raises(KeyboardInterrupt):
-        with cli.defer_interrupts():
-            # As if another thread had got it, which does not keep it back.
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-            signal.raise_signal(signal.SIGINT)
-            reached = True
-    assert reached
-    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
-
-
-def test_a_signal_that_was_blocked_before_stays_blocked():
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        with cli.defer_interrupts():
-            pass
-        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def test_a_handler_that_python_has_not_set_stays(monkeypatch):
-    monkeypatch.setattr(signal, "getsignal", lambda _: None)
-    monkeypatch.setattr(signal, "signal", None)     # Not to be called.
-    with cli.defer_interrupts():
-        reached = True
-    assert reached
-
-
-@pytest.mark.parametrize("say", ["print_error", "print_note"])
-def test_what_is_said_while_a_thread_silences_a_library_is_heard(say):
-    done = run_code("import threading, time\n"
-                    "inside = threading.Event()\n"
-                    "def silence():\n"
-                    "  with cli.suppress_native_stderr():\n"
-                    "    inside.set(); time.sleep(0.2)\n"
-                    "threading.Thread(target=silence).start()\n"
-                    f"inside.wait(); cli.{say}('truncated')")
-    assert done.stderr.endswith("truncated\n")
-
-
-def test_two_threads_may_silence_libraries_at_once(capfd):
-    inside = threading.Event()
-
-    def first():
-        with cli.suppress_native_stderr():
-            inside.set()
-            time.sleep(0.05)
-            os.write(2, b"chatter of a library\n")
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    inside.wait(timeout=20)
-    with cli.suppress_native_stderr():
-        # Longer than the first, which would have given stderr back.
-        time.sleep(0.1)
-        os.write(2, b"chatter of another\n")
-    thread.join()
-    os.write(2, b"heard again\n")
-    assert capfd.readouterr().err == "heard again\n"
 
 
 @pytest.mark.parametrize("text, is_one", [

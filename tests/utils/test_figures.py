@@ -13,7 +13,7 @@ from PIL import Image
 
 from leaffliction.utils import cli
 from leaffliction.utils import figures as figures_of
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (drawable, has_glyph, open_pyplot,
                                         show_or_save)
 from leaffliction.utils.files import last_bytes

@@ -9,7 +9,7 @@ import pytest
 from paths import ROOT
 
 from leaffliction.utils import files
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.marks import COPY, mark_line
 from leaffliction.utils.stores import StorePath
 

@@ -12,7 +12,7 @@ from test_images import BLUE, RED, RGB, SWAPPED
 
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.utils import images
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 SIZE = RGB.shape[1::-1]
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from leaffliction.utils import images
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 # Left half red, right half blue, twice as wide as high.
 RED, BLUE = (200, 30, 30), (30, 30, 200)

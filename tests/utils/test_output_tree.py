@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.output_tree import (RECORD, OutputTree, check_place,
                                             lock_output_tree, read_record)

@@ -11,7 +11,7 @@ import cv2
 import pytest
 
 from leaffliction.utils import parallel
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.parallel import (CHUNK, DEATHS, ITEMS_WORTH_A_PROCESS,
                                          THREAD_CHUNK, Workers, without_errors)
 

@@ -18,7 +18,7 @@ from leaffliction.training.data import read_domains
 from leaffliction.training.groups import read_groups
 from leaffliction.utils import storage
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write, directory_lock, is_whole
 from leaffliction.utils.folders import empty_folders, find_images
 from leaffliction.utils.images import read_image, write_image
