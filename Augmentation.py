@@ -38,13 +38,14 @@ from leaffliction.utils.console import print_error, printable
 from leaffliction.utils.copies import augmented_copies, copy_of
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import drawable, open_pyplot, show_or_save
-from leaffliction.utils.files import last_bytes, may_replace, sha256_or_empty
+from leaffliction.utils.files import sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.marks import (COPY, mark_line, marked_kind,
+from leaffliction.utils.marks import (COPY, last_bytes, mark_line, marked_kind,
                                       marked_source, source_key)
-from leaffliction.utils.output_tree import (OutputTree, check_place,
-                                            lock_output_tree, remove)
+from leaffliction.utils.output_tree import (OutputTree, check_output_folder,
+                                            lock_output_tree, remove_files)
+from leaffliction.utils.overwrite import may_replace
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import path_of
@@ -95,7 +96,7 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
             if tree is None:
                 tree = OutputTree(output, fingerprint, planned,
                                   options.force)
-                before = set(tree.own)
+                before = set(tree.files)
             tree.begin(planned)
         ever |= planned
         unreadable = set()
@@ -111,7 +112,7 @@ def balance(dataset: Dataset, output: Path, options: argparse.Namespace,
             index for index, file in enumerate(dataset.files)
             if file not in unreadable])
     # Copies that were made for the sake of images since left out.
-    remove(output, ever - before - planned)
+    remove_files(output, ever - before - planned)
     if tree is not None:
         tree.finish(planned)
     if not planned:
@@ -199,7 +200,7 @@ def balance_folder(options: argparse.Namespace) -> int:
                             f"least {largest}, the size of the largest class")
         fingerprint = ""
     else:
-        check_place(output, folder)
+        check_output_folder(output, folder)
         fingerprint = fingerprint_of(dataset, digests, options)
         dataset = dataset.subset([
             index for index, file in enumerate(dataset.files)
@@ -279,13 +280,13 @@ def check_copies(targets: dict[str, Path], path: Path, source: str,
             if marked_kind(mark) == COPY and not beside and (
                     marked_source(mark) != source_key(source)):
                 raise UserError(f"{target}: is a copy of another image, and "
-                                "is not written over; choose another "
+                                "is not overwritten; choose another "
                                 "--output-dir")
         elif target.read_bytes() != encode_image(
                 target, augment(rgb_img, name, seed, path.name)):
             raise UserError(
                 f"{target}: is an image that this program did not make, and "
-                "is not written over; choose another --output-dir, or delete "
+                "is not overwritten; choose another --output-dir, or delete "
                 "it if an earlier version made it")
 
 

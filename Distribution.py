@@ -27,7 +27,8 @@ from leaffliction.utils.console import printable
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (check_kind, drawable, figure_path,
                                         legible, open_pyplot, show_or_save)
-from leaffliction.utils.files import check_outputs, unwritable
+from leaffliction.utils.files import write_error
+from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.storage import path_of
 from leaffliction.utils.tables import (CSV_HELP, is_stdout, text_table,
                                        write_csv)
@@ -213,7 +214,7 @@ def write_tables(path: Path, names: list[str], rows: list[list],
         except NotADirectoryError:
             pass        # Writing the table will say so.
         except OSError as error:
-            raise unwritable(beside, error) from None
+            raise write_error(beside, error) from None
     write_csv(path, names, [[
         f"{value:.6f}" if isinstance(value, float) else
         ";".join(f"{text}:{count}" for text, count in value.most_common())

@@ -32,10 +32,10 @@ from leaffliction.utils.console import print_error, printable
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (check_kind, drawable, open_pyplot,
                                         show_or_save)
-from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
 from leaffliction.utils.output_tree import lock_output_tree
+from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import is_inside, path_of, resolved

@@ -29,8 +29,8 @@ from leaffliction.utils import cli
 from leaffliction.utils.console import print_error, print_note, printable
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import check_kind, open_pyplot, show_or_save
-from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
+from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.path_hints import expand
 from leaffliction.utils.progress import progress

@@ -67,9 +67,10 @@ from leaffliction.utils import cli
 from leaffliction.utils.console import print_error, print_note, printable
 from leaffliction.utils.cores import usable_cores
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import check_outputs, directory_lock, file_sha256
+from leaffliction.utils.files import directory_lock, file_digest
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import keep_memory
+from leaffliction.utils.overwrite import check_outputs
+from leaffliction.utils.parallel import reuse_freed_memory
 from leaffliction.utils.path_hints import expand
 from leaffliction.utils.storage import is_local, path_of
 
@@ -185,7 +186,7 @@ def build_frozen(options: argparse.Namespace, images: list[Path],
             f" ({options.unfreeze} rounded to the edge of a block)"))
     return backbone, cut, {
         "weights": source, "cut": cut, "unfrozen_layers": unfrozen,
-        "weights_sha256": weights and file_sha256(weights)}
+        "weights_sha256": weights and file_digest(weights)}
 
 
 def fit(options: argparse.Namespace, frozen: tuple, images: list,
@@ -322,7 +323,7 @@ def learn(options: argparse.Namespace, folder: Path, strategy=None) -> int:
     strategy: of several machines, of which this one is the chief.
     """
     clock = Clock()
-    keep_memory()
+    reuse_freed_memory()
     with clock.phase("reading and splitting"):
         folders = [match for path in options.directories
                    for match in expand(path)]
@@ -404,7 +405,7 @@ def layers_or_block(text: str) -> int | str:
     if text in backbones.BLOCKS:
         return text
     try:
-        return cli.natural_int(text)
+        return cli.non_negative_int(text)
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither a whole number of at least 0 nor a block "
@@ -427,7 +428,7 @@ def build_parser() -> cli.Parser:
              "of the split (without it, near-identical ones do)")
     add("--validation", type=cli.fraction, default=0.2, metavar="SHARE",
         help="share of the images that is held out and never learned from")
-    add("--field-views", type=cli.share, default=FIELD_VIEWS, metavar="SHARE",
+    add("--field-views", type=cli.ratio, default=FIELD_VIEWS, metavar="SHARE",
         help="views of the leaves as from an orchard that are learned from "
              "as well, in parts of the balanced images; 0 for none")
     add("--size", type=cli.image_size, default=SIZE, metavar="PIXELS",

@@ -26,7 +26,7 @@ from leaffliction.model.classifier import Classifier
 from leaffliction.model.metrics import calibration_error
 from leaffliction.utils import cli
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
 
 CLASSES = ("Apple_rust,Apple_scab,Grape_Black_rot",
            "Apple_Black_rot,Grape_Black_rot,Grape_Esca")
@@ -74,7 +74,7 @@ def judge(options: argparse.Namespace, class_names: list[str], seed: int
             raise UserError(f"train.py ended with status {status}")
         learnings = Classifier.load(folder / "learnings.zip")
     found = list(
-    without_errors(
+    raise_errors(
         Workers(2).map(
             learnings.predict_file, [
                 options.leaves / file for file in others], in_threads=True)))

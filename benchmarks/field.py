@@ -35,7 +35,7 @@ from leaffliction.utils.console import printable
 from leaffliction.utils.figures import open_pyplot
 from leaffliction.utils.images import read_image
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
 
 SHARES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)      # kept, the surest first
 CROPS = {"middle 80 %": lambda rgb_img: middle(rgb_img, 0.8),
@@ -60,7 +60,7 @@ def crop_leaf(rgb_img: np.ndarray) -> np.ndarray:
 def answers(learnings: Classifier, part: Dataset,
             crop: Callable = lambda rgb_img: rgb_img) -> list[Prediction]:
     """Return what the network says of each image, cropped first."""
-    return list(without_errors(Workers(JOBS).map(lambda path: learnings.predict_image(
+    return list(raise_errors(Workers(JOBS).map(lambda path: learnings.predict_image(
         crop(read_image(path))), part.paths(), in_threads=True)))
 
 

@@ -20,7 +20,7 @@ from leaffliction.model.runtime import Network
 from leaffliction.training import backbone as backbones
 from leaffliction.training import loop
 from leaffliction.utils import cli
-from leaffliction.utils.parallel import keep_memory
+from leaffliction.utils.parallel import reuse_freed_memory
 
 CUT, SIZE, BATCH, CLASSES = "block_12_add", 160, 32, 8
 IMAGES = 256      # a round of the frozen part
@@ -75,7 +75,7 @@ def step_seconds(precision: str, folded: bool, keep: bool,
     these, too, in that precision.
     """
     if keep:
-        keep_memory()
+        reuse_freed_memory()
     keras = backbones.import_keras()
     backbone = backbones.build_backbone(SIZE, None)
     if folded and not depthwise:

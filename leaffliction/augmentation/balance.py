@@ -13,7 +13,8 @@ import numpy as np
 from leaffliction.augmentation.transforms import GEOMETRIC, augment
 from leaffliction.utils.copies import augmented_copies, copy_of
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import atomic_write, is_whole, unwritable
+from leaffliction.utils.files import (atomic_write, is_nonempty_file,
+                                      write_error)
 from leaffliction.utils.images import (check_image, read_image, read_reduced,
                                        shrink, write_image)
 from leaffliction.utils.labels import Dataset
@@ -170,9 +171,9 @@ def make_copies(copies: Copies, root: Path, output: Path, seed: int,
     Raises Unreadable, and UserError where output can't be written.
     """
     missing = [(augmentation, file) for augmentation, file in copies.augmented
-               if not is_whole(output / file)]
+               if not is_nonempty_file(output / file)]
     in_place = root == output
-    is_there = not in_place and is_whole(output / copies.source)
+    is_there = not in_place and is_nonempty_file(output / copies.source)
     if is_there and not missing:
         return
     try:
@@ -251,7 +252,7 @@ def copy_object(source: Path, target: Path) -> None:
         # The store does not say which of the two it was.
         with reading(source):
             source.stat()
-        raise unwritable(target, error) from None
+        raise write_error(target, error) from None
 
 
 def write_plan(plan: list[Copies], root: Path, output: Path, seed: int,

@@ -9,10 +9,10 @@ import numpy as np
 
 from leaffliction.utils.console import print_error
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import file_sha256
+from leaffliction.utils.files import file_digest
 from leaffliction.utils.images import draft, fetch, open_image, shrink, to_rgb
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import ITEMS_WORTH_A_PROCESS, Workers
+from leaffliction.utils.parallel import MIN_ITEMS_PER_PROCESS, Workers
 from leaffliction.utils.progress import progress
 
 # Side of the thumbnail, in pixels.
@@ -62,7 +62,7 @@ def inspect_image(path: Path) -> Inspection:
             draft(image, (CLOSE_SIDE, CLOSE_SIDE))
             rgb_img = shrink(to_rgb(image), 2 * CLOSE_SIDE)
         part = small_part(rgb_img)
-    return Inspection(size, mode, file_sha256(path, content),
+    return Inspection(size, mode, file_digest(path, content=content),
                       thumbnail_of(rgb_img, part))
 
 
@@ -76,7 +76,7 @@ def inspect_dataset(dataset: Dataset, workers: Workers,
     """
     # Pillow decodes without Python's lock, so few files are read in threads:
     # 36 photographs of 12 megapixels take as long as two processes to start.
-    results = list(progress(workers.map(inspect, dataset.paths(), in_threads=len(dataset.files) < ITEMS_WORTH_A_PROCESS),
+    results = list(progress(workers.map(inspect, dataset.paths(), in_threads=len(dataset.files) < MIN_ITEMS_PER_PROCESS),
                             len(dataset.files), "Reading"))
     for result in results:
         if isinstance(result, UserError):

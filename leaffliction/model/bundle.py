@@ -16,7 +16,7 @@ from leaffliction.utils import cli
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import (FOREIGN_HEAD, foreign_kind,
                                            image_kind)
-from leaffliction.utils.files import atomic_write, file_sha1, sync
+from leaffliction.utils.files import atomic_write, file_digest, fsync
 from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import is_local
 
@@ -153,7 +153,7 @@ def _read_description(fields: dict) -> Description:
     if (not isinstance(names, list) or len(set(names)) < len(names)
             or not all(isinstance(name, str) and name for name in names)):
         raise ValueError("class_names are not names")
-    if not 1 <= description.size <= cli.LARGEST_SIZE:
+    if not 1 <= description.size <= cli.MAX_IMAGE_SIZE:
         raise ValueError(f"size {description.size}")
     if not (0 < description.temperature < math.inf
             and 0 < description.strange_temperature < math.inf
@@ -227,7 +227,7 @@ def write_archive(path: Path, description: Description,
                 # Stored: JPEGs and weights do not get smaller.
                 archive.writestr(info, content)
         # Whole on the disk before it has the name, should the power fail.
-        sync(partial)
+        fsync(partial)
         for file in (path.with_name(SIGNATURE), *stale):
             try:
                 file.unlink(missing_ok=True)
@@ -248,8 +248,8 @@ def _read_augmented(path: Path, file: Path) -> bytes:
 
 def sign(path: Path, signature: Path) -> str:
     """Write a file's SHA-1 as `sha1sum` prints it, and return the line."""
-    line = f"{file_sha1(path)}  {path.name}\n"
+    line = f"{file_digest(path, 'sha1')}  {path.name}\n"
     with atomic_write(signature) as partial:
         partial.write_bytes(os.fsencode(line))
-        sync(partial)
+        fsync(partial)
     return line

@@ -30,8 +30,8 @@ import cv2
 
 from leaffliction.utils.console import print_note
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.parallel import (AHEAD, WorkersDied, do_chunk,
-                                         keep_memory, stop_when_all_die)
+from leaffliction.utils.parallel import (CHUNKS_PER_WORKER, WorkersDied, map_chunk,
+                                         reuse_freed_memory, stop_on_repeated_deaths)
 
 # Seconds of work in a task, which takes the scheduler some milliseconds; but
 # no more than so many items, and for each thread of the workers so many
@@ -65,7 +65,7 @@ SOURCE = _source_digest()
 
 
 @cache
-def surroundings() -> dict[str, str]:
+def environment_versions() -> dict[str, str]:
     """Return what results depend on besides the images, by its name."""
     return {"code": SOURCE, "Python": platform.python_version()} | {
         name: version(name) for name in PACKAGES}
@@ -113,7 +113,7 @@ PLACE = _Place()
 def prepare_worker() -> None:
     """Prepare this process, once, to work on images."""
     cv2.setNumThreads(1)
-    keep_memory()
+    reuse_freed_memory()
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Job:
 
     content: the function, pickled: it is opened when it is clear that the
     worker has the same code.  folder: in which the client works.  expected:
-    its surroundings.
+    its environment_versions.
     """
 
     content: bytes
@@ -139,12 +139,12 @@ class Job:
         return pickle.loads(self.content)
 
     def __call__(self, chunk: bytes) -> tuple[list, float]:
-        """Return do_chunk's results, and the seconds it took; on a worker.
+        """Return map_chunk's results, and the seconds it took; on a worker.
 
         chunk: the items, pickled: so nobody on the way looks into them.
         Raises UserError where this worker would not do as the client.
         """
-        for name, found in surroundings().items():
+        for name, found in environment_versions().items():
             if found != self.expected.get(name):
                 raise UserError(
                     f"the worker {platform.node()} has another {name} than "
@@ -154,12 +154,12 @@ class Job:
         prepare_worker()
         with PLACE.at(self.folder):
             start = time.monotonic()
-            results = do_chunk(self.function, pickle.loads(chunk))
+            results = map_chunk(self.function, pickle.loads(chunk))
             return results, time.monotonic() - start
 
 
 @contextmanager
-def connected(address: str) -> Iterator:
+def dask_client(address: str) -> Iterator:
     """Give a Dask client; UserError where no scheduler answers.
 
     What Dask warns of is said by our errors, or is none of the user's.
@@ -219,11 +219,11 @@ class DaskWorkers:
         """
         if not items:
             return iter(())
-        return stop_when_all_die(self._map(function, items, name_of))
+        return stop_on_repeated_deaths(self._map(function, items, name_of))
 
     def _map(self, function: Callable, items: Sequence, name_of: Callable
              ) -> Iterator:
-        with connected(self.cluster) as client:
+        with dask_client(self.cluster) as client:
             run = _Run(client, function, len(items), name_of)
             try:
                 yield from run.results(items)
@@ -243,7 +243,7 @@ class _Run:
         # and the others fetch it from each other.
         self.job = client.submit(
             pickle.loads, pickle.dumps(Job(
-                pickle.dumps(function), os.getcwd(), surroundings())),
+                pickle.dumps(function), os.getcwd(), environment_versions())),
             key=f"job-{self.name}", pure=False)
         self.waiting = deque()      # (chunk, future), in order
         self.threads, self.looked = 0, -math.inf
@@ -254,7 +254,7 @@ class _Run:
         start = 0
         while start < len(items) or self.waiting:
             while start < len(items) and (
-                    len(self.waiting) < AHEAD * self.worker_threads()):
+                    len(self.waiting) < CHUNKS_PER_WORKER * self.worker_threads()):
                 chunk = items[start:start + self.chunk_size()]
                 self.waiting.append((chunk, self.submit(chunk)))
                 start += len(chunk)

@@ -15,7 +15,7 @@ import numpy as np
 from leaffliction.training import backbone, loop
 from leaffliction.training.loop import Examples, Plan
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import sync
+from leaffliction.utils.files import fsync
 
 FACTS, WEIGHTS = "handover.json", "weights.npz"
 PARTS = ("Training", "Stopping")
@@ -62,12 +62,12 @@ def write_job(folder: Path, facts: JobState, classifier,
     np.savez(folder / WEIGHTS, *classifier.get_weights())
     (folder / FACTS).write_text(json.dumps(asdict(facts)))
     for name in PARTS:
-        sync(features_file(folder, name))
-        sync(_targets_file(folder, name))
-    sync(folder / WEIGHTS)
-    sync(folder / FACTS)
+        fsync(features_file(folder, name))
+        fsync(_targets_file(folder, name))
+    fsync(folder / WEIGHTS)
+    fsync(folder / FACTS)
     with suppress(OSError):     # Some disks know no folder that is synced.
-        sync(folder)
+        fsync(folder)
 
 
 def join_fine_tuning(folder: Path, strategy) -> tuple[object, bool]:

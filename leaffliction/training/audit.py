@@ -17,7 +17,7 @@ from leaffliction.model.runtime import Network
 from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils.images import preprocess, read_reduced, shrink
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
 from leaffliction.utils.progress import progress
 
 GREY = np.uint8(128)     # what is masked: all but 0 to the network (-1..1)
@@ -123,7 +123,7 @@ def audit(model: bytes, size: int, training: Dataset, validation: Dataset,
                             for part in (training, validation))
     labels = validation.labels
     look = partial(look_at_parts, network=Network(model), size=size)
-    found, said = zip(*without_errors(progress(
+    found, said = zip(*raise_errors(progress(
         workers.map(look, validation.paths(), in_threads=True),
         len(labels), "Audit")))
     found = np.array(found)
@@ -164,7 +164,7 @@ def masked_views(rgb_img: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
 
 def border_colours(part: Dataset, workers: Workers) -> np.ndarray:
     """Return the colours of each image's BORDER, uint8 (N, 24)."""
-    return np.stack(list(without_errors(progress(workers.map(border_of, part.paths(), in_threads=True),
+    return np.stack(list(raise_errors(progress(workers.map(border_of, part.paths(), in_threads=True),
                                                  len(part.files), "Border pixels"))))
 
 

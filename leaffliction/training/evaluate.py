@@ -9,7 +9,7 @@ from leaffliction.model.classifier import Classifier
 from leaffliction.model.metrics import Evaluation, calibration_error, evaluate
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
 from leaffliction.utils.progress import progress
 
 GAP_IMAGES = 200         # learned from, to see how much better they are known
@@ -55,7 +55,7 @@ def probabilities_of(learnings: Classifier, part: Dataset, workers: Workers,
                      title: str) -> np.ndarray:
     """Return the probabilities of each image of a part, (N, classes)."""
     return np.stack([found.probabilities for found in progress(
-        without_errors(
+        raise_errors(
     workers.map(
         learnings.predict_file,
         part.paths(),

@@ -10,7 +10,7 @@ import numpy as np
 from leaffliction.model.runtime import Network
 from leaffliction.training.field_images import Backgrounds, FieldImage
 from leaffliction.utils.images import preprocess, read_for
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
 from leaffliction.utils.progress import progress
 
 
@@ -29,7 +29,7 @@ def answers(model: bytes, items: Sequence, load: Callable,
     """
     answer = partial(run_network, network=Network(model), load=load,
                      kind=kind)
-    return progress(without_errors(workers.map(answer, items, in_threads=True,
+    return progress(raise_errors(workers.map(answer, items, in_threads=True,
                     name_of=lambda item: getattr(item, "path", item))), len(items), title)
 
 
@@ -53,7 +53,7 @@ def load_image(image: Path | FieldImage, size: int, backgrounds: Backgrounds | N
 def load_images(paths: Sequence[Path], size: int, workers: Workers,
                 title: str) -> np.ndarray:
     """Return files preprocessed, float32 (N, size, size, 3)."""
-    return np.concatenate(list(progress(without_errors(workers.map(partial(load_image, size=size), paths, in_threads=True)),
+    return np.concatenate(list(progress(raise_errors(workers.map(partial(load_image, size=size), paths, in_threads=True)),
                                         len(paths), title)))
 
 

@@ -19,7 +19,7 @@ from leaffliction.transformation.lesions import find_lesions
 from leaffliction.transformation.mask import find_leaf
 from leaffliction.utils.images import read_reduced, shrink
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
 from leaffliction.utils.progress import progress
 
 SIDE = 256               # pixels of the longer side at which leaves are cut
@@ -344,7 +344,7 @@ def collect_backgrounds(part: Dataset, size: int, seed: int, workers: Workers
     rows = np.concatenate([
         rng.permutation(np.flatnonzero(part.labels == label))[:RECIPIENTS]
         for label in range(len(part.class_names))])
-    cutouts = without_errors(
+    cutouts = raise_errors(
     workers.map(
         cut_out_file, [
             part.root / part.files[row] for row in rows], in_threads=True))

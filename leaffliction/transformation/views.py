@@ -17,7 +17,7 @@ from leaffliction.transformation.lesions import count_spots, find_lesions
 from leaffliction.transformation.mask import (LEAST_QUALITY, Leaf, find_leaves,
                                               number_leaves)
 from leaffliction.utils.figures import hush_matplotlib
-from leaffliction.utils.files import is_whole
+from leaffliction.utils.files import is_nonempty_file
 from leaffliction.utils.images import SUFFIXES, read_image, write_image
 from leaffliction.utils.marks import mark_line
 
@@ -389,7 +389,7 @@ def transform_file(paths: tuple[Path, Path], views: list[str],
 def is_newer(file: Path, source: Path) -> bool:
     """Tell whether a file was written whole, and after its source."""
     try:
-        return (is_whole(file)
+        return (is_nonempty_file(file)
                 and file.stat().st_mtime >= source.stat().st_mtime)
     except OSError:
         return False    # The source is gone: whoever reads it says so.

@@ -22,9 +22,9 @@ from leaffliction.utils.errors import UserError, missing_library
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 # Sides in pixels that a network takes: below, nothing is left at the top of
 # MobileNetV2; beyond, there is no memory for a batch.
-SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 1024
 # More processes than any computer has cores; each takes memory.
-JOBS = 256
+MAX_JOBS = 256
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -63,7 +63,7 @@ class Parser(argparse.ArgumentParser):
     def add_jobs(self) -> None:
         """Add --jobs and --cluster: every program has parallel work."""
         self.add_argument(
-            "--jobs", type=job_count, default=min(JOBS, usable_cores()),
+            "--jobs", type=job_count, default=min(MAX_JOBS, usable_cores()),
             metavar="N", help="number of processes (or threads); by itself "
             "as many as processors may be used, in a container too")
         self.add_argument(
@@ -74,7 +74,7 @@ class Parser(argparse.ArgumentParser):
     def add_seed(self) -> None:
         """Add --seed, which every program that draws lots has."""
         self.add_argument(
-            "--seed", type=natural_int, default=42, metavar="N",
+            "--seed", type=non_negative_int, default=42, metavar="N",
             help="the same seed gives the same result")
 
 
@@ -84,10 +84,10 @@ def positive_int(text: str) -> int:
 
 
 def job_count(text: str) -> int:
-    """Return text as a number of processes, at most JOBS, for argparse."""
+    """Return text as a number of processes, at most MAX_JOBS, for argparse."""
     count = positive_int(text)
-    if count > JOBS:
-        raise argparse.ArgumentTypeError(f"{text!r} is more than {JOBS}")
+    if count > MAX_JOBS:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {MAX_JOBS}")
     return count
 
 
@@ -100,7 +100,7 @@ def cluster_address(text: str) -> str:
     return text
 
 
-def natural_int(text: str) -> int:
+def non_negative_int(text: str) -> int:
     """Return text as an integer of at least 0, for argparse."""
     return _bounded_int(text, 0)
 
@@ -122,7 +122,7 @@ def fraction(text: str) -> float:
                           "above 0 and below 1")
 
 
-def share(text: str) -> float:
+def ratio(text: str) -> float:
     """Return text as a number from 0 to 10, for argparse."""
     return _bounded_float(text, lambda number: 0 <= number <= 10,
                           "from 0 to 10")
@@ -141,9 +141,9 @@ def _bounded_float(text: str, is_within: Callable, bounds: str) -> float:
 def image_size(text: str) -> int:
     """Return text as a side in pixels that a network takes, for argparse."""
     size = positive_int(text)
-    if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
+    if not MIN_IMAGE_SIZE <= size <= MAX_IMAGE_SIZE:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not between {SMALLEST_SIZE} and {LARGEST_SIZE} "
+            f"{text!r} is not between {MIN_IMAGE_SIZE} and {MAX_IMAGE_SIZE} "
             "pixels")
     return size
 

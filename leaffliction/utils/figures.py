@@ -10,8 +10,10 @@ from pathlib import Path
 
 from leaffliction.utils.console import print_note, printable
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import atomic_write, last_bytes, refuse_folder
-from leaffliction.utils.marks import mark, marked_source, source_key
+from leaffliction.utils.files import atomic_write
+from leaffliction.utils.marks import (last_bytes, mark, marked_source,
+                                      source_key)
+from leaffliction.utils.overwrite import refuse_folder
 from leaffliction.utils.storage import is_local
 
 # Figures that have no --save name of their own land here.

@@ -15,9 +15,9 @@ from pathlib import Path
 from leaffliction.utils.console import print_note
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import HEAD, image_kind
-from leaffliction.utils.files import both_ends
 from leaffliction.utils.images import natural_key
-from leaffliction.utils.marks import COPY, DRAWING, TAIL, marked_kind
+from leaffliction.utils.marks import (COPY, DRAWING, TAIL, marked_kind,
+                                      read_ends)
 from leaffliction.utils.path_hints import absent, not_a_folder
 from leaffliction.utils.storage import is_local
 
@@ -164,7 +164,7 @@ def _search_disk(folder: Path, found: Found) -> None:
         target = os.path.realpath(folder / link)
         if target in counted:
             found.links.append(link)
-        elif (_add_file(link, found, both_ends(folder / link, HEAD))
+        elif (_add_file(link, found, read_ends(folder / link, HEAD))
               and os.path.exists(target)):
             counted.add(target)
 
@@ -206,7 +206,7 @@ def _walk(folder: Path, start: Path, entered: set[str], found: Found,
             elif entry.is_symlink():
                 linked_files.append(path)
             else:
-                _add_file(path, found, both_ends(folder / path, HEAD))
+                _add_file(path, found, read_ends(folder / path, HEAD))
     return sorted(linked_folders, key=natural_key)
 
 

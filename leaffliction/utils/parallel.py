@@ -24,17 +24,17 @@ from leaffliction.utils.interrupts import defer_interrupts
 cv2.setNumThreads(min(cv2.getNumThreads(), usable_cores()))
 
 # Fewer items are done before a second process has started.
-ITEMS_WORTH_A_PROCESS = 64
+MIN_ITEMS_PER_PROCESS = 64
 # Unless they are large: a dozen photographs of 12 megapixels.
-BYTES_WORTH_A_PROCESS = 2**25
+MIN_BYTES_PER_PROCESS = 2**25
 # Items handed over at once: enough to hide the hand-over (0.1 ms), few
 # enough that the processes end together; to a thread it costs less.
-CHUNK, THREAD_CHUNK = 16, 4
+CHUNK_SIZE, THREAD_CHUNK_SIZE = 16, 4
 # Chunks under way for each worker: so none waits for the next.
-AHEAD = 4
+CHUNKS_PER_WORKER = 4
 # Times that a process may die of an item; and items in a row of which they
 # do, from which on it is not the items.
-DEATHS, HOPELESS = 3, 10
+MAX_DEATHS_PER_ITEM, MAX_DEATHS_IN_A_ROW = 3, 10
 # Numbers of glibc's mallopt, and its largest threshold (bytes).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 LARGEST = 2**25
@@ -42,7 +42,7 @@ LARGEST = 2**25
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
-def keep_memory() -> None:
+def reuse_freed_memory() -> None:
     """Let this process keep the memory of an image for the next one.
 
     glibc gives blocks of 128 KB back to the system at once and takes them
@@ -60,7 +60,7 @@ def keep_memory() -> None:
 def _start_worker() -> None:
     """Prepare a worker: one thread each, and an end with the parent's."""
     cv2.setNumThreads(1)
-    keep_memory()
+    reuse_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -70,7 +70,7 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def do_chunk(function: Callable, items: Sequence) -> list:
+def map_chunk(function: Callable, items: Sequence) -> list:
     """Return function's result, or its UserError, for each item."""
     results = []
     for item in items:
@@ -116,16 +116,16 @@ class Workers:
             return _map_here(function, items, self.jobs)
         jobs = self._worthwhile(items, name_of)
         if jobs > 1:
-            return stop_when_all_die(
+            return stop_on_repeated_deaths(
                 _map_processes(function, items, jobs, name_of))
         return _map_here(function, items, self.jobs)
 
     def _worthwhile(self, items: Sequence, name_of: Callable) -> int:
         """Return how many processes are worth starting for the items."""
-        jobs = len(items) // ITEMS_WORTH_A_PROCESS
-        if len(items) < self.jobs * ITEMS_WORTH_A_PROCESS:
+        jobs = len(items) // MIN_ITEMS_PER_PROCESS
+        if len(items) < self.jobs * MIN_ITEMS_PER_PROCESS:
             size = sum(map(_size_of, map(name_of, items)))
-            jobs = max(jobs, size // BYTES_WORTH_A_PROCESS)
+            jobs = max(jobs, size // MIN_BYTES_PER_PROCESS)
         return min(self.jobs, len(items), jobs)
 
 
@@ -137,18 +137,18 @@ def _size_of(name: object) -> int:
         return 0
 
 
-def stop_when_all_die(results: Iterator) -> Iterator:
+def stop_on_repeated_deaths(results: Iterator) -> Iterator:
     """Yield the results; UserError where it is not the items that kill."""
     dead = 0
     for result in results:
         dead = dead + 1 if isinstance(result, WorkersDied) else 0
-        if dead == HOPELESS:
-            raise UserError(f"{result}, and so with {HOPELESS - 1} before "
+        if dead == MAX_DEATHS_IN_A_ROW:
+            raise UserError(f"{result}, and so with {MAX_DEATHS_IN_A_ROW - 1} before "
                             "it: is there too little memory?")
         yield result
 
 
-def without_errors(results: Iterable) -> Iterator:
+def raise_errors(results: Iterable) -> Iterator:
     """Yield the results, and raise the first UserError among them."""
     for result in results:
         if isinstance(result, UserError):
@@ -174,17 +174,17 @@ def _opencv_threads(count: int) -> Iterator[None]:
 
 
 def _map_here(function: Callable, items: Sequence, jobs: int) -> Iterator:
-    keep_memory()
+    reuse_freed_memory()
     with _opencv_threads(jobs):
-        for chunk in chunks_of(items, CHUNK):
-            yield from do_chunk(function, chunk)
+        for chunk in chunks_of(items, CHUNK_SIZE):
+            yield from map_chunk(function, chunk)
 
 
 def _map_processes(function: Callable, items: Sequence, jobs: int,
                    name_of: Callable) -> Iterator:
     done = 0
     # Few items are many for each process only one by one.
-    size = min(CHUNK, max(1, len(items) // (AHEAD * jobs)))
+    size = min(CHUNK_SIZE, max(1, len(items) // (CHUNKS_PER_WORKER * jobs)))
     while done < len(items):
         try:
             for results in _from_pool(
@@ -193,14 +193,14 @@ def _map_processes(function: Callable, items: Sequence, jobs: int,
                 done += len(results)
         except BrokenProcessPool:
             # On which item that was under way is not known.
-            part = items[done:done + AHEAD * jobs * size]
+            part = items[done:done + CHUNKS_PER_WORKER * jobs * size]
             yield from _one_by_one(function, part, name_of)
             done += len(part)
 
 
 def _one_by_one(function: Callable, items: Sequence, name_of: Callable
                 ) -> Iterator:
-    """Do items one at a time, in a process that may die of each DEATHS times.
+    """Do items one at a time, in a process that may die of each MAX_DEATHS_PER_ITEM times.
     """
     done = deaths = 0
     while done < len(items):
@@ -211,9 +211,9 @@ def _one_by_one(function: Callable, items: Sequence, name_of: Callable
                 done, deaths = done + 1, 0
         except BrokenProcessPool:
             deaths += 1
-            if deaths == DEATHS:
+            if deaths == MAX_DEATHS_PER_ITEM:
                 yield WorkersDied(f"{name_of(items[done])}: worker processes "
-                                  f"die of it, {DEATHS} did")
+                                  f"die of it, {MAX_DEATHS_PER_ITEM} did")
                 done, deaths = done + 1, 0
 
 
@@ -270,10 +270,10 @@ def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
 
     def submit(chunk: Sequence) -> Future:
         with defer_interrupts(), _one_blas_thread():
-            return pool.submit(do_chunk, function, chunk)
+            return pool.submit(map_chunk, function, chunk)
 
     try:
-        yield from _in_order(submit, chunks, AHEAD * jobs)
+        yield from _in_order(submit, chunks, CHUNKS_PER_WORKER * jobs)
     except BaseException:
         # Nobody waits any more for what they are doing.
         context.terminate()
@@ -284,13 +284,13 @@ def _from_pool(function: Callable, chunks: Iterator, jobs: int) -> Iterator:
 
 def _map_threads(function: Callable, items: Sequence, threads: int
                  ) -> Iterator:
-    keep_memory()
+    reuse_freed_memory()
     # Few items, which may be large, one by one: an interrupt waits for what
     # is under way.
-    size = min(THREAD_CHUNK, max(1, len(items) // (AHEAD * threads)))
+    size = min(THREAD_CHUNK_SIZE, max(1, len(items) // (CHUNKS_PER_WORKER * threads)))
     # One for each of ours: together they are as many as was asked for.
     with _opencv_threads(1):
-        for results in prefetch(partial(do_chunk, function),
+        for results in prefetch(partial(map_chunk, function),
                                 chunks_of(items, size), threads):
             yield from results
 
@@ -301,7 +301,7 @@ def prefetch(function: Callable, items: Iterable, threads: int = 1
     pool = ThreadPoolExecutor(threads)
     try:
         yield from _in_order(partial(pool.submit, function), iter(items),
-                             AHEAD * threads)
+                             CHUNKS_PER_WORKER * threads)
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -57,7 +57,8 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
 
     Raises UserError where it can't be written.
     """
-    from leaffliction.utils.files import atomic_write, refuse_folder
+    from leaffliction.utils.files import atomic_write
+    from leaffliction.utils.overwrite import refuse_folder
     refuse_folder(path)
     with atomic_write(path) as partial:
         with open(partial, "w", encoding="utf-8", newline="") as stream:

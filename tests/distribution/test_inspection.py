@@ -262,7 +262,7 @@ def test_few_large_photographs_are_read_without_a_process(tmp_path,
                 tmp_path / name / f"{number}.jpg")
     (tmp_path / "b/2.jpg").write_bytes(b"truncated")
     # Large enough by far, were they many.
-    monkeypatch.setattr(parallel, "BYTES_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(parallel, "MIN_BYTES_PER_PROCESS", 1)
     monkeypatch.setattr(parallel, "ProcessPoolExecutor", None)
     results, good = inspect_dataset(read_dataset(tmp_path),
                                     parallel.Workers(2))

@@ -21,7 +21,7 @@ from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
 from leaffliction.model.runtime import Network
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import file_sha1
+from leaffliction.utils.files import file_digest
 from leaffliction.utils.images import preprocess
 
 FILES = [Path("Apple_scab/image (1).JPG"), Path("Apple_scab/a.JPG"),
@@ -203,7 +203,7 @@ def stopped_at_each_step(archive, model, monkeypatch):
         write(archive, model)
         sign(archive, Path("signature.txt"))
         Path("report").mkdir(exist_ok=True)
-        Path("report/report.json").write_text(file_sha1(archive))
+        Path("report/report.json").write_text(file_digest(archive, "sha1"))
         steps = iter(range(1, 100))
 
         def stopping(real):
@@ -237,7 +237,7 @@ def test_a_run_stopped_while_it_writes_leaves_a_pair_that_fits(
                          for name in opened.namelist())
         report = Path("report/report.json")
         if report.exists():
-            assert report.read_text() == file_sha1(archive)
+            assert report.read_text() == file_digest(archive, "sha1")
         states.append((is_new, Path("signature.txt").exists(),
                        report.exists()))
     # The steps in their order: old pair, unsigned, new archive, new pair.
@@ -245,7 +245,7 @@ def test_a_run_stopped_while_it_writes_leaves_a_pair_that_fits(
                                                        -state[2]))
     assert {(False, True, True), (False, False, False),
             (True, False, False)} <= set(states)
-    assert Path("signature.txt").read_text().split()[0] == file_sha1(archive)
+    assert Path("signature.txt").read_text().split()[0] == file_digest(archive, "sha1")
 
 
 def test_an_image_that_vanishes_is_named_and_not_the_archive_alone(

@@ -184,7 +184,7 @@ def test_a_smaller_target_draws_a_subset_and_says_so(images, capsys):
 
 
 def test_the_same_bytes_with_any_number_of_processes(images, monkeypatch):
-    monkeypatch.setattr(parallel, "ITEMS_WORTH_A_PROCESS", 4)
+    monkeypatch.setattr(parallel, "MIN_ITEMS_PER_PROCESS", 4)
     images(MANY)
     for jobs in (1, 4):
         assert run("images", "--jobs", jobs, "--output-dir", jobs) == 0
@@ -206,8 +206,8 @@ def write_some(*arguments, carry_out=Augmentation.write_plan):
         if number == 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
-parallel.ITEMS_WORTH_A_PROCESS = 4
-parallel.CHUNK = 2
+parallel.MIN_ITEMS_PER_PROCESS = 4
+parallel.CHUNK_SIZE = 2
 Augmentation.write_plan = write_some
 Augmentation.main(sys.argv[1:])
 """

@@ -250,7 +250,7 @@ def rows_of(path):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_what_repeats_is_named_with_all_paths(
         images, workplace, capsys, jobs, monkeypatch):
-    monkeypatch.setattr(parallel, "ITEMS_WORTH_A_PROCESS", 4)
+    monkeypatch.setattr(parallel, "MIN_ITEMS_PER_PROCESS", 4)
     folder = images({"A_b": 3, "A_c": 3, "A_d": 2})
     first = folder / "A_b" / "image (1).png"
     shutil.copy(first, folder / "A_b" / "same.png")

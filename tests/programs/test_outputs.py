@@ -18,9 +18,10 @@ import Transformation
 from leaffliction.utils import cli
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import open_pyplot
-from leaffliction.utils.files import atomic_write, check_outputs
+from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.marks import MARK
+from leaffliction.utils.overwrite import check_outputs
 from samples.__main__ import draw_leaf
 
 SIX = ("Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion")
@@ -153,7 +154,7 @@ def test_a_photograph_called_like_a_copy_stays_the_user_s(
     assert run(Augmentation, LEAF) == 1
     assert capsys.readouterr().err == (
         f"error: {own}: is an image that this program did not make, and is "
-        "not written over; choose another --output-dir, or delete it if an "
+        "not overwritten; choose another --output-dir, or delete it if an "
         "earlier version made it\n")
     assert content() == before
     assert run(Augmentation, LEAF, "--output-dir", "out") == 0

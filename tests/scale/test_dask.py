@@ -27,7 +27,7 @@ from leaffliction.scale.dask import DaskWorkers
 from leaffliction.utils import cli
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
-from leaffliction.utils.parallel import AHEAD
+from leaffliction.utils.parallel import CHUNKS_PER_WORKER
 from samples.__main__ import draw_leaf
 
 pytestmark = pytest.mark.xdist_group("cluster")
@@ -194,8 +194,8 @@ def test_no_scheduler_is_one_error(address, leaves, capfd, monkeypatch):
 
 def test_a_worker_of_other_code_is_one_error(cluster, leaves, capfd,
                                              monkeypatch):
-    others = clusters.surroundings() | {"numpy": "1.0"}
-    monkeypatch.setattr(clusters, "surroundings", lambda: others)
+    others = clusters.environment_versions() | {"numpy": "1.0"}
+    monkeypatch.setattr(clusters, "environment_versions", lambda: others)
     assert run(Distribution, leaves, "--cluster", cluster.address) == 1
     error, = capfd.readouterr().err.splitlines()
     assert "has another numpy than this program" in error
@@ -226,7 +226,7 @@ def test_what_is_done_travels_to_each_worker_once(cluster, tmp_path,
     # Dask may drop it from a worker that has nothing to do, and send it anew.
     assert 1 <= len(set(workers)) <= 2 and len(workers) < len(under_way) / 4
     # Two workers of one thread each.
-    assert len(under_way) > 16 and max(under_way) < 2 * AHEAD
+    assert len(under_way) > 16 and max(under_way) < 2 * CHUNKS_PER_WORKER
 
 
 @pytest.mark.parametrize("count, threads, seconds, size", [
@@ -301,5 +301,5 @@ def test_a_scheduler_that_dies_is_one_error(no_workers, leaves, capfd):
     ("ConnectionPool is closed", UserError), ("of ours", RuntimeError)])
 def test_what_a_client_without_its_scheduler_says_is_that_error(
         no_workers, fault, kind):
-    with pytest.raises(kind), clusters.connected(no_workers.address):
+    with pytest.raises(kind), clusters.dask_client(no_workers.address):
         raise RuntimeError(fault)

@@ -250,7 +250,7 @@ def test_what_the_chief_has_left_must_be_there(tmp_path):
 def test_what_another_machine_reads_is_on_the_disk_before_it_is_told(
         tmp_path, monkeypatch):
     done = []
-    flush, sync = np.memmap.flush, job.sync
+    flush, sync = np.memmap.flush, job.fsync
 
     def noted(real, name_of):
         def step(argument):
@@ -260,7 +260,7 @@ def test_what_another_machine_reads_is_on_the_disk_before_it_is_told(
 
     monkeypatch.setattr(np.memmap, "flush", noted(
         flush, lambda features: f"flushed {Path(features.filename).name}"))
-    monkeypatch.setattr(job, "sync", noted(
+    monkeypatch.setattr(job, "fsync", noted(
         sync, lambda path: path.relative_to(tmp_path).as_posix()))
     parts = []
     for part in job.PARTS:

@@ -26,7 +26,7 @@ def test_a_line_printed_during_suppression_appears_after_it(
         print_line, capfd, monkeypatch):
     # pytest's own sys.stderr does not write to file descriptor 2.
     monkeypatch.setattr(sys, "stderr", open(2, "w", buffering=1,
-                                             closefd=False))
+                                            closefd=False))
     thread = threading.Thread(target=print_line, args=["truncated"])
     with suppress_native_stderr():
         thread.start()

@@ -116,4 +116,4 @@ def test_more_processors_than_jobs_are_no_default(monkeypatch):
     monkeypatch.setattr(cli, "usable_cores", lambda: 384)
     parser = cli.Parser("")
     parser.add_jobs()
-    assert parser.parse_args([]).jobs == cli.JOBS
+    assert parser.parse_args([]).jobs == cli.MAX_JOBS

@@ -16,9 +16,8 @@ from leaffliction.utils import figures as figures_of
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (drawable, has_glyph, open_pyplot,
                                         show_or_save)
-from leaffliction.utils.files import last_bytes
-from leaffliction.utils.marks import (DRAWING, marked_kind, marked_source,
-                                      source_key)
+from leaffliction.utils.marks import (DRAWING, last_bytes, marked_kind,
+                                      marked_source, source_key)
 
 
 def test_drawable_escapes_formulas():

@@ -12,11 +12,11 @@ import pytest
 
 from leaffliction.utils import parallel
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.parallel import (CHUNK, DEATHS, ITEMS_WORTH_A_PROCESS,
-                                         THREAD_CHUNK, Workers, without_errors)
+from leaffliction.utils.parallel import (CHUNK_SIZE, MAX_DEATHS_PER_ITEM, MIN_ITEMS_PER_PROCESS,
+                                         THREAD_CHUNK_SIZE, Workers, raise_errors)
 
 # Enough for two processes, and a last chunk that is not full.
-MANY = range(2 * ITEMS_WORTH_A_PROCESS + 5)
+MANY = range(2 * MIN_ITEMS_PER_PROCESS + 5)
 
 
 def tenth_is_bad(number):
@@ -35,9 +35,9 @@ def die_of_some(number):
     if number in (40, 41):
         os._exit(1)
     if number == 100:
-        marks = Path(os.environ["DEATHS"])
+        marks = Path(os.environ["MAX_DEATHS_PER_ITEM"])
         count = len(list(marks.iterdir()))
-        if count < DEATHS - 1:
+        if count < MAX_DEATHS_PER_ITEM - 1:
             (marks / str(count)).touch()
             os.kill(os.getpid(), signal.SIGKILL)
     return number ** 2
@@ -49,7 +49,7 @@ def fault(number):
 
 def slow_later(number):
     """Do the first chunks at once, and the others slowly."""
-    if number >= 2 * CHUNK:
+    if number >= 2 * CHUNK_SIZE:
         time.sleep(2)
     return signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
@@ -79,7 +79,7 @@ def test_order_is_kept_errors_stand_in_place_and_jobs_do_not_matter():
 
 def test_processes_may_die_of_an_item_and_the_rest_goes_on(
         tmp_path, monkeypatch):
-    monkeypatch.setenv("DEATHS", str(tmp_path))
+    monkeypatch.setenv("MAX_DEATHS_PER_ITEM", str(tmp_path))
     results = list(
     Workers(2).map(
         die_of_some,
@@ -89,12 +89,12 @@ def test_processes_may_die_of_an_item_and_the_rest_goes_on(
         assert str(results[number]) == (
             f"No. {number}: worker processes die of it, 3 did")
         results[number] = number ** 2
-    assert len(list(tmp_path.iterdir())) == DEATHS - 1
+    assert len(list(tmp_path.iterdir())) == MAX_DEATHS_PER_ITEM - 1
     assert results == [number ** 2 for number in MANY]
 
 
 def test_few_items_stay_in_this_process():
-    _, processes = results_of(8, range(ITEMS_WORTH_A_PROCESS))
+    _, processes = results_of(8, range(MIN_ITEMS_PER_PROCESS))
     assert processes == {os.getpid()}
     assert results_of(8, []) == ([], set())
 
@@ -106,7 +106,7 @@ def size_and_process(path):
 @pytest.mark.parametrize("count, several", [(12, True), (2, False)])
 def test_few_large_files_are_worth_processes(tmp_path, monkeypatch, count,
                                              several):
-    monkeypatch.setattr(parallel, "BYTES_WORTH_A_PROCESS", 2000)
+    monkeypatch.setattr(parallel, "MIN_BYTES_PER_PROCESS", 2000)
     for number in range(count):
         (tmp_path / str(number)).write_bytes(bytes(500 + number))
     sizes, processes = zip(*Workers(2).map(size_and_process, [tmp_path / str(number) for number in
@@ -127,8 +127,8 @@ def test_results_come_while_later_items_are_waiting():
     (fault, 1, ZeroDivisionError, "division")])
 def test_dead_processes_or_a_fault_end_it(function, jobs, error, text,
                                           monkeypatch):
-    monkeypatch.setattr(parallel, "HOPELESS", 4)
-    monkeypatch.setattr(parallel, "DEATHS", 1)
+    monkeypatch.setattr(parallel, "MAX_DEATHS_IN_A_ROW", 4)
+    monkeypatch.setattr(parallel, "MAX_DEATHS_PER_ITEM", 1)
     with pytest.raises(error, match=text):
         list(Workers(jobs).map(function, MANY))
 
@@ -136,7 +136,7 @@ def test_dead_processes_or_a_fault_end_it(function, jobs, error, text,
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, UserError, None])
 def test_who_stops_does_not_wait_for_what_is_under_way(stop):
     results = Workers(2).map(slow_later, MANY)
-    for _ in range(CHUNK):
+    for _ in range(CHUNK_SIZE):
         next(results)
     start = time.monotonic()
     if stop is None:
@@ -150,8 +150,8 @@ def test_who_stops_does_not_wait_for_what_is_under_way(stop):
 
 @pytest.mark.parametrize("end", ["stop", "deaths", "fault"])
 def test_processes_of_others_are_left_alone(end, monkeypatch):
-    monkeypatch.setattr(parallel, "DEATHS", 1)
-    monkeypatch.setattr(parallel, "HOPELESS", 2)
+    monkeypatch.setattr(parallel, "MAX_DEATHS_PER_ITEM", 1)
+    monkeypatch.setattr(parallel, "MAX_DEATHS_IN_A_ROW", 2)
     other = multiprocessing.get_context("spawn").Process(
         target=time.sleep, args=(60,))
     other.start()
@@ -220,7 +220,7 @@ def test_threads_keep_the_order_and_take_a_few_items_ahead():
 
     def work(number):
         started.append(number)
-        if number % THREAD_CHUNK == 0 and number < 3 * THREAD_CHUNK:
+        if number % THREAD_CHUNK_SIZE == 0 and number < 3 * THREAD_CHUNK_SIZE:
             together.wait()  # passes only if three run at once
         time.sleep(0.01 if number % 2 else 0)
         if number == 50:
@@ -229,7 +229,7 @@ def test_threads_keep_the_order_and_take_a_few_items_ahead():
 
     results = Workers(3).map(work, range(100), in_threads=True)
     assert [next(results) for _ in range(2)] == [0, 1]
-    assert len(started) <= 5 * 3 * THREAD_CHUNK
+    assert len(started) <= 5 * 3 * THREAD_CHUNK_SIZE
     found = list(results)
     assert str(found.pop(48)) == "50 is bad"
     assert found == [number ** 2 for number in range(2, 100) if number != 50]
@@ -238,14 +238,14 @@ def test_threads_keep_the_order_and_take_a_few_items_ahead():
 
 def test_a_fault_in_a_thread_is_raised_in_its_place():
     results = Workers(2).map(fault, range(40), in_threads=True)
-    for number in range(20 // THREAD_CHUNK * THREAD_CHUNK):
+    for number in range(20 // THREAD_CHUNK_SIZE * THREAD_CHUNK_SIZE):
         assert next(results) == 1 / (number - 20)
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
 def test_the_first_error_is_raised_where_none_is_expected():
-    results = without_errors(Workers(1).map(tenth_is_bad, range(20)))
+    results = raise_errors(Workers(1).map(tenth_is_bad, range(20)))
     assert [next(results)[0] for _ in range(3)] == [0, 1, 4]
     with pytest.raises(UserError, match="3 is bad"):
         next(results)

@@ -19,10 +19,12 @@ from leaffliction.training.groups import read_groups
 from leaffliction.utils import storage
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import atomic_write, directory_lock, is_whole
+from leaffliction.utils.files import (atomic_write, directory_lock,
+                                      is_nonempty_file)
 from leaffliction.utils.folders import empty_folders, find_images
 from leaffliction.utils.images import read_image, write_image
-from leaffliction.utils.output_tree import check_place, files_below, remove
+from leaffliction.utils.output_tree import (check_output_folder, files_below,
+                                            remove_files)
 from leaffliction.utils.storage import path_of
 
 IMAGE = np.random.default_rng(1).integers(0, 255, (8, 8, 3), np.uint8)
@@ -210,15 +212,15 @@ def test_no_name_leads_out_of_a_folder(bucket):
 def test_what_others_write_meanwhile_is_seen(bucket):
     folder = fill(bucket / "a")
     assert len(find_images(folder)) == 6
-    assert not is_whole(folder / "Apple_rust" / "new.JPG")
+    assert not is_nonempty_file(folder / "Apple_rust" / "new.JPG")
     code = ("import sys; from leaffliction.utils.storage import path_of\n"
             "folder = path_of(sys.argv[1])\n"
             "folder.fs.pipe_file((folder / 'new.JPG').path, b'new')\n"
             "(folder / 'image (1).JPG').unlink()\n")
     subprocess.run([sys.executable, "-c", code, str(folder / "Apple_rust")],
                    cwd=ROOT, check=True)
-    assert is_whole(folder / "Apple_rust" / "new.JPG")
-    assert not is_whole(folder / "Apple_rust" / "image (1).JPG")
+    assert is_nonempty_file(folder / "Apple_rust" / "new.JPG")
+    assert not is_nonempty_file(folder / "Apple_rust" / "image (1).JPG")
     names = {file.name for file in find_images(folder)}
     assert "new.JPG" in names and len(names) == 5
 
@@ -239,7 +241,7 @@ def test_several_folders_of_a_store_are_one_dataset(bucket, tmp_path):
     dataset, domains = read_domains(folders)
     assert dataset.root == bucket / "images"
     assert np.bincount(domains).tolist() == [6, 6]
-    assert all(map(is_whole, dataset.paths()))
+    assert all(map(is_nonempty_file, dataset.paths()))
     with pytest.raises(UserError, match="lies in another"):
         read_domains([bucket / "images", folders[0]])
     fill(tmp_path / "orchard")
@@ -305,15 +307,15 @@ def test_objects_are_copied_from_and_to_anywhere(store, tmp_path):
 def test_what_is_deleted_is_that_alone(store):
     put(store / "a", b"a")
     put(store / "b", b"b")
-    remove(store, [Path("a"), Path("none")])
+    remove_files(store, [Path("a"), Path("none")])
     store.rmdir()
     assert contents(store) == {"b": b"b"}
 
 
 def test_a_tree_stands_in_a_place_of_its_own(store, tmp_path):
-    check_place(store / "b", store / "a")
-    check_place(tmp_path / "b", store / "a")
+    check_output_folder(store / "b", store / "a")
+    check_output_folder(tmp_path / "b", store / "a")
     with pytest.raises(UserError, match="lies inside"):
-        check_place(store / "a" / "b", store / "a")
+        check_output_folder(store / "a" / "b", store / "a")
     with pytest.raises(UserError, match="holds"):
-        check_place(store, store / "a")
+        check_output_folder(store, store / "a")
