@@ -1,4 +1,4 @@
-"""Lines on stderr: errors and notes, without what libraries write there."""
+"""Lines on stderr, and its suppression while native libraries log to it."""
 
 import os
 import sys
@@ -6,14 +6,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SILENCE = threading.RLock()
+# Held while stderr is suppressed or written to, so that no line of another
+# thread is lost.  Reentrant: blocks that suppress it may be nested.
+_STDERR_LOCK = threading.RLock()
 
 
 def printable(text: object) -> str:
-    """Return text without control characters or lone surrogates.
+    """Return text with control characters and lone surrogates escaped.
 
-    File names may hold both; they would garble a terminal, or stop a print
-    with a UnicodeEncodeError.
+    File names may contain both.  The first would garble a terminal; the
+    second make print raise UnicodeEncodeError.
     """
     return "".join(
         character if character.isprintable() else
@@ -23,32 +25,32 @@ def printable(text: object) -> str:
 
 def print_error(message: object) -> None:
     """Print one ``error:`` line to stderr."""
-    with SILENCE:       # Another thread may just have silenced stderr.
+    with _STDERR_LOCK:
         print(f"error: {printable(message)}", file=sys.stderr)
 
 
 def print_note(message: object) -> None:
-    """Print one line that is neither result nor error to stderr."""
-    with SILENCE:
+    """Print one line to stderr that is neither a result nor an error."""
+    with _STDERR_LOCK:
         print(printable(message), file=sys.stderr, flush=True)
 
 
 @contextmanager
 def suppress_native_stderr() -> Iterator[None]:
-    """Silence what libraries in C++ write to stderr past Python.
+    """Discard what native code writes to stderr until this block ends.
 
-    TensorFlow and LiteRT greet with notes on processors that no user asked
-    for, and that no setting turns off.  Real errors are Python exceptions.
+    TensorFlow and LiteRT write notes about the processor there, which no
+    setting turns off; their errors arrive as Python exceptions.
     """
-    # One thread at a time: a second would take the silence for stderr, and
-    # put it back when the first is done.
-    with SILENCE:
+    # One thread at a time: a second one would save the null device as if it
+    # were stderr, and restore that in the end.
+    with _STDERR_LOCK:
         sys.stderr.flush()
-        kept = os.dup(2)
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        saved = os.dup(2)
+        with open(os.devnull, "wb") as null_device:
+            os.dup2(null_device.fileno(), 2)
         try:
             yield
         finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(saved, 2)
+            os.close(saved)

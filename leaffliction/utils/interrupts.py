@@ -8,28 +8,30 @@ from contextlib import contextmanager
 
 @contextmanager
 def defer_interrupts() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of this block.
+    """Defer Ctrl-C until this block ends; KeyboardInterrupt comes then.
 
-    Stopped between starting a process and noting it, a program would leave
-    that behind; stopped while it loads, TensorFlow aborts.  Processes that
-    are started here never get it: it goes to all those of a terminal, and
-    one that is still loading would print a traceback.
+    Between the start of a worker process and its registration, Ctrl-C would
+    leave the process running for ever; while TensorFlow loads, it would
+    abort the program.  A process that is started in the block never receives
+    Ctrl-C: a terminal sends it to all its processes, and one that is still
+    loading would print a traceback.
     """
     if (threading.current_thread() is not threading.main_thread()
             or signal.getsignal(signal.SIGINT) is None):
-        # Python tells the main thread alone; and a handler that is not of
-        # its making it could not put back.
+        # Python runs signal handlers in the main thread only, and cannot
+        # restore a handler that was not set from Python.
         yield
         return
-    waiting = []
-    handler = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
-    # What is started inherits this; here another thread may still get it.
+    deferred = []
+    handler = signal.signal(signal.SIGINT, lambda *_: deferred.append(True))
+    # Processes inherit the mask.  In this process it is not enough: another
+    # thread may still receive the signal, and the handler above is called.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        # A program that uses this package may have it blocked by itself.
+        # The caller may have blocked the signal already: restore its mask.
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         signal.signal(signal.SIGINT, handler)
-        if waiting:
+        if deferred:
             signal.raise_signal(signal.SIGINT)

@@ -1,17 +1,18 @@
-"""A progress bar on stderr."""
+"""A progress bar on stderr, for work that takes longer than a second."""
 
 import sys
 import time
 from collections.abc import Iterable, Iterator
 
-# A bar for something that is over at once only flickers.
+# Shorter work shows no bar, which would only flicker.
 SECONDS_WITHOUT_BAR = 1.0
 
 
 def progress(items: Iterable, total: int, title: str) -> Iterator:
-    """Yield the items, with a bar on stderr for all that takes long.
+    """Yield the items, and show a bar on stderr if that takes long.
 
-    Silent when stderr is no terminal.
+    total: the number of items.  Where stderr is no terminal, nothing is
+    shown.
     """
     if not sys.stderr.isatty():
         yield from items
@@ -32,13 +33,13 @@ def progress(items: Iterable, total: int, title: str) -> Iterator:
 
 
 def progress_bar():
-    """Return rich's bar with count and time left, on stderr."""
+    """Return a rich.progress.Progress on stderr, with counts and time left."""
     from rich.console import Console
     from rich.progress import (BarColumn, MofNCompleteColumn, Progress,
                                ProgressColumn, TextColumn, TimeRemainingColumn)
 
     class SpeedColumn(ProgressColumn):
-        """Items a second, where there are that many."""
+        """Items per second; empty below one."""
 
         def render(self, task) -> str:
             speed = task.finished_speed or task.speed or 0
@@ -48,6 +49,6 @@ def progress_bar():
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         SpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True),
         disable=not sys.stderr.isatty(), transient=True,
-        # What is printed while a bar is there goes above it; but results
-        # that go into a file or a pipe are none of the bar's business.
+        # Results on a terminal are printed above the bar; those that go to a
+        # file or a pipe must not pass through rich.
         redirect_stdout=sys.stdout.isatty())

@@ -47,7 +47,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(
         clear(place)
         with small_disk(place / "out", max(8, int(share * needed))):
             status, said = finish(start(program, place))
-            assert "Traceback" not in said and "internal fault" not in said
+            assert "Traceback" not in said and "internal error" not in said
             assert status in (0, 1), (share, status, said)
             assert status == 0 or "No space left" in said, (share, said)
             if status == 0:
@@ -192,7 +192,7 @@ def test_a_folder_that_changes_while_it_is_read(program, place, undisturbed):
                 thread.join()
             assert status in (0, 1), said
             assert (status == 1) == ("error: " in said), said
-            for word in ("Traceback", "internal fault"):
+            for word in ("Traceback", "internal error"):
                 assert word not in said
             assert not left_over(results(place))
     finally:

@@ -136,7 +136,7 @@ def run_case(program, arguments, folder, common):
         is_alone = ended(process)
     said = err.decode("utf-8", "backslashreplace")
     assert process.returncode in (0, 1, 2, 130), said
-    for word in ("Traceback", "internal fault", "Exception ignored",
+    for word in ("Traceback", "internal error", "Exception ignored",
                  "Warning"):
         assert word not in said
     assert ("error: " in said) == (process.returncode != 0), said

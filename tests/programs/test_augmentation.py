@@ -479,7 +479,7 @@ def test_subject_1_no_traceback_whatever_is_given(
     assert last.startswith("error: ") and reason in last
     assert all(line.startswith(("error: ", "usage: ", " "))
                for line in complaints)
-    assert "internal fault" not in done.stderr
+    assert "internal error" not in done.stderr
 
 
 def test_an_image_without_an_ending_is_augmented(leaves):

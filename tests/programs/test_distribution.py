@@ -413,7 +413,7 @@ def test_subject_1_no_traceback_whatever_is_given(
     assert done.returncode == status
     complaint = done.stderr.splitlines()
     assert complaint[-1].startswith("error: ")
-    assert "internal fault" not in done.stderr
+    assert "internal error" not in done.stderr
     assert all(line.isprintable() for line in complaint)
     if status == 1:
         assert len(complaint) == 1

@@ -1,4 +1,4 @@
-"""leaffliction/utils/cli.py: exit statuses, error lines and options."""
+"""leaffliction/utils/cli.py: options, exit statuses and error lines."""
 
 import argparse
 import subprocess
@@ -12,7 +12,8 @@ from leaffliction.utils.cores import usable_cores
 from leaffliction.utils.errors import UserError
 
 
-def stop_with(error):
+def raising(error):
+    """Return a main that raises an error."""
     def main():
         raise error
     return main
@@ -21,78 +22,82 @@ def stop_with(error):
 @pytest.mark.parametrize("main, status, line", [
     (lambda: 0, 0, ""),
     (lambda: 1, 1, ""),
-    (stop_with(UserError("leaf.jpg: truncated")),
+    (raising(UserError("leaf.jpg: truncated")),
      1, "error: leaf.jpg: truncated"),
-    (stop_with(KeyboardInterrupt()), 130, "error: interrupted"),
-    (stop_with(MemoryError()), 1, "error: out of memory"),
-    (stop_with(FileNotFoundError(2, "No such file", "a.csv")), 1,
+    (raising(KeyboardInterrupt()), 130, "error: interrupted"),
+    (raising(MemoryError()), 1, "error: out of memory"),
+    (raising(FileNotFoundError(2, "No such file", "a.csv")), 1,
      "error: a.csv: No such file"),
-    (stop_with(OSError("odd")), 1, "error: odd"),
-    (stop_with(UserError("a\nb\x1b[31m\udcff\u202e")), 1,
+    (raising(OSError("odd")), 1, "error: odd"),
+    (raising(UserError("a\nb\x1b[31m\udcff\u202e")), 1,
      r"error: a\nb\x1b[31m\udcff\u202e"),
+    (raising(ModuleNotFoundError(name="numpy.linalg")), 1,
+     "error: the Python package numpy is not installed for "
+     f"{sys.executable}; run `make demo` once and start the programs with "
+     ".venv/bin/python, or install requirements.txt"),
 ])
-def test_run_gives_the_status_and_one_line(main, status, line, capsys):
+def test_each_error_is_a_status_and_one_line(main, status, line, capsys):
     assert cli.run(main) == status
     assert capsys.readouterr().err == line + "\n" * bool(line)
 
 
-def test_a_fault_of_ours_is_one_line_that_names_the_place(
+def test_an_internal_error_is_one_line_that_names_its_origin(
         capsys, monkeypatch):
     monkeypatch.delenv("LEAF_DEBUG", raising=False)
-    assert cli.run(stop_with(ValueError("first\nsecond"))) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: internal fault, please report it: Value")
-    assert error.count("\n") == 1
-    assert "(test_cli.py:" in error
+    assert cli.run(raising(ValueError("first\nsecond"))) == 1
+    line = capsys.readouterr().err
+    assert line.startswith("error: internal error, please report it: Value")
+    assert line.count("\n") == 1
+    assert "(test_cli.py:" in line
 
 
-def test_leaf_debug_shows_us_the_traceback(monkeypatch):
+def test_leaf_debug_raises_an_internal_error(monkeypatch):
     monkeypatch.setenv("LEAF_DEBUG", "1")
-    with pytest.raises(ValueError, match="ours"):
-        cli.run(stop_with(ValueError("ours")))
+    with pytest.raises(ValueError, match="a bug"):
+        cli.run(raising(ValueError("a bug")))
 
 
-def test_ctrl_c_that_a_library_made_another_error_is_still_ctrl_c(capsys):
-    def load():
+def test_an_error_that_a_library_raises_from_ctrl_c_is_an_interrupt(capsys):
+    def main():
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt as error:
             raise ImportError("half loaded") from error
 
-    assert cli.run(load) == cli.INTERRUPTED
+    assert cli.run(main) == cli.INTERRUPTED
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
-def run_code(code, redirect=""):
+def run_code(code, redirection=""):
     """Run code in a shell with a redirection; return the finished process."""
     code = f"import sys; from leaffliction.utils import cli\n{code}"
     return subprocess.run(
-        ["sh", "-c", f'"$0" -c "$1" {redirect}', sys.executable, code],
+        ["sh", "-c", f'"$0" -c "$1" {redirection}', sys.executable, code],
         cwd=ROOT, capture_output=True, text=True, timeout=30)
 
 
-def test_a_reader_that_leaves_early_causes_no_complaint():
+def test_a_reader_that_ends_early_causes_no_error_line():
     done = run_code("def main():\n  for _ in range(99999): print('line')\n"
                     "  return 0\nsys.exit(cli.run(main))", "| head -n 1")
     assert (done.stdout, done.stderr) == ("line\n", "")
 
 
 @pytest.mark.parametrize("main, status, lines", [
-    ("print(1); return 0", 1, 1), ("print(1); raise OSError", 1, 1),
+    ("print(1); return 0", 1, 1), ("print(1); raise MemoryError", 1, 1),
     ("print(1); sys.exit(2)", 2, 0)])
-def test_a_full_disk_is_one_line_at_most(main, status, lines):
+def test_a_full_disk_is_at_most_one_line(main, status, lines):
     done = run_code(f"def main(): {main}\nsys.exit(cli.run(main))",
                     ">/dev/full")
     assert (done.returncode, done.stderr.count("\n")) == (status, lines)
 
 
-def test_closed_streams_are_no_fault():
+def test_closed_streams_are_no_error():
     done = run_code("def main(): print(1); cli.print_error(2); return 0\n"
                     "sys.exit(cli.run(main))", ">&- 2>&-")
     assert done.returncode == 0
 
 
-def test_a_terminal_without_accents_gets_them_escaped():
+def test_a_terminal_without_accents_shows_them_escaped():
     done = run_code("sys.stdout.reconfigure(encoding='ascii')\n"
                     "cli.run(lambda: print('caf\\xe9') or 0)")
     assert (done.stdout, done.stderr) == ("caf\\xe9\n", "")
@@ -107,10 +112,22 @@ def parser():
     return parser
 
 
-def test_options_have_defaults(parser):
+def test_shared_options_have_defaults(parser):
     assert vars(parser.parse_args([])) == {
         "no_display": False, "jobs": usable_cores(), "cluster": None,
         "seed": 42}
+
+
+def test_the_default_of_jobs_is_at_most_the_limit(monkeypatch):
+    monkeypatch.setattr(cli, "usable_cores", lambda: 384)
+    parser = cli.Parser("")
+    parser.add_jobs()
+    assert parser.parse_args([]).jobs == cli.MAX_JOBS == 256
+
+
+def test_help_names_only_defaults_that_tell_something(parser):
+    text = parser.format_help()
+    assert "(default: 42)" in text and text.count("(default:") == 2
 
 
 @pytest.mark.parametrize("arguments", [
@@ -127,13 +144,28 @@ def test_wrong_usage_is_status_2_and_one_error_line(
     assert error.startswith("error: ")
 
 
-@pytest.mark.parametrize("text, is_one", [
+@pytest.mark.parametrize("text, is_valid", [
     ("tcp://host:8786", True), ("tls://10.0.0.1:1", True),
     ("tcp://[::1]:8786", True), ("host:8786", False), ("tcp://host", False),
     ("tcp://host:port", False), ("tcp://host:1/", False), ("", False)])
-def test_the_address_of_a_cluster_has_all_its_parts(text, is_one):
-    if is_one:
+def test_a_cluster_address_has_protocol_host_and_port(text, is_valid):
+    if is_valid:
         assert cli.cluster_address(text) == text
     else:
         with pytest.raises(argparse.ArgumentTypeError, match="tcp://host"):
             cli.cluster_address(text)
+
+
+@pytest.mark.parametrize("convert, lowest, highest, beyond", [
+    (cli.positive_int, "1", "10000", ["0", "-1", "1.0", "x"]),
+    (cli.non_negative_int, "0", "10000", ["-1", ""]),
+    (cli.image_size, "32", "1024", ["31", "1025", "x"]),
+    (cli.fraction, "0.001", "0.999", ["0", "1", "nan", "x"]),
+    (cli.ratio, "0", "10", ["-0.1", "10.1", "nan", "inf"])])
+def test_numbers_are_accepted_within_their_bounds(
+        convert, lowest, highest, beyond):
+    for text in (lowest, highest):
+        assert convert(text) == float(text)
+    for text in beyond:
+        with pytest.raises(argparse.ArgumentTypeError):
+            convert(text)
