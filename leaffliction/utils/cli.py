@@ -18,7 +18,7 @@ from typing import NoReturn
 from leaffliction import __version__
 from leaffliction.utils.console import print_error
 from leaffliction.utils.cores import usable_cores
-from leaffliction.utils.errors import UserError, missing_library
+from leaffliction.utils.errors import UserError, explain_import_error
 
 # Exit statuses; argparse has 2 for wrong usage.
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -178,7 +178,7 @@ def run(main: Callable[[], int]) -> int:
     except MemoryError:
         print_error("out of memory")
     except ModuleNotFoundError as error:
-        print_error(missing_library(error))
+        print_error(explain_import_error(error))
     except (KeyboardInterrupt, Exception) as error:
         if _is_interrupt(error):
             print_error("interrupted")
