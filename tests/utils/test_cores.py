@@ -1,4 +1,4 @@
-"""leaffliction/utils/cores.py: CPU affinity, and quotas of control groups."""
+"""leaffliction/utils/cores.py: CPU affinity and quotas of control groups."""
 
 import math
 import os
@@ -18,7 +18,8 @@ def quota(tmp_path, monkeypatch):
     """Return a function that makes control groups of {file: content}."""
     def make(membership, files):
         monkeypatch.setattr(cores, "CGROUP_ROOT", tmp_path / "cgroup")
-        monkeypatch.setattr(cores, "CGROUP_MEMBERSHIP", tmp_path / "membership")
+        monkeypatch.setattr(cores, "CGROUP_MEMBERSHIP",
+                            tmp_path / "membership")
         (tmp_path / "membership").write_text(membership)
         for name, content in files.items():
             file = tmp_path / "cgroup" / name
