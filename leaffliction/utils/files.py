@@ -43,34 +43,37 @@ def atomic_write(path: Path) -> Iterator[Path]:
         with _atomic_upload(path) as partial:
             yield partial
         return
-    if is_device(path):
-        try:
+    try:
+        if is_device(path):
             yield path
-        except OSError as error:
-            raise write_error(path, error) from None
-        return
+            return
+        with _partial_file(path) as partial:
+            yield partial
+            check_replacement(path, partial)
+            os.replace(partial, path)
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+@contextmanager
+def _partial_file(path: Path) -> Iterator[Path]:
+    """Yield the temporary path of a file, locked; delete it on an error."""
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     partial = path.parent / f".partial-{name}{path.suffix}"
-    lock = None
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if not path.parent.is_dir():
-            path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _open_locked(partial)
+        descriptor = _open_locked(partial)
+    except BlockingIOError:
+        raise UserError(f"{path}: another run is writing it") from None
+    try:
         yield partial
-        check_replacement(path, partial)
-        os.replace(partial, path)
-    except BaseException as error:
-        if lock is not None:
-            with suppress(OSError):
-                partial.unlink()
-        if lock is None and isinstance(error, BlockingIOError):
-            raise UserError(f"{path}: another run is writing it") from None
-        if isinstance(error, OSError):
-            raise write_error(path, error) from None
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
         raise
     finally:
-        if lock is not None:
-            os.close(lock)
+        os.close(descriptor)
 
 
 @contextmanager
@@ -136,27 +139,33 @@ def directory_lock(folder: Path) -> Iterator[bool]:
         yield False
         return
     is_new = not folder.is_dir()
-    descriptor = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(0, "Permission denied")
-        descriptor = os.open(folder, os.O_RDONLY)
-        is_locked = _lock(descriptor)
-    except OSError as error:
-        if descriptor is not None:
-            os.close(descriptor)
-        if isinstance(error, BlockingIOError):
-            raise UserError(f"{folder}: another run is writing into it"
-                            ) from None
-        raise write_error(folder, error) from None
+    descriptor, is_locked = _lock_folder(folder)
     try:
         yield is_locked
     finally:
         os.close(descriptor)
         if is_new:
+            # This fails, as it should, where the folder has files by now.
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _lock_folder(folder: Path) -> tuple[int, bool]:
+    """Create and lock a folder; return its descriptor, and _lock's result."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(0, "Permission denied")
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            return descriptor, _lock(descriptor)
+        except OSError:
+            os.close(descriptor)
+            raise
+    except BlockingIOError:
+        raise UserError(f"{folder}: another run is writing into it") from None
+    except OSError as error:
+        raise write_error(folder, error) from None
 
 
 def _check_writable(folder) -> None:
