@@ -16,7 +16,7 @@ from leaffliction.utils.parallel import Workers
 
 
 def run_program(name, *options, **environment):
-    """Run a program in a process of its own; return the finished process."""
+    """Run a program in another process; return the finished process."""
     return subprocess.run(
         [sys.executable, *options, ROOT / f"{name}.py", "x"], cwd=ROOT,
         env=os.environ | environment, capture_output=True, text=True,

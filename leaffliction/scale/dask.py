@@ -172,8 +172,8 @@ def dask_client(address: str) -> Iterator:
     """Yield a distributed.Client of the scheduler at an address.
 
     Raises UserError where no scheduler answers, where it ends, and where a
-    worker lacks a module.  Dask's own log is silenced: what users need of it
-    is in these errors.
+    worker lacks a module.  The log of Dask is silenced: these errors contain
+    what users need of it.
     """
     from distributed import Client
     from distributed.comm import CommClosedError

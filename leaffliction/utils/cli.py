@@ -25,7 +25,7 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 # Side of a network's input, in pixels.  MobileNetV2 divides it by 32; beyond
 # 1024, a batch does not fit into memory.
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 1024
-# Each process takes memory, and few computers have more cores.
+# Each process takes memory, and hardly any computer has more cores.
 MAX_JOBS = 256
 
 
@@ -160,8 +160,8 @@ def _bounded_float(text: str, is_within: Callable[[float], bool],
 def run(main: Callable[[], int]) -> int:
     """Run main and return its exit status; print each error as one line.
 
-    An exception that nobody foresaw is one line as well.  With LEAF_DEBUG=1
-    in the environment it is raised, for those who look for its cause.
+    This holds for bugs as well.  With LEAF_DEBUG=1 in the environment, the
+    exception of a bug is raised, with its traceback.
     """
     try:
         _prepare_streams()
@@ -220,7 +220,7 @@ def _flush_stdout() -> None:
 def _is_interrupt(error: BaseException | None) -> bool:
     """Return whether an error is, or was caused by, a KeyboardInterrupt.
 
-    A library that is interrupted may raise an error of its own from it.
+    A library that is interrupted may raise another exception from it.
     """
     return error is not None and (
         isinstance(error, KeyboardInterrupt)

@@ -1,8 +1,8 @@
 """A folder of results that a later run can recognise, reuse and complete.
 
 A hidden record in the folder names the files that a run wrote, and a
-fingerprint of what they were made from.  By the record a later run tells its
-own files from those of the user.
+fingerprint of what they were made from.  From it, a later run knows which of
+the files are results and which are the user's.
 """
 
 import json

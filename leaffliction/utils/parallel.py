@@ -37,8 +37,8 @@ MIN_BYTES_PER_PROCESS = 2**25
 CHUNK_SIZE, THREAD_CHUNK_SIZE = 16, 4
 # Chunks in progress for each worker, so that none waits for its next one.
 CHUNKS_PER_WORKER = 4
-# A process may die by chance (out of memory): so many deaths make the item
-# an error, and so many such items in a row end the run.
+# A process may die by chance, when memory is short.  An item becomes an error
+# after 3 deaths; a run ends after 10 such items in a row.
 MAX_DEATHS_PER_ITEM, MAX_DEATHS_IN_A_ROW = 3, 10
 # Parameters of glibc's mallopt, and the highest value of M_MMAP_THRESHOLD.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
@@ -127,7 +127,7 @@ def reuse_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, MAX_MMAP_THRESHOLD)
         mallopt(M_TRIM_THRESHOLD, 8 * MAX_MMAP_THRESHOLD)
-        # Threads share one arena: those of their own are returned.
+        # One arena for all threads: further ones would return their memory.
         mallopt(M_ARENA_MAX, 1)
 
 
