@@ -117,9 +117,9 @@ class OutputTree:
         if foreign and not force:
             raise UserError(
                 f"{folder}: holds other files already, such as "
-                f"{min(foreign)}, or results of other images, other options "
-                "or another version; delete it, choose another --output-dir, "
-                "or use --force")
+                f"{min(foreign)}, or files made of other images, with other "
+                "options or by other versions; delete it, choose another "
+                "--output-dir, or use --force")
         try:
             remove_files(folder, to_delete & existing)
         except OSError as error:
