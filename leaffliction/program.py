@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from leaffliction.scale.dask import DaskWorkers
@@ -25,7 +25,7 @@ PROGRAMS = ("Distribution", "Augmentation", "Transformation", "train",
 OLDEST_PYTHON = (3, 11)
 
 
-def start(main: Callable[[], int]) -> None:
+def start(main: Callable[[], int]) -> NoReturn:
     """Run main and exit with its status.
 
     During main, Ctrl-C raises KeyboardInterrupt, so that partial files are
