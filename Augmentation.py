@@ -32,15 +32,17 @@ from leaffliction.augmentation.balanced_tree import (BalanceConfig,
 from leaffliction.augmentation.transforms import (GEOMETRIC, PHOTOMETRIC,
                                                   augment)
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import printable
 from leaffliction.utils.copies import augmented_copies, copy_path
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import renderable, open_pyplot, show_or_save
-from leaffliction.utils.files import last_bytes, may_replace, sha256_or_empty
+from leaffliction.utils.files import sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
-from leaffliction.utils.marks import (COPY, mark_line, marked_kind,
+from leaffliction.utils.marks import (COPY, last_bytes, mark_line, marked_kind,
                                       marked_source, source_key)
-from leaffliction.utils.output_tree import (OutputTree, check_place,
+from leaffliction.utils.output_tree import (OutputTree, check_output_folder,
                                             lock_output_tree)
+from leaffliction.utils.overwrite import may_replace
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.storage import path_of
 from leaffliction.utils.tables import first_lines
@@ -75,7 +77,7 @@ def show_augmentations(path: Path, output: Path, augmentations: Sequence[str],
     for name, target in targets.items():
         augmented = augment(rgb_img, name, seed, path.name)
         write_image(target, augmented, mark_line(checksum, COPY))
-        print(cli.printable(target))
+        print(printable(target))
         # Shrunk at once: several of the largest images would fill the memory.
         panels[name] = shrink(augmented, FIGURE_SIDE)
     figure = draw(open_pyplot(no_display), path.name, panels)
@@ -98,13 +100,13 @@ def check_targets(targets: dict[str, Path], path: Path, checksum: str,
             if (marked_kind(end) == COPY and target.parent != path.parent
                     and marked_source(end) != source_key(checksum)):
                 raise UserError(f"{target}: is a copy of another image, and "
-                                "is not written over; choose another "
+                                "is not overwritten; choose another "
                                 "--output-dir")
         elif target.read_bytes() != encode_image(
                 target, augment(rgb_img, name, seed, path.name)):
             raise UserError(
                 f"{target}: is an image that this program did not make, and "
-                "is not written over; choose another --output-dir, or delete "
+                "is not overwritten; choose another --output-dir, or delete "
                 "it if an earlier version made it")
 
 
@@ -146,7 +148,7 @@ def balance_folder(folder: Path, output: Path | None, config: BalanceConfig,
                             f"at least {largest}, the size of the largest "
                             "class")
     else:
-        check_place(output, folder)
+        check_output_folder(output, folder)
         open_tree = partial(
             OutputTree, output, fingerprint_of(dataset, checksums, config),
             force=force)
@@ -174,8 +176,8 @@ def print_summary(result: BalanceResult, output: Path, counts: np.ndarray
     for class_name, before, usable, after in zip(
             dataset.class_names, counts, dataset.counts(), counts_after):
         subset = "  (a random subset)" if after < usable else ""
-        print(f"{cli.printable(class_name)}: {before} -> {after}{subset}")
-    print(f"{len(files)} images in {cli.printable(output)}, "
+        print(f"{printable(class_name)}: {before} -> {after}{subset}")
+    print(f"{len(files)} images in {printable(output)}, "
           f"{len(augmented_copies(files))} of them augmented copies; "
           f"{len(result.written)} written now, "
           f"{len(result.errors)} unreadable images left out")
@@ -183,7 +185,7 @@ def print_summary(result: BalanceResult, output: Path, counts: np.ndarray
 
 def print_identical(title: str, groups: list[list[Path]]) -> None:
     """Print a line for each group of identical files."""
-    lines = [f"{title}: " + " = ".join(map(cli.printable, group))
+    lines = [f"{title}: " + " = ".join(map(printable, group))
              for group in groups]
     for line in first_lines(lines, f"{title}: {{}} more"):
         print(line)

@@ -25,9 +25,10 @@ from leaffliction.distribution.report import (class_table, format_table,
                                               repeat_lines, repeats_path,
                                               summary, write_tables)
 from leaffliction.utils import cli
+from leaffliction.utils.console import printable
 from leaffliction.utils.figures import (check_figure_format, figure_path, open_pyplot,
                                         show_or_save)
-from leaffliction.utils.files import check_outputs
+from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.storage import path_of
 from leaffliction.utils.tables import CSV_HELP, is_stdout
 
@@ -119,12 +120,12 @@ def main(argv: list[str] | None = None) -> int:
         print(format_table(table))
         print(summary(counts))
         for folder in empty_folders(dataset.root, dataset.files):
-            print(f"no photographs in: {cli.printable(folder)}")
+            print(f"no photographs in: {printable(folder)}")
         for line in repeat_lines(repeats):
             print(line)
     if options.csv is not None:
         for path in write_tables(options.csv, table, repeats):
-            print(f"written: {cli.printable(path)}")
+            print(f"written: {printable(path)}")
     sys.stdout.flush()
     if options.save is not None or not quiet:
         pyplot = open_pyplot(options.no_display, options.save)

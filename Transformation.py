@@ -27,13 +27,16 @@ from leaffliction.transformation.batch import (Transformed, output_names,
 from leaffliction.transformation.measurements import NO_LEAF, UNITS, measure
 from leaffliction.transformation.views import VIEWS
 from leaffliction.utils import cli
+from leaffliction.utils.console import print_error, printable
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (check_figure_format, renderable, open_pyplot,
                                         show_or_save)
-from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
 from leaffliction.utils.output_tree import lock_output_tree
+from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.parallel import Workers
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import is_inside, path_of, resolved
 from leaffliction.utils.tables import (CSV_HELP, is_stdout, open_output,
                                        write_csv)
@@ -50,8 +53,8 @@ def show_image(path: Path, views: list[str], save: Path | None,
                json_file: Path | None, no_display: bool) -> None:
     """Show or save a page of views of one image; write its measurements."""
     if path.is_dir():
-        raise cli.UserError(f"{path}: a folder, not an image; for all the "
-                            f"images in it give -src {path} -dst DIR")
+        raise UserError(f"{path}: a folder, not an image; for all the "
+                        f"images in it give -src {path} -dst DIR")
     check_figure_format(save)
     check_outputs([save, json_file], [path])
     image = analyse_image(read_image(path))
@@ -146,11 +149,11 @@ def plan_batch(source: Path, target: Path) -> Batch:
         files, top = find_images(source), resolved(source)
         for folder in {target, *(target / file.parent for file in files)}:
             if is_inside(resolved(folder), top):
-                raise cli.UserError(f"-dst {target}: lies in -src {source}, "
-                                    "whose images it would add to; choose a "
-                                    "folder outside")
+                raise UserError(f"-dst {target}: lies in -src {source}, "
+                                "whose images it would add to; choose a "
+                                "folder outside")
     if not files:
-        raise cli.UserError(f"{source}: no images in it or below it")
+        raise UserError(f"{source}: no images in it or below it")
     return Batch(target, files, [
         (source / file, target / name)
         for file, name in zip(files, output_names(files))])
@@ -166,10 +169,10 @@ def transform_batch(batch: Batch, views: list[str], csv_file: Path | None,
     with lock_output_tree(batch.target):
         results = workers.map(transform, batch.pairs,
                               name_of=lambda pair: pair[0])
-        for file, result in zip(batch.files, cli.progress(
+        for file, result in zip(batch.files, progress(
                 results, len(batch.files), "Transforming")):
-            if isinstance(result, cli.UserError):
-                cli.print_error(result)
+            if isinstance(result, UserError):
+                print_error(result)
                 continue
             done += 1
             without_leaf += result.leaf_count == 0
@@ -181,7 +184,7 @@ def transform_batch(batch: Batch, views: list[str], csv_file: Path | None,
                                     for row in rows])
     failures = len(batch.files) - done
     print(f"{done} images: {done * len(views)} views written to "
-          f"{cli.printable(batch.target)}"
+          f"{printable(batch.target)}"
           + (f"; {without_leaf} of {done} images: no leaf found"
              if without_leaf else "")
           + (f"; {failures} images failed" if failures else ""),
@@ -249,8 +252,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("give IMAGE [--save, --json], or -src and -dst [--csv, "
                      "--force]")
     if sys.flags.optimize > 1:
-        raise cli.UserError("PlantCV's libraries need their docstrings: do "
-                            "without python -OO (PYTHONOPTIMIZE=2)")
+        raise UserError("PlantCV's libraries need their docstrings: do "
+                        "without python -OO (PYTHONOPTIMIZE=2)")
     views = [name for name in VIEWS if name in (args.views or VIEWS)]
     if args.image:
         show_image(path_of(args.image), views, args.save, args.json,

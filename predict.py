@@ -26,12 +26,14 @@ from leaffliction.prediction.batch import (PredictedFile, ensure_pixels,
 from leaffliction.prediction.text import describe, summarize
 from leaffliction.prediction.writers import open_csv, open_json
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_error, print_note, printable
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import check_figure_format, open_pyplot, show_or_save
-from leaffliction.utils.files import check_outputs
 from leaffliction.utils.folders import find_images
+from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.path_hints import expand_wildcards
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import absolute_name, path_of
 from leaffliction.utils.tables import CSV_HELP, is_stdout
 
@@ -89,7 +91,7 @@ def predict_images(classifier: Classifier, paths: list[Path],
     """Print, write and show the predictions; return the exit status."""
     rows, failed, unknown = [], 0, 0
     wants_figure = outputs.wants_figure(len(paths))
-    results = cli.progress(
+    results = progress(
         predict_files(classifier, paths, workers,
                       MAX_ROWS if wants_figure else 0),
         len(paths), "Predicting")
@@ -105,20 +107,20 @@ def predict_images(classifier: Classifier, paths: list[Path],
             for write in writers:
                 write(path, result if is_error else result.prediction)
             if is_error:
-                cli.print_error(result)
+                print_error(result)
                 failed += 1
                 continue
             unknown += not result.prediction.known
             if len(rows) < MAX_ROWS:
                 rows.append(result)
             if not outputs.quiet:
-                print(f"{cli.printable(path)}: "
+                print(f"{printable(path)}: "
                       f"{describe(result.prediction, outputs.top)}")
     if len(paths) > 1:
-        cli.print_note(summarize(len(paths), unknown, failed))
+        print_note(summarize(len(paths), unknown, failed))
     if rows and wants_figure:
         if len(paths) > MAX_ROWS:
-            cli.print_note(f"the figure shows the first {MAX_ROWS} images")
+            print_note(f"the figure shows the first {MAX_ROWS} images")
         sys.stdout.flush()      # The text need not wait for the figure.
         show_predictions([ensure_pixels(row, classifier) for row in rows],
                          outputs)
@@ -158,7 +160,7 @@ def evaluate_folder(classifier: Classifier, folder: Path, workers: Workers,
     if predictions.failed == count:
         raise UserError(f"{folder}: none of its {count} images can be read")
     if predictions.failed:
-        cli.print_note(summarize(count, 0, predictions.failed))
+        print_note(summarize(count, 0, predictions.failed))
     if not len(predictions.labels):
         raise UserError(f"{folder}: no image of a class that was learned ("
                         + ", ".join(classifier.class_names) + ")")

@@ -24,7 +24,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from leaffliction.augmentation.balance import (Copies, class_targets,
+from leaffliction.augmentation.balance import (PlannedImage, class_targets,
                                                plan_balance, plan_files,
                                                read_leaf, write_plan)
 from leaffliction.augmentation.transforms import augment
@@ -40,30 +40,30 @@ SIZE = 256
 COUNTS = {"Apple_healthy": 400, "Apple_rust": 80, "Grape_Esca": 120}
 
 
-def plain_loop(plan: list[Copies], root: Path, output: Path
+def plain_loop(plan: list[PlannedImage], root: Path, output: Path
                ) -> Iterator[int]:
     """Write what write_plan writes, one image after the other.
 
     Yields the number of images written for each source.
     """
-    for copies in plan:
-        content = (root / copies.source).read_bytes()
-        bgr_img = cv2.imread(str(root / copies.source))
-        (output / copies.source).parent.mkdir(parents=True, exist_ok=True)
-        (output / copies.source).write_bytes(content)
-        for augmentation, file in copies.augmented:
+    for planned in plan:
+        content = (root / planned.source).read_bytes()
+        bgr_img = cv2.imread(str(root / planned.source))
+        (output / planned.source).parent.mkdir(parents=True, exist_ok=True)
+        (output / planned.source).write_bytes(content)
+        for augmentation, file in planned.copies:
             augmented = augment(bgr_img, augmentation, SEED, file.as_posix())
             cv2.imwrite(str(output / file), augmented,
                         [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        yield 1 + len(copies.augmented)
+        yield 1 + len(planned.copies)
 
 
-def write_jobs(plan: list[Copies], root: Path, output: Path, jobs: int
+def write_jobs(plan: list[PlannedImage], root: Path, output: Path, jobs: int
                ) -> Iterator[int]:
     """Yield the number of images that write_plan writes for each source."""
-    for copies, problem in zip(plan, write_plan(plan, root, output, SEED,
-                                                Workers(jobs))):
-        yield 0 if problem else len(copies.files())
+    for planned, problem in zip(plan, write_plan(plan, root, output, SEED,
+                                                 Workers(jobs))):
+        yield 0 if problem else len(planned.files())
 
 
 def rate(numbers: Iterator[int]) -> float:
@@ -77,7 +77,8 @@ def rate(numbers: Iterator[int]) -> float:
     return written / (time.perf_counter() - start)
 
 
-def stages(plan: list[Copies], root: Path, output: Path) -> dict[str, float]:
+def stages(plan: list[PlannedImage], root: Path, output: Path
+           ) -> dict[str, float]:
     """Return the milliseconds of each stage, measured in one process.
 
     Decoding counts for each source, augmenting and encoding for each
@@ -85,11 +86,11 @@ def stages(plan: list[Copies], root: Path, output: Path) -> dict[str, float]:
     """
     taken = dict.fromkeys(("decode", "augment", "encode and write"), 0.0)
     copied = 0
-    for copies in plan[::5]:
+    for planned in plan[::5]:
         start = time.perf_counter()
-        rgb_img = read_leaf(root / copies.source)
+        rgb_img = read_leaf(root / planned.source)
         taken["decode"] += time.perf_counter() - start
-        for augmentation, file in copies.augmented:
+        for augmentation, file in planned.copies:
             start = time.perf_counter()
             augmented = augment(rgb_img, augmentation, SEED, file.as_posix())
             middle = time.perf_counter()

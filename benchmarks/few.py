@@ -24,6 +24,7 @@ import train
 from leaffliction.model.classifier import Classifier
 from leaffliction.model.metrics import calibration_error
 from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_copy import link_or_copy
 from leaffliction.utils.parallel import Workers, raise_errors
 
@@ -77,7 +78,7 @@ def measure(leaves: Path, groups: Path, class_names: list[str], count: int,
                 str(seed), "--no-display"])
         seconds = time.perf_counter() - start
         if status != cli.DONE:
-            raise cli.UserError(f"train.py ended with status {status}")
+            raise UserError(f"train.py ended with status {status}")
         classifier = Classifier.load(folder / "learnings.zip")
     predictions = list(raise_errors(Workers(2).map(
         classifier.predict_file, [leaves / file for file in test],

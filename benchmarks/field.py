@@ -33,20 +33,21 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.model.classifier import Classifier, Prediction, middle
+from leaffliction.model.classifier import Classifier, Prediction, centre_crop
 from leaffliction.model.metrics import calibration_error, wilson_interval
-from leaffliction.prediction.figure import looked_at
+from leaffliction.prediction.figure import overlay_class_map
 from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
+from leaffliction.utils.console import printable
 from leaffliction.utils.figures import open_pyplot
 from leaffliction.utils.images import read_image
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
 
 COVERAGES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)   # shares of images that are kept
-CROPS = {"middle 80 %": lambda rgb_img: middle(rgb_img, 0.8),
-         "middle 60 %": lambda rgb_img: middle(rgb_img, 0.6),
+CROPS = {"middle 80 %": lambda rgb_img: centre_crop(rgb_img, 0.8),
+         "middle 60 %": lambda rgb_img: centre_crop(rgb_img, 0.6),
          "leaf found": lambda rgb_img: crop_leaf(rgb_img)}
 SHOWN_PER_CLASS = 3      # photographs in the figure
 JOBS = 2
@@ -71,7 +72,7 @@ def predict_part(classifier: Classifier, part: Dataset,
     def predict(path: Path) -> Prediction:
         return classifier.predict_image(crop(read_image(path)))
 
-    return list(without_errors(Workers(JOBS).map(
+    return list(raise_errors(Workers(JOBS).map(
         predict, part.paths(), in_threads=True)))
 
 
@@ -115,7 +116,7 @@ def print_coverage(part: Dataset, predictions: list[Prediction]) -> None:
     right = are_right(part, predictions)
     ranks = {
         "confidence": [-prediction.confidence for prediction in predictions],
-        "OOD score": [-prediction.familiarity for prediction in predictions]}
+        "OOD score": [prediction.ood_score for prediction in predictions]}
     for name, rank in ranks.items():
         order = np.argsort(rank, kind="stable")
         print(f"    kept by {name}: " + ", ".join(
@@ -174,7 +175,7 @@ def print_classifier(folder: Path, leaves: Path, field: Dataset) -> None:
     with open(folder / "report" / "split.csv", newline="") as lines:
         rows = list(csv.DictReader(lines))
     laboratory = validation_part(leaves, rows, classifier.class_names)
-    print(cli.printable(folder))
+    print(printable(folder))
     if laboratory.files:
         print_accuracy("laboratory, validation", laboratory,
                        predict_part(classifier, laboratory))
@@ -233,7 +234,7 @@ def class_map_figure(pyplot, classifiers: dict[str, Classifier],
         line[0].set_title(truth, fontsize=11)
         for ax, (name, classifier) in zip(line[1:], classifiers.items()):
             prediction = classifier.predict_image(rgb_img)
-            ax.imshow(looked_at(rgb_img, prediction))
+            ax.imshow(overlay_class_map(rgb_img, prediction))
             ax.set_title(f"{name}: {prediction.class_name} "
                          f"{prediction.confidence:.0%}", fontsize=10,
                          color="darkgreen" if prediction.class_name == truth

@@ -41,6 +41,7 @@ from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.images import write_image
 from leaffliction.utils.parallel import Workers
+from leaffliction.utils.progress import progress
 from samples.dataset import CLASS_COUNTS
 from samples.drawing import draw_leaf
 
@@ -72,8 +73,8 @@ def draw_files(root: Path, count: int) -> None:
     files = [root / name / f"{number}.jpg"
              for name, share in CLASS_COUNTS.items()
              for number in range(round(count * share / total))]
-    for _ in cli.progress(Workers(2).map(draw_file, files),
-                          len(files), "Drawing"):
+    for _ in progress(Workers(2).map(draw_file, files),
+                      len(files), "Drawing"):
         pass
 
 

@@ -1,9 +1,15 @@
 """Recognise plant diseases from photographs of leaves.
 
+    from pathlib import Path
     from leaffliction import Classifier
     classifier = Classifier.load("learnings.zip")
+    prediction = classifier.predict_file(Path("leaf.jpg"))
+    print(prediction.class_name, prediction.confidence)
 
-The five programs beside this package show how its parts are used.
+Each step has a package, named like its program: distribution, augmentation,
+transformation, training and prediction.  They share model (what training
+writes and prediction reads) and utils; scale spreads the work over several
+computers, and is loaded only when asked for.
 """
 
 from typing import TYPE_CHECKING
@@ -18,8 +24,8 @@ __all__ = ["Classifier", "Prediction"]
 def __getattr__(name: str):
     """Import a public class when it is first used (PEP 562).
 
-    The programs import this package before anything else; their `-h` must
-    not wait for NumPy and OpenCV.
+    Each program imports this package first, and `-h` must not wait for NumPy
+    and OpenCV.
     """
     if name in __all__:
         from leaffliction.model import classifier

@@ -10,6 +10,7 @@ samples/drawing.py draws each leaf.
 import sys
 
 from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.storage import path_of
 from samples.dataset import MIN_PER_CLASS, sample_counts, write_samples
 from samples.drawing import MIN_SIZE
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     """Draw the leaves and print how many each class has."""
     options = build_parser().parse_args(argv)
     if options.size < MIN_SIZE:
-        raise cli.UserError(f"--size {options.size}: at least {MIN_SIZE}")
+        raise UserError(f"--size {options.size}: at least {MIN_SIZE}")
     write_samples(options.directory, options.count, options.size,
                   options.seed)
     for class_name, count in sample_counts(options.count).items():

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
+from leaffliction.utils.progress import progress
 from samples.drawing import draw_leaf
 
 # Photographs per class in the exercise's part of PlantVillage (Hughes and
@@ -46,16 +47,16 @@ def write_samples(folder: Path, total: int, size: int,
     Raises UserError where the folder is not empty.
     """
     if folder.exists() and not folder.is_dir():
-        raise cli.UserError(f"{folder}: not a folder")
+        raise UserError(f"{folder}: not a folder")
     if folder.exists() and any(folder.iterdir()):
-        raise cli.UserError(f"{folder}: not empty; give a new or an empty "
-                            "folder for the drawn leaves")
+        raise UserError(f"{folder}: not empty; give a new or an empty "
+                        "folder for the drawn leaves")
     leaves = [(class_name, class_index, number)
               for class_index, (class_name, count)
               in enumerate(sample_counts(total).items())
               for number in range(1, count + 1)]
     paths = []
-    for class_name, class_index, number in cli.progress(
+    for class_name, class_index, number in progress(
             leaves, len(leaves), "Drawing leaves"):
         rng = np.random.default_rng([seed, class_index, number])
         path = folder / class_name / f"image ({number}).JPG"

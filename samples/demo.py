@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import check_image
 from leaffliction.utils.tables import csv_value

@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.augmentation.transforms import GEOMETRIC, augment
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies, copy_path
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_copy import SourceError, link_or_copy
-from leaffliction.utils.files import is_whole
+from leaffliction.utils.files import is_nonempty_file
 from leaffliction.utils.images import (check_image, read_image, read_reduced,
                                        shrink, write_image)
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.marks import COPY, mark_line
 from leaffliction.utils.parallel import Workers, WorkersDied
+from leaffliction.utils.progress import progress
 
 MAX_SIDE = 2**15 - 2     # pixels; OpenCV warps no longer side
 
@@ -187,9 +187,9 @@ def make_copies(planned: PlannedImage, root: Path, output: Path, seed: int,
     UserError where the output cannot be written.
     """
     missing = [(augmentation, file) for augmentation, file in planned.copies
-               if not is_whole(output / file)]
+               if not is_nonempty_file(output / file)]
     in_place = root == output
-    is_copied = not in_place and is_whole(output / planned.source)
+    is_copied = not in_place and is_nonempty_file(output / planned.source)
     if is_copied and not missing:
         return
     source = root / planned.source
@@ -221,7 +221,7 @@ def write_plan(plan: list[PlannedImage], root: Path, output: Path, seed: int,
                    longest=longest)
     results = workers.map(make, plan,
                           name_of=lambda planned: root / planned.source)
-    for result in cli.progress(results, len(plan), "Augmenting"):
+    for result in progress(results, len(plan), "Augmenting"):
         if isinstance(result, UserError) and not isinstance(
                 result, (SourceError, WorkersDied)):
             raise result

@@ -15,14 +15,15 @@ from pathlib import Path
 from leaffliction.augmentation.balance import (PlannedImage, class_targets,
                                                plan_balance, plan_files,
                                                write_plan)
-from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset, split_folders
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_error
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import sha256_or_empty
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.output_tree import OutputTree, remove
+from leaffliction.utils.output_tree import OutputTree, remove_files
 from leaffliction.utils.parallel import Workers
+from leaffliction.utils.progress import progress
 
 # Raise it with every change that makes other bytes of the same images.
 VERSION = 1
@@ -68,8 +69,8 @@ def read_checksums(folder: Path, workers: Workers
     the error.
     """
     dataset = read_dataset(folder)
-    checksums = cli.progress(workers.map(sha256_or_empty, dataset.paths()),
-                             len(dataset.files), "Reading")
+    checksums = progress(workers.map(sha256_or_empty, dataset.paths()),
+                         len(dataset.files), "Reading")
     return dataset, list(checksums)
 
 
@@ -152,14 +153,14 @@ def balance(dataset: Dataset, copies: dict[Path, Path], output: Path,
         if open_tree is not None:
             if tree is None:
                 tree = open_tree(planned)
-                before = set(tree.own)
+                before = set(tree.files)
             tree.begin(planned)
         ever_planned |= planned
         unreadable = {}
         for image, error in zip(plan, write_plan(
                 plan, dataset.root, output, config.seed, workers)):
             if error is not None:
-                cli.print_error(error)
+                print_error(error)
                 unreadable[image.source] = error
         errors += unreadable.values()
         if not unreadable:
@@ -167,7 +168,7 @@ def balance(dataset: Dataset, copies: dict[Path, Path], output: Path,
         dataset = dataset.subset([
             index for index, file in enumerate(dataset.files)
             if file not in unreadable])
-    remove(output, ever_planned - before - planned)
+    remove_files(output, ever_planned - before - planned)
     if tree is not None:
         tree.finish(planned)
     if not planned:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 if TYPE_CHECKING:
     from leaffliction.distribution.duplicates import Repeat

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.distribution.inspection import Inspection
-from leaffliction.utils import cli
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.labels import Dataset
+from leaffliction.utils.progress import progress
 
 # Kinds of repeats, the most similar first.
 KINDS = "identical", "near-identical", "turned or mirrored"
@@ -157,8 +157,8 @@ def _candidates(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     radius = MAX_DIFFERENCE * np.sqrt(images[0].size) * 1.01 + 1
     ends = np.searchsorted(points[:, 0], points[:, 0] + radius, side="right")
     squares = (points ** 2).sum(axis=1)
-    for start in cli.progress(range(0, count, BLOCK_SIZE),
-                              -(-count // BLOCK_SIZE), "Comparing"):
+    for start in progress(range(0, count, BLOCK_SIZE),
+                          -(-count // BLOCK_SIZE), "Comparing"):
         stop = min(start + BLOCK_SIZE, count)
         window = slice(start, ends[stop - 1])
         distances = (squares[start:stop, None] + squares[window]

@@ -9,12 +9,13 @@ import numpy as np
 from leaffliction.distribution.thumbnails import (LEAF_IMAGE_SIDE, SIDE,
                                                   find_small_leaf,
                                                   thumbnail_of)
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.files import file_sha256
+from leaffliction.utils.console import print_error
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import file_digest
 from leaffliction.utils.images import fetch, open_image, shrink
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import ITEMS_WORTH_A_PROCESS, Workers
+from leaffliction.utils.parallel import MIN_ITEMS_PER_PROCESS, Workers
+from leaffliction.utils.progress import progress
 from leaffliction.utils.rgb import draft, to_rgb
 
 
@@ -55,7 +56,7 @@ def inspect_image(path: Path) -> Inspection:
             draft(image, (LEAF_IMAGE_SIDE, LEAF_IMAGE_SIDE))
             rgb_img = shrink(to_rgb(image), 2 * LEAF_IMAGE_SIDE)
         leaf = find_small_leaf(rgb_img)
-    return Inspection(size, mode, file_sha256(path, content),
+    return Inspection(size, mode, file_digest(path, content=content),
                       thumbnail_of(rgb_img, leaf))
 
 
@@ -70,13 +71,13 @@ def inspect_dataset(dataset: Dataset, workers: Workers,
     # Pillow releases Python's lock while it decodes, so threads are enough
     # for few files: starting two processes takes as long as decoding 36
     # photographs of 12 megapixels.
-    are_few = len(dataset.files) < ITEMS_WORTH_A_PROCESS
-    results = list(cli.progress(
+    are_few = len(dataset.files) < MIN_ITEMS_PER_PROCESS
+    results = list(progress(
         workers.map(inspect, dataset.paths(), in_threads=are_few),
         len(dataset.files), "Reading"))
     for result in results:
         if isinstance(result, UserError):
-            cli.print_error(result)
+            print_error(result)
     readable = [index for index, result in enumerate(results)
                 if isinstance(result, Inspection)]
     if not readable:

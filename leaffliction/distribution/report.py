@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from leaffliction.distribution.class_facts import (ClassFacts, Counts,
                                                    imbalance, ratio, shares)
-from leaffliction.utils.cli import UserError, printable
-from leaffliction.utils.files import unwritable
+from leaffliction.utils.console import printable
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import write_error
 from leaffliction.utils.tables import (first_lines, is_stdout, text_table,
                                        write_csv)
 
@@ -152,7 +153,7 @@ def write_tables(path: Path, table: ClassTable, repeats: "list[Repeat]"
     except NotADirectoryError:
         pass        # Writing the table raises the same error, as a UserError.
     except OSError as error:
-        raise unwritable(beside, error) from None
+        raise write_error(beside, error) from None
     _write_table(path, table)
     yield path
     if repeats:

@@ -28,11 +28,12 @@ from typing import BinaryIO
 
 from leaffliction.model.signatures import SIGNATURE, read_signature
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import (FOREIGN_HEAD_BYTES, foreign_kind,
                                            image_kind)
-from leaffliction.utils.files import atomic_write, file_sha1, sync
+from leaffliction.utils.files import atomic_write, file_digest, fsync
 from leaffliction.utils.path_hints import path_hint
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import delete_if_permitted
 
 # Raised when an older program could no longer read the archive correctly.
@@ -126,7 +127,7 @@ def from_fields(fields: dict) -> Description:
     if (not isinstance(names, list) or len(set(names)) < len(names)
             or not all(isinstance(name, str) and name for name in names)):
         raise ValueError("class_names are not names")
-    if not 1 <= description.size <= cli.LARGEST_SIZE:
+    if not 1 <= description.size <= cli.MAX_IMAGE_SIZE:
         raise ValueError(f"size {description.size}")
     if not (0 < description.temperature < math.inf
             and 0 < description.ood_temperature < math.inf
@@ -294,7 +295,7 @@ def write_archive(path: Path, description: Description,
     with atomic_write(path) as partial:
         _write_zip(path, partial, members)
         # On the disk before it gets the name, in case the power fails.
-        sync(partial)
+        fsync(partial)
         for file in (path.with_name(SIGNATURE), *stale):
             delete_if_permitted(file)
 
@@ -306,7 +307,7 @@ def _write_zip(path: Path, partial: Path, members: dict[str, bytes | Path]
     path: the archive as the user named it, for errors.
     """
     with zipfile.ZipFile(partial, "w") as archive:
-        for name in cli.progress(sorted(members), len(members), "Archive"):
+        for name in progress(sorted(members), len(members), "Archive"):
             content = members[name]
             if isinstance(content, Path):
                 content = _read_augmented(path, content)
@@ -329,10 +330,10 @@ def _read_augmented(path: Path, file: Path) -> bytes:
 
 def sign(path: Path, signature: Path) -> str:
     """Write a file's SHA-1 as `sha1sum` prints it; return that line."""
-    line = f"{file_sha1(path)}  {path.name}\n"
+    line = f"{file_digest(path, 'sha1')}  {path.name}\n"
     with atomic_write(signature) as partial:
         partial.write_bytes(os.fsencode(line))
-        sync(partial)
+        fsync(partial)
     return line
 
 

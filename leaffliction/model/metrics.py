@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leaffliction.utils.cli import printable
+from leaffliction.utils.console import printable
 from leaffliction.utils.figures import renderable
 
 Z_95 = 1.959964     # normal quantile of a two-sided 95 % interval

@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from pathlib import Path
 
-from leaffliction.utils.cli import UserError, print_note
-from leaffliction.utils.files import atomic_write, file_sha256
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import atomic_write, file_digest
 
 DOWNLOAD_TIMEOUT = 30    # seconds without an answer
 
@@ -59,7 +60,7 @@ def find_cached(name: str, sha256: str) -> Path:
     path = cache_folder() / name
     if not path.is_file():
         raise UserError("not there")
-    if file_sha256(path) != sha256:
+    if file_digest(path) != sha256:
         path.unlink()
         raise UserError("damaged, removed")
     return path

@@ -4,7 +4,7 @@ from queue import Empty, SimpleQueue
 
 import numpy as np
 
-from leaffliction.utils.cli import suppress_native_stderr
+from leaffliction.utils.console import suppress_native_stderr
 
 
 class Network:

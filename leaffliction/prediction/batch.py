@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.model.classifier import Classifier, Prediction
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import shrink
 from leaffliction.utils.parallel import Workers
 

@@ -7,11 +7,12 @@ import numpy as np
 
 from leaffliction.model.classifier import Classifier
 from leaffliction.prediction.batch import predict_files
-from leaffliction.utils import cli
 from leaffliction.utils.class_names import class_key
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_error, printable
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
+from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import resolved
 from leaffliction.utils.tables import text_table
 
@@ -61,12 +62,12 @@ def predict_dataset(classifier: Classifier, dataset: Dataset,
     truth = match_classes(dataset, classifier.class_names)
     labels, probabilities, known, failed = [], [], [], 0
     unlearned = np.zeros((len(truth), 2), int)
-    results = cli.progress(
+    results = progress(
         predict_files(classifier, dataset.paths(), workers),
         len(dataset.files), "Evaluating")
     for label, result in zip(dataset.labels, results):
         if isinstance(result, UserError):
-            cli.print_error(result)
+            print_error(result)
             failed += 1
             continue
         prediction = result.prediction
@@ -84,7 +85,7 @@ def predict_dataset(classifier: Classifier, dataset: Dataset,
 def unlearned_table(dataset: Dataset, unlearned: np.ndarray) -> str:
     """Return a row for each class that was not learned: images, refused."""
     return text_table([("class", "images", "refused", "")] + [
-        (cli.printable(name), str(images), str(refused),
+        (printable(name), str(images), str(refused),
          f"{refused / images:.1%}")
         for name, (images, refused) in zip(dataset.class_names, unlearned)
         if images], (True, False, False, False))

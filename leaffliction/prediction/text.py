@@ -1,7 +1,7 @@
 """Predictions in words, for people."""
 
 from leaffliction.model.classifier import Prediction
-from leaffliction.utils.cli import printable
+from leaffliction.utils.console import printable
 
 # What a grower reads instead of "out of distribution".
 OOD_WORDS = "not like any leaf it has learned"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from leaffliction.model.bundle import familiarity
 from leaffliction.model.classifier import Classifier, Prediction
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import csv_value, open_output
 
 # Other programs read these; new columns come after them.

@@ -1,8 +1,8 @@
-"""One function over many images, by the workers of a Dask cluster.
+"""Call one function for each of many items, on the workers of a Dask cluster.
 
-The workers run this same code on the same disk (docs/scale.md).  What is
-done there is done as here: same results, same errors, in the same order.
-The scheduler needs none of our code: it hands on what it never opens.
+The workers run this same code on the same disk (docs/scale.md), so results,
+errors and their order are those of utils.parallel.  The scheduler needs none
+of this code: it passes pickled data on without opening it.
 """
 
 import hashlib
@@ -28,54 +28,60 @@ from pathlib import Path
 
 import cv2
 
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.parallel import (AHEAD, WorkersDied, do_chunk,
-                                         keep_memory, stop_when_all_die)
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.parallel import (CHUNKS_PER_WORKER, WorkersDied,
+                                         map_chunk, reuse_freed_memory,
+                                         stop_on_repeated_deaths)
 
-# Seconds of work in a task, which takes the scheduler some milliseconds; but
-# no more than so many items, and for each thread of the workers so many
-# tasks, so that none is idle for long at the end.
-SECONDS, LARGEST, SHARES = 2.0, 500, 8
-# Items of the first tasks, before it is known how long one takes; and tasks
-# at most, however long that is: thousands, not millions.
-FIRST, TASKS = 16, 50_000
-# Seconds: until a scheduler must have answered; in which workers may come
-# (again); until it is said that they are waited for; between two looks at
-# who is there; and that a stop waits for what is under way.
-CONNECTING, ABSENT, PATIENCE, LOOK, STOPPING = 10, 300, 5, 1, 30
-# What must be the same everywhere for the same results.
+# A task is a chunk of items.  It costs the scheduler some milliseconds, so it
+# should take two seconds; but it has no more items than this, and each thread
+# of the workers gets some tasks, so that none is idle for long at the end.
+SECONDS_PER_TASK, MAX_CHUNK_SIZE, MIN_TASKS_PER_THREAD = 2.0, 500, 8
+# Items of the first tasks, while the time that one takes is unknown.
+FIRST_CHUNK_SIZE = 16
+# Tasks of a run, however long an item takes: a scheduler keeps thousands of
+# them in memory, not millions.
+MAX_TASKS = 50_000
+# Seconds until a scheduler must have answered, and until a cluster without
+# workers must have one.
+CONNECT_TIMEOUT, NO_WORKER_TIMEOUT = 10, 300
+# Seconds without a result after which the workers are looked for.
+CHECK_WORKERS_AFTER = 5
+# Seconds for which the number of the workers' threads is taken as current.
+THREAD_COUNT_AGE = 1
+# Seconds that a stopped run waits for the tasks that workers have begun.
+STOP_TIMEOUT = 30
+# Packages that must have the same version everywhere for the same results.
 PACKAGES = ("numpy", "opencv-python", "pillow", "ai-edge-litert", "plantcv",
             "distributed")
-
-
-PACKAGE = Path(__file__).resolve().parents[1]
+SOURCE_FOLDER = Path(__file__).resolve().parents[1]
 
 
 def _source_digest() -> str:
-    """Return what tells this code from any other, in hex."""
+    """Return 8 hexadecimal digits that identify this package's code."""
     digest = hashlib.sha256()
-    for file in sorted(PACKAGE.rglob("*.py")):
+    for file in sorted(SOURCE_FOLDER.rglob("*.py")):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:8]
 
 
-# Of the code that was loaded, not of files that have changed since.
-SOURCE = _source_digest()
+# Computed now, since the files may change after they were loaded.
+SOURCE_DIGEST = _source_digest()
 
 
 @cache
-def surroundings() -> dict[str, str]:
-    """Return what results depend on besides the images, by its name."""
-    return {"code": SOURCE, "Python": platform.python_version()} | {
+def environment_versions() -> dict[str, str]:
+    """Return {name: version} of all that results depend on, except images."""
+    return {"code": SOURCE_DIGEST, "Python": platform.python_version()} | {
         name: version(name) for name in PACKAGES}
 
 
-class _Place:
-    """The folder in which this process works, for one client at a time.
+class _WorkingDirectory:
+    """The working directory of this process, shared by its threads.
 
-    Relative paths mean what they mean to the client.  A process has but one
-    folder, so chunks of clients in different ones wait for each other.
+    Relative paths must mean what they mean to the client.  A process has one
+    working directory, so chunks of clients in different ones take turns.
     """
 
     def __init__(self) -> None:
@@ -83,8 +89,10 @@ class _Place:
         self._folder, self._users = "", 0
 
     @contextmanager
-    def at(self, folder: str) -> Iterator[None]:
-        """Work in a folder until this block ends; UserError: there is none.
+    def in_folder(self, folder: str) -> Iterator[None]:
+        """Work in a folder until this block ends.
+
+        Raises UserError where the folder is missing on this computer.
         """
         with self._changed:
             self._changed.wait_for(
@@ -94,8 +102,8 @@ class _Place:
             except OSError as error:
                 raise UserError(
                     f"the worker {platform.node()} has no folder {folder} "
-                    f"({error.strerror}): start this program in one that the "
-                    "workers have as well") from None
+                    f"({error.strerror}): start this program in a folder "
+                    "that the workers have as well") from None
             self._folder = folder
             self._users += 1
         try:
@@ -106,86 +114,90 @@ class _Place:
                 self._changed.notify_all()
 
 
-PLACE = _Place()
+WORKING_DIRECTORY = _WorkingDirectory()
 
 
 @cache
-def prepare_worker() -> None:
-    """Prepare this process, once, to work on images."""
+def _prepare_worker() -> None:
+    """Prepare this process for images, once."""
     cv2.setNumThreads(1)
-    keep_memory()
+    reuse_freed_memory()
 
 
 @dataclass(frozen=True)
-class Job:
-    """What is done to each chunk; it travels to each worker once.
+class RemoteFunction:
+    """A function to call for each item, which travels to each worker once.
 
-    content: the function, pickled: it is opened when it is clear that the
-    worker has the same code.  folder: in which the client works.  expected:
-    its surroundings.
+    pickled: the function; a worker unpickles it only after it has compared
+    the versions, since other code may have no such function.
+    folder: the working directory of the client.
+    versions: the environment_versions of the client.
     """
 
-    content: bytes
+    pickled: bytes
     folder: str
-    expected: dict[str, str]
+    versions: dict[str, str]
 
     def __reduce__(self) -> tuple:
-        # Without the function, which may have been opened.
-        return Job, (self.content, self.folder, self.expected)
+        # The cached function does not travel.
+        return RemoteFunction, (self.pickled, self.folder, self.versions)
 
     @cached_property
     def function(self) -> Callable:
-        """What is done to each item."""
-        return pickle.loads(self.content)
+        """The function itself."""
+        return pickle.loads(self.pickled)
 
     def __call__(self, chunk: bytes) -> tuple[list, float]:
-        """Return do_chunk's results, and the seconds it took; on a worker.
+        """Return map_chunk's results for a chunk, and the seconds it took.
 
-        chunk: the items, pickled: so nobody on the way looks into them.
-        Raises UserError where this worker would not do as the client.
+        chunk: the items, pickled, so that the scheduler does not open them.
+        Raises UserError where results could differ from the client's.
         """
-        for name, found in surroundings().items():
-            if found != self.expected.get(name):
+        for name, found in environment_versions().items():
+            if found != self.versions.get(name):
                 raise UserError(
                     f"the worker {platform.node()} has another {name} than "
-                    f"this program ({found}, not {self.expected.get(name)}): "
-                    "start it in the same folder and environment, and anew "
-                    "after a change")
-        prepare_worker()
-        with PLACE.at(self.folder):
+                    f"this program ({found}, not {self.versions.get(name)}): "
+                    "start it in the same folder and environment, and "
+                    "restart it after each change")
+        _prepare_worker()
+        with WORKING_DIRECTORY.in_folder(self.folder):
             start = time.monotonic()
-            results = do_chunk(self.function, pickle.loads(chunk))
+            results = map_chunk(self.function, pickle.loads(chunk))
             return results, time.monotonic() - start
 
 
 @contextmanager
-def connected(address: str) -> Iterator:
-    """Give a Dask client; UserError where no scheduler answers.
+def dask_client(address: str) -> Iterator:
+    """Yield a distributed.Client of the scheduler at an address.
 
-    What Dask warns of is said by our errors, or is none of the user's.
+    Raises UserError where no scheduler answers, where it ends, and where a
+    worker lacks a module.  The log of Dask is silenced: these errors contain
+    what users need of it.
     """
     from distributed import Client
     from distributed.comm import CommClosedError
     for name in ("distributed", "distributed.client", "tornado", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        client = Client(address, timeout=CONNECTING, set_as_default=False)
+        client = Client(address, timeout=CONNECT_TIMEOUT,
+                        set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"--cluster {address}: no Dask scheduler answers "
                         f"({error})") from None
     try:
         with client.as_current(), warnings.catch_warnings():
-            # A network is larger than what a task usually carries.
+            # A network is larger than what Dask expects a task to carry.
             warnings.filterwarnings("ignore", "Sending large graph")
             yield client
     except (CancelledError, CommClosedError, RuntimeError) as error:
-        # Asked once more after it has noticed, a client says "ConnectionPool
-        # is closed".
+        # A client that has lost its scheduler raises the RuntimeError
+        # "ConnectionPool is closed"; any other is a bug.
         if (type(error) is RuntimeError
                 and "ConnectionPool" not in str(error)):
             raise
-        raise UserError(f"--cluster {address}: the scheduler is gone"
-                        ) from None
+        raise UserError(f"--cluster {address}: lost the connection to the "
+                        "scheduler") from None
     except ModuleNotFoundError as error:
         raise UserError(
             f"--cluster {address}: a worker does not find {error.name}: "
@@ -199,7 +211,7 @@ def connected(address: str) -> Iterator:
 class DaskWorkers:
     """The workers of a Dask cluster, used like utils.parallel.Workers.
 
-    jobs: threads of this computer, for work that stays here.
+    jobs: number of threads on this computer, for work that stays here.
     cluster: address of the scheduler, such as tcp://host:8786.
     """
 
@@ -210,20 +222,22 @@ class DaskWorkers:
             in_threads: bool = False, name_of: Callable = str) -> Iterator:
         """Yield what Workers.map yields, computed by the cluster's workers.
 
-        function travels to each worker once.  in_threads changes nothing:
-        the workers have the threads that they were started with.
-        What a worker that died had in progress is done by another one.  If
-        that happens to a chunk again and again (Dask's allowed-failures), its
-        items are done one at a time, so that an error names only an item of
-        which that many workers died with nothing else in progress.
+        function: is sent to each worker once.
+        in_threads: has no effect; how many threads a worker has is decided
+        when it is started.
+
+        If a worker dies, another one repeats its tasks.  If this happens to
+        a task more often than Dask's setting allowed-failures, its items are
+        repeated one at a time with nothing else in progress: so only an item
+        at which that many workers die becomes an error.
         """
         if not items:
             return iter(())
-        return stop_when_all_die(self._map(function, items, name_of))
+        return stop_on_repeated_deaths(self._map(function, items, name_of))
 
     def _map(self, function: Callable, items: Sequence, name_of: Callable
              ) -> Iterator:
-        with connected(self.cluster) as client:
+        with dask_client(self.cluster) as client:
             run = _Run(client, function, len(items), name_of)
             try:
                 yield from run.results(items)
@@ -232,118 +246,127 @@ class DaskWorkers:
 
 
 class _Run:
-    """The work on many items that a program gives to a cluster."""
+    """One call of DaskWorkers.map: its tasks and what is known of them.
+
+    client: a distributed.Client.  count: the number of all items.
+    """
 
     def __init__(self, client, function: Callable, count: int,
                  name_of: Callable) -> None:
         self.client, self.count, self.name_of = client, count, name_of
         self.name = uuid.uuid4().hex
-        self.numbers = itertools.count()
-        # Made by a task: so a worker that comes later can have it made anew,
-        # and the others fetch it from each other.
-        self.job = client.submit(
-            pickle.loads, pickle.dumps(Job(
-                pickle.dumps(function), os.getcwd(), surroundings())),
+        self.task_numbers = itertools.count()
+        # The function is the result of a task: workers fetch it from each
+        # other, and where it is lost, the scheduler has it computed again.
+        self.function = client.submit(
+            pickle.loads, pickle.dumps(RemoteFunction(
+                pickle.dumps(function), os.getcwd(),
+                environment_versions())),
             key=f"job-{self.name}", pure=False)
-        self.waiting = deque()      # (chunk, future), in order
-        self.threads, self.looked = 0, -math.inf
-        self.seconds = SECONDS / FIRST      # that an item takes
+        # (chunk, future) of the tasks in progress, in the order of the items.
+        self.in_progress = deque()
+        self.threads, self.threads_counted_at = 0, -math.inf
+        self.seconds_per_item = SECONDS_PER_TASK / FIRST_CHUNK_SIZE
 
     def results(self, items: Sequence) -> Iterator:
-        """Yield the results, in order; a few chunks are under way."""
+        """Yield the results of the items in order."""
         start = 0
-        while start < len(items) or self.waiting:
+        while start < len(items) or self.in_progress:
             while start < len(items) and (
-                    len(self.waiting) < AHEAD * self.worker_threads()):
+                    len(self.in_progress)
+                    < CHUNKS_PER_WORKER * self.worker_threads()):
                 chunk = items[start:start + self.chunk_size()]
-                self.waiting.append((chunk, self.submit(chunk)))
+                self.in_progress.append((chunk, self.submit(chunk)))
                 start += len(chunk)
             yield from self.next_results()
 
     def next_results(self) -> list:
-        """Return the results of the first chunk that is under way."""
+        """Return the results of the first chunk in progress."""
         from distributed import KilledWorker
-        chunk, future = self.waiting[0]
+        chunk, future = self.in_progress[0]
         try:
-            found, seconds = self.result_of(future)
-            self.seconds = max(1e-6, seconds / len(chunk))
+            results, seconds = self.result_of(future)
+            self.seconds_per_item = max(1e-6, seconds / len(chunk))
         except KilledWorker:
-            # With nothing else under way, nothing else can be to blame.
-            self.until_done([other for _, other in self.waiting])
-            found = [self.alone(item) for item in chunk]
-        self.waiting.popleft()
-        return found
+            # A deadly item also kills the tasks that share its worker.  With
+            # nothing else in progress, the item alone is to blame.
+            self.wait_for([future for _, future in self.in_progress])
+            results = [self.result_alone(item) for item in chunk]
+        self.in_progress.popleft()
+        return results
 
-    def alone(self, item) -> object:
-        """Return the result of an item, or the error that workers die."""
+    def result_alone(self, item) -> object:
+        """Return the result of one item, WorkersDied where workers die."""
         from distributed import KilledWorker
         try:
             (result,), _ = self.result_of(self.submit([item]))
             return result
         except KilledWorker as error:
-            return WorkersDied(f"{self.name_of(item)}: workers die of it, "
-                               f"{error.allowed_failures + 1} did")
+            return WorkersDied(
+                f"{self.name_of(item)}: {error.allowed_failures + 1} workers "
+                "died while they processed it")
 
     def submit(self, chunk: Sequence):
         """Return the future of a chunk's results."""
         return self.client.submit(
-            operator.call, self.job, pickle.dumps(list(chunk)),
-            key=(f"chunk-{self.name}", next(self.numbers)), pure=False)
+            operator.call, self.function, pickle.dumps(list(chunk)),
+            key=(f"chunk-{self.name}", next(self.task_numbers)), pure=False)
 
     def result_of(self, future) -> tuple[list, float]:
-        """Return a future's result; UserError where no worker comes."""
-        self.until_done([future])
+        """Return the result of a future; see RemoteFunction.__call__."""
+        self.wait_for([future])
         return future.result()
 
-    def until_done(self, futures: list) -> None:
-        """Wait for futures; UserError where no worker comes."""
+    def wait_for(self, futures: list) -> None:
+        """Wait until futures are done; UserError where no worker comes."""
         from distributed import wait
         while True:
             try:
-                wait(futures, timeout=PATIENCE)
+                wait(futures, timeout=CHECK_WORKERS_AFTER)
                 return
             except TimeoutError:
-                self.look_for_workers()
+                self.wait_for_worker()
 
-    def worker_threads(self) -> int:
-        """Return the number of all workers' threads, at least 1."""
-        if time.monotonic() - self.looked > LOOK:
-            self.threads = sum(self.client.nthreads().values())
-            self.looked = time.monotonic()
-        return max(1, self.threads)
-
-    def look_for_workers(self) -> None:
-        """Wait for a worker where there is none; UserError: none came."""
+    def wait_for_worker(self) -> None:
+        """Wait until there is a worker; UserError where none comes."""
         if self.client.nthreads():
             return
-        cli.print_note("the cluster has no worker: waiting for one")
+        print_note("the cluster has no worker: waiting for one")
         try:
-            self.client.wait_for_workers(1, timeout=ABSENT)
+            self.client.wait_for_workers(1, timeout=NO_WORKER_TIMEOUT)
         except TimeoutError:
             raise UserError("the cluster has had no worker for "
-                            f"{ABSENT // 60} minutes") from None
+                            f"{NO_WORKER_TIMEOUT // 60} minutes") from None
+
+    def worker_threads(self) -> int:
+        """Return the number of threads of all workers, at least 1."""
+        if time.monotonic() - self.threads_counted_at > THREAD_COUNT_AGE:
+            self.threads = sum(self.client.nthreads().values())
+            self.threads_counted_at = time.monotonic()
+        return max(1, self.threads)
 
     def chunk_size(self) -> int:
-        """Return how many items the next task has."""
-        return max(1, self.count // TASKS, min(
-            LARGEST, int(SECONDS / self.seconds),
-            self.count // (SHARES * self.worker_threads())))
+        """Return the number of items for the next task."""
+        return max(1, self.count // MAX_TASKS, min(
+            MAX_CHUNK_SIZE, int(SECONDS_PER_TASK / self.seconds_per_item),
+            self.count // (MIN_TASKS_PER_THREAD * self.worker_threads())))
 
     def stop(self) -> None:
-        """Drop what no worker has begun, and wait for what one has.
+        """Cancel the tasks that no worker has begun; wait for the others.
 
-        So nothing is written any more once the program has ended.
+        So no file is written after the program has ended.
         """
         from distributed import wait
-        if not self.waiting:
+        if not self.in_progress:
             return
         try:
             begun = set(itertools.chain(*self.client.processing().values()))
         except OSError:
-            raise CancelledError from None      # Nobody answers any more.
-        futures = [future for _, future in self.waiting]
+            # The scheduler has ended: see dask_client.
+            raise CancelledError from None
+        futures = [future for _, future in self.in_progress]
         self.client.cancel([future for future in futures
                             if future.key not in begun])
         with suppress(TimeoutError):
             wait([future for future in futures if future.key in begun],
-                 timeout=STOPPING)
+                 timeout=STOP_TIMEOUT)

@@ -20,10 +20,10 @@ import numpy as np
 from leaffliction.model.metrics import wilson_interval
 from leaffliction.model.runtime import Network
 from leaffliction.transformation.mask import leaf_mask
-from leaffliction.utils.cli import progress
 from leaffliction.utils.images import preprocess, read_reduced, shrink
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
+from leaffliction.utils.progress import progress
 
 MAX_IMAGES = 500         # of each part; the 95 % interval is then +-4 %
 # What is hidden becomes grey, nearly 0 in the network's input (-1..1).
@@ -141,7 +141,7 @@ def audit(model: bytes, size: int, training: Dataset, validation: Dataset,
                             for part in (training, validation))
     labels = validation.labels
     predict = partial(predict_masked, network=Network(model), size=size)
-    has_leaf, predicted = zip(*without_errors(progress(
+    has_leaf, predicted = zip(*raise_errors(progress(
         workers.map(predict, validation.paths(), in_threads=True),
         len(labels), "Audit")))
     has_leaf = np.array(has_leaf)
@@ -189,7 +189,7 @@ def mask_parts(rgb_img: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
 def border_colours(part: Dataset, workers: Workers) -> np.ndarray:
     """Return the border pixels of each image, uint8 (N, 24)."""
     colours = workers.map(border_pixels, part.paths(), in_threads=True)
-    return np.stack(list(without_errors(
+    return np.stack(list(raise_errors(
         progress(colours, len(part.files), "Border pixels"))))
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from leaffliction.training.cutouts import (Cutout, cut_out_file, paste,
                                            warp_leaf)
-from leaffliction.utils.cli import progress
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
+from leaffliction.utils.progress import progress
 
 LEAVES_PER_CLASS = 40    # that are cut out for foliage and as recipients
 FOLIAGE_IMAGES = 100
@@ -55,7 +55,7 @@ def collect_backgrounds(part: Dataset, size: int, seed: int, workers: Workers
         rng.permutation(
             np.flatnonzero(part.labels == label))[:LEAVES_PER_CLASS]
         for label in range(len(part.class_names))])
-    cutouts = without_errors(workers.map(
+    cutouts = raise_errors(workers.map(
         cut_out_file, [part.root / part.files[row] for row in rows],
         in_threads=True))
     leaves = [(part.plants[part.labels[row]], leaf) for row, leaf in

@@ -19,11 +19,11 @@ from leaffliction.training.groups import (find_contradictions, join_groups,
                                           note_leaves_in_several_classes)
 from leaffliction.training.leaf_csv import read_groups
 from leaffliction.training.split import MIN_LEAVES
-from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset, split_folders
 from leaffliction.utils.class_names import TEST, class_key
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
 from leaffliction.utils.copies import link_copies, unattributed_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.folders import MAX_NAMES
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
@@ -77,7 +77,7 @@ def read_grouped_dataset(folders: list[Path], groups: Path | None,
     note_leaves_in_several_classes(leaves, classes)
     unattributed = unattributed_copies(dataset.files)
     if unattributed and groups is None:
-        cli.print_note(
+        print_note(
             "images named as copies that Keras saved, without the name of "
             f"their photograph: {len(unattributed)} "
             f"({str(unattributed[0])!r}); --groups can tell which of them "
@@ -149,7 +149,7 @@ def note_classes_without_plant(folders: Sequence[Path],
                 if longer_key.endswith(f"_{key}")
                 and longer_key not in own and key not in names})
             if with_plant:
-                cli.print_note(
+                print_note(
                     f"{folder}: {name} is a class of its own; if it is "
                     f"{' or '.join(with_plant[:MAX_NAMES])}, give its folder "
                     "that name")
@@ -170,7 +170,7 @@ def drop_test_images(dataset: Dataset) -> Dataset:
                         for file in dataset.files])
     names = sorted(name for name, use in split_folders(folders).items()
                    if use == TEST)
-    cli.print_note(
+    print_note(
         f"{dataset.root}: {is_test.sum():,} images in {', '.join(names)} are "
         "not learned from; predict.py --evaluate measures on them")
     rest = dataset.subset(np.flatnonzero(~is_test))

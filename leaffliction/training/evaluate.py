@@ -7,9 +7,10 @@ import numpy as np
 
 from leaffliction.model.classifier import Classifier
 from leaffliction.model.metrics import Evaluation, calibration_error, evaluate
-from leaffliction.utils.cli import UserError, progress
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
+from leaffliction.utils.progress import progress
 
 # Training images that are predicted, to measure how much higher the accuracy
 # is on them than on the validation set.
@@ -62,7 +63,7 @@ def uncalibrated_error(classifier: Classifier, validation: Dataset,
     """
     uncalibrated = copy(classifier)
     uncalibrated.description = replace(
-        classifier.description, temperature=1.0, strange_temperature=1.0)
+        classifier.description, temperature=1.0, ood_temperature=1.0)
     if uncalibrated.description != classifier.description:
         probabilities = predict_probabilities(uncalibrated, validation,
                                               workers, "Uncalibrated")
@@ -77,7 +78,7 @@ def predict_probabilities(classifier: Classifier, part: Dataset,
 
     title: of the progress bar.
     """
-    predictions = without_errors(workers.map(
+    predictions = raise_errors(workers.map(
         classifier.predict_file, part.paths(), in_threads=True))
     return np.stack([prediction.probabilities for prediction in
                      progress(predictions, len(part.files), title)])

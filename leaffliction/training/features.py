@@ -15,9 +15,9 @@ import numpy as np
 from leaffliction.model.runtime import Network
 from leaffliction.training.backgrounds import Backgrounds
 from leaffliction.training.field_images import FieldImage
-from leaffliction.utils.cli import progress
 from leaffliction.utils.images import preprocess, read_for_network
-from leaffliction.utils.parallel import Workers, without_errors
+from leaffliction.utils.parallel import Workers, raise_errors
+from leaffliction.utils.progress import progress
 
 
 def load_image(image: Path | FieldImage, size: int,
@@ -40,7 +40,7 @@ def load_images(paths: Sequence[Path], size: int, workers: Workers,
     cannot be read.
     """
     load = partial(load_image, size=size)
-    images = without_errors(workers.map(load, paths, in_threads=True))
+    images = raise_errors(workers.map(load, paths, in_threads=True))
     return np.concatenate(list(progress(images, len(paths), title)))
 
 
@@ -64,7 +64,7 @@ def predict_batches(model: bytes, items: Sequence, load: Callable,
                       dtype=dtype)
     outputs = workers.map(predict, items, in_threads=True,
                           name_of=lambda item: getattr(item, "path", item))
-    return progress(without_errors(outputs), len(items), title)
+    return progress(raise_errors(outputs), len(items), title)
 
 
 def predict_batch(item, network: Network, load: Callable, dtype: type

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.utils import cli
+from leaffliction.utils.console import print_note
 from leaffliction.utils.labels import Dataset
 
 
@@ -41,7 +41,7 @@ def join_groups(clusters: np.ndarray, leaves: Sequence[str | None],
                 joined.append((find_root(cluster), leaf))
             parents[find_root(cluster)] = find_root(leaf)
     if joined:
-        cli.print_note(
+        print_note(
             "pairs of leaves in the CSV that share a photograph (near-"
             "identical, turned, or an augmented copy), and so are one leaf: "
             "{} ({!r} and {!r})".format(len(joined), *joined[0]))
@@ -63,7 +63,7 @@ def note_leaves_in_several_classes(leaves: Sequence[str | None],
             classes_of[leaf][class_name] = True
     if shared := [leaf for leaf, names in classes_of.items()
                   if len(names) > 1]:
-        cli.print_note(
+        print_note(
             f"leaves of the CSV that are in several classes: {len(shared)} "
             f"({shared[0]!r} in {', '.join(classes_of[shared[0]])}); each "
             "stays in one set of the split; if every class numbers its "
@@ -85,7 +85,7 @@ def find_contradictions(dataset: Dataset, clusters: np.ndarray) -> np.ndarray:
         first, other = images[0], next(
             image for image in images
             if dataset.labels[image] != dataset.labels[images[0]])
-        cli.print_note(
+        print_note(
             f"photographs in several classes: {len(contradictions)}, as "
             f"{is_contradicting.sum()} images ({str(dataset.files[first])!r} "
             f"and {str(dataset.files[other])!r}; Distribution.py lists all)")

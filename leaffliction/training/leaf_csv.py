@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.storage import common_folder
 from leaffliction.utils.tables import csv_value
@@ -120,11 +120,11 @@ def _report_gaps(path: Path, rows: Sequence[Row], unmatched: Sequence[Row],
         raise UserError(f"{path}: the column leaf is empty for all images "
                         f"(line {rows[0].line}: {rows[0].file!r})")
     if unmatched:
-        cli.print_note(
+        print_note(
             f"{path}: {len(unmatched)} of {len(rows)} rows match no image "
             f"(line {unmatched[0].line}: {unmatched[0].file!r})")
     if without_leaf:
-        cli.print_note(
+        print_note(
             f"{path}: {len(without_leaf)} of {images} images have no row with "
             f"a leaf ({str(without_leaf[0])!r}); of these, near-identical "
             "images count as one leaf")

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from leaffliction.model import registry
-from leaffliction.utils.cli import UserError, print_note
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.path_hints import path_hint
 from leaffliction.utils.storage import is_disk_file, path_of
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.model.metrics import Evaluation, confusion_figure
-from leaffliction.utils.cli import print_note
+from leaffliction.utils.console import print_note
 from leaffliction.utils.figures import (open_pyplot, renderable, save_figure,
                                         truncate)
 from leaffliction.utils.files import atomic_write

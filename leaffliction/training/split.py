@@ -17,8 +17,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leaffliction.utils.cli import UserError
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
 
 # The sets, by their names in split.csv.  STOPPING is the early-stopping set;

@@ -6,7 +6,7 @@ from pathlib import Path
 from leaffliction.transformation.analysis import analyse_image
 from leaffliction.transformation.measurements import measure
 from leaffliction.transformation.views import VIEWS
-from leaffliction.utils.files import is_whole
+from leaffliction.utils.files import is_nonempty_file
 from leaffliction.utils.images import SUFFIXES, read_image, write_image
 from leaffliction.utils.marks import mark_line
 
@@ -60,7 +60,7 @@ def view_file(target: Path, name: str, suffix: str) -> Path:
 def is_up_to_date(file: Path, source: Path) -> bool:
     """Tell whether a file is complete and not older than its source."""
     try:
-        return (is_whole(file)
+        return (is_nonempty_file(file)
                 and file.stat().st_mtime >= source.stat().st_mtime)
     except OSError:
         return False    # The source is gone; reading it reports that.

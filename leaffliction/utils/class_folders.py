@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.utils import cli
 from leaffliction.utils.class_names import (CONTAINER_WORDS,
                                             SEGMENTATION_WORDS, Rendering,
                                             class_key, clean_name,
                                             is_image_folder, name_class,
                                             rendering_of, split_of, words_of)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.console import print_note
 from leaffliction.utils.copies import augmented_copies
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.folders import (ImageSearch, note_left_out,
                                         search_images)
 from leaffliction.utils.labels import Dataset
@@ -111,7 +111,7 @@ def note_splits(root: Path, folders: Sequence[Path]) -> None:
     """Print a note where several folders split the data set."""
     names = sorted(split_folders(folders), key=natural_key)
     if len(names) > 1:
-        cli.print_note(
+        print_note(
             f"{root}: {', '.join(names)} split the data set; the classes are "
             "the folders inside them, those of one name taken together")
 
@@ -127,9 +127,9 @@ def note_merged_folders(root: Path, folders: Sequence[Path],
         members[class_key(name)].setdefault(without_splits(folder), name)
     for name_of in members.values():
         if len(name_of) > 1:
-            cli.print_note(f"{root}: the folders "
-                           f"{', '.join(map(str, name_of))} are one class, "
-                           f"{next(iter(name_of.values()))}")
+            print_note(f"{root}: the folders "
+                       f"{', '.join(map(str, name_of))} are one class, "
+                       f"{next(iter(name_of.values()))}")
 
 
 def drop_orphaned_copies(folder: Path, search: ImageSearch) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What the five programs have in common on the command line.
+"""The command line that the five programs share.
 
 Results go to stdout, all else to stderr.  Exit status: 0 done, 1 one
 ``error: ...`` line for each problem, 2 wrong usage, 130 interrupted.
@@ -9,35 +9,28 @@ import io
 import math
 import os
 import re
-import signal
 import sys
-import threading
-import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from leaffliction import __version__
+from leaffliction.utils.console import print_error
 from leaffliction.utils.cores import usable_cores
+from leaffliction.utils.errors import UserError, explain_import_error
 
+# Exit statuses; argparse has 2 for wrong usage.
 DONE, FAILED, INTERRUPTED = 0, 1, 130
-# Sides in pixels that a network takes: below, nothing is left at the top of
-# MobileNetV2; beyond, there is no memory for a batch.
-SMALLEST_SIZE, LARGEST_SIZE = 32, 1024
-# More processes than any computer has cores; each takes memory.
-JOBS = 256
-SILENCE = threading.RLock()
-# A bar for something that is over at once only flickers.
-SECONDS_WITHOUT_BAR = 1.0
-
-
-class UserError(Exception):
-    """A problem that the user can solve; its text is the error line."""
+# Side of a network's input, in pixels.  MobileNetV2 divides it by 32; beyond
+# 1024, a batch does not fit into memory.
+MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 1024
+# Each process takes memory, and hardly any computer has more cores.
+MAX_JOBS = 256
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Names the defaults, but not that a flag is off by default."""
+    """Shows defaults, except None and those of flags."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
         if action.default in (None, False):
@@ -46,7 +39,7 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """ArgumentParser whose complaints look like all other errors."""
+    """ArgumentParser with the options and the error line of all programs."""
 
     def __init__(self, description: str) -> None:
         super().__init__(
@@ -56,62 +49,88 @@ class Parser(argparse.ArgumentParser):
             "--version", action="version",
             version=f"%(prog)s {__version__}")
 
-    def error(self, message: str) -> None:
-        """Print usage and one ``error:`` line, and exit with status 2."""
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and one ``error:`` line, and exit with status 2."""
         self.print_usage(sys.stderr)
         print_error(message)
         self.exit(2)
 
     def add_display(self) -> None:
-        """Add --no-display, which every program that draws has."""
+        """Add --no-display, for programs that show figures."""
         self.add_argument(
             "--no-display", action="store_true",
-            help="open no window; save the figure and print its path "
-                 "(chosen by itself where there is no screen)")
+            help="open no window; save the figure and print its path (this "
+                 "is the default where there is no screen)")
 
     def add_jobs(self) -> None:
-        """Add --jobs and --cluster: every program has parallel work."""
+        """Add --jobs and --cluster, for programs with parallel work."""
         self.add_argument(
-            "--jobs", type=job_count, default=min(JOBS, usable_cores()),
-            metavar="N", help="number of processes (or threads); by itself "
-            "as many as processors may be used, in a container too")
+            "--jobs", type=job_count, default=min(MAX_JOBS, usable_cores()),
+            metavar="N", help="number of processes or threads; without it, "
+            "one for each processor core that the program may use")
         self.add_argument(
             "--cluster", type=cluster_address, metavar="ADDRESS",
-            help="let the workers of a Dask cluster do the work on many "
-                 "images; of its scheduler, as tcp://host:8786")
+            help="process the images on a Dask cluster; ADDRESS is that of "
+                 "its scheduler, such as tcp://host:8786")
 
     def add_seed(self) -> None:
-        """Add --seed, which every program that draws lots has."""
+        """Add --seed, for programs with random numbers."""
         self.add_argument(
-            "--seed", type=natural_int, default=42, metavar="N",
-            help="the same seed gives the same result")
+            "--seed", type=non_negative_int, default=42, metavar="N",
+            help="seed of the random numbers; the same seed gives the same "
+                 "result")
 
+
+# Types of arguments: each returns the value of a text, or raises
+# ArgumentTypeError with a message for the user.
 
 def positive_int(text: str) -> int:
-    """Return text as an integer of at least 1, for argparse."""
+    """Return text as an integer of at least 1."""
     return _bounded_int(text, 1)
 
 
+def non_negative_int(text: str) -> int:
+    """Return text as an integer of at least 0."""
+    return _bounded_int(text, 0)
+
+
 def job_count(text: str) -> int:
-    """Return text as a number of processes, at most JOBS, for argparse."""
+    """Return text as a number of processes, from 1 to MAX_JOBS."""
     count = positive_int(text)
-    if count > JOBS:
-        raise argparse.ArgumentTypeError(f"{text!r} is more than {JOBS}")
+    if count > MAX_JOBS:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {MAX_JOBS}")
     return count
 
 
+def image_size(text: str) -> int:
+    """Return text as the side of a network's input, in pixels."""
+    size = positive_int(text)
+    if not MIN_IMAGE_SIZE <= size <= MAX_IMAGE_SIZE:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not between {MIN_IMAGE_SIZE} and {MAX_IMAGE_SIZE} "
+            "pixels")
+    return size
+
+
+def fraction(text: str) -> float:
+    """Return text as a number between 0 and 1, both excluded."""
+    return _bounded_float(text, lambda number: 0 < number < 1,
+                          "above 0 and below 1")
+
+
+def ratio(text: str) -> float:
+    """Return text as a number from 0 to 10."""
+    return _bounded_float(text, lambda number: 0 <= number <= 10,
+                          "from 0 to 10")
+
+
 def cluster_address(text: str) -> str:
-    """Return text as the address of a Dask scheduler, for argparse."""
+    """Return text if it is the address of a Dask scheduler."""
     if not re.fullmatch(r"[a-z]+://[^/:]+:[0-9]+|[a-z]+://\[[^]]+\]:[0-9]+",
                         text):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not like tcp://host:8786")
     return text
-
-
-def natural_int(text: str) -> int:
-    """Return text as an integer of at least 0, for argparse."""
-    return _bounded_int(text, 0)
 
 
 def _bounded_int(text: str, lowest: int) -> int:
@@ -125,19 +144,8 @@ def _bounded_int(text: str, lowest: int) -> int:
     return number
 
 
-def fraction(text: str) -> float:
-    """Return text as a number above 0 and below 1, for argparse."""
-    return _bounded_float(text, lambda number: 0 < number < 1,
-                          "above 0 and below 1")
-
-
-def share(text: str) -> float:
-    """Return text as a number from 0 to 10, for argparse."""
-    return _bounded_float(text, lambda number: 0 <= number <= 10,
-                          "from 0 to 10")
-
-
-def _bounded_float(text: str, is_within: Callable, bounds: str) -> float:
+def _bounded_float(text: str, is_within: Callable[[float], bool],
+                   bounds: str) -> float:
     try:
         number = float(text)
     except ValueError:
@@ -147,196 +155,73 @@ def _bounded_float(text: str, is_within: Callable, bounds: str) -> float:
     return number
 
 
-def image_size(text: str) -> int:
-    """Return text as a side in pixels that a network takes, for argparse."""
-    size = positive_int(text)
-    if not SMALLEST_SIZE <= size <= LARGEST_SIZE:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not between {SMALLEST_SIZE} and {LARGEST_SIZE} "
-            "pixels")
-    return size
-
-
-def printable(text: object) -> str:
-    """Return text without control characters or lone surrogates.
-
-    File names may hold both; they would garble a terminal, or stop a print
-    with a UnicodeEncodeError.
-    """
-    return "".join(
-        character if character.isprintable() else
-        character.encode("unicode_escape", "surrogatepass").decode()
-        for character in str(text))
-
-
-def print_error(message: object) -> None:
-    """Print one ``error:`` line to stderr."""
-    with SILENCE:       # Another thread may just have silenced stderr.
-        print(f"error: {printable(message)}", file=sys.stderr)
-
-
-def print_note(message: object) -> None:
-    """Print one line that is neither result nor error to stderr."""
-    with SILENCE:
-        print(printable(message), file=sys.stderr, flush=True)
-
-
-def missing_library(error: ModuleNotFoundError) -> str:
-    """Return what the user can do about a library that is not installed."""
-    return (f"the Python package {(error.name or '?').split('.')[0]} is not "
-            f"installed for {sys.executable}; run `make demo` once and start "
-            "the programs with .venv/bin/python, or install "
-            "requirements.txt")
-
+# Exit statuses and error lines.
 
 def run(main: Callable[[], int]) -> int:
-    """Return main's exit status, whatever happens inside it.
+    """Run main and return its exit status; print each error as one line.
 
-    The last clause is deliberately broad: a fault of ours must reach a user
-    as one line as well.  LEAF_DEBUG=1 shows the traceback to us.
+    This holds for bugs as well.  With LEAF_DEBUG=1 in the environment, the
+    exception of a bug is raised, with its traceback.
     """
     try:
-        # A program may be started with its streams closed (`>&-`).
-        sys.stdout = sys.stdout or open(os.devnull, "w")
-        sys.stderr = sys.stderr or open(os.devnull, "w")
-        for stream in (sys.stdout, sys.stderr):
-            # A terminal in the C locale can't print an accent: escape it.
-            # (A notebook's stream is of another kind, and can.)
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")
+        _prepare_streams()
         status = main()
         sys.stdout.flush()
         return status
     except UserError as error:
         print_error(error)
-    except KeyboardInterrupt:
-        print_error("interrupted")
-        return INTERRUPTED
     except BrokenPipeError:
-        pass        # The reader (`| head`) has left.
+        pass        # The reader of a pipe (`| head`) has ended.
     except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        print_error(f"{place}{error.strerror or error}")
+        file = f"{error.filename}: " if error.filename else ""
+        print_error(f"{file}{error.strerror or error}")
     except MemoryError:
         print_error("out of memory")
     except ModuleNotFoundError as error:
-        print_error(missing_library(error))
-    except Exception as error:
+        print_error(explain_import_error(error))
+    except (KeyboardInterrupt, Exception) as error:
         if _is_interrupt(error):
             print_error("interrupted")
             return INTERRUPTED
         if os.environ.get("LEAF_DEBUG"):
             raise
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        print_error(f"internal fault, please report it: {error!r} "
-                    f"({Path(place.filename).name}:{place.lineno})")
+        origin = traceback.extract_tb(error.__traceback__)[-1]
+        print_error(f"internal error, please report it: {error!r} "
+                    f"({Path(origin.filename).name}:{origin.lineno})")
     finally:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            # Nobody reads, or the disk is full.  Python tries again at
-            # exit, and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush_stdout()
     return FAILED
 
 
+def _prepare_streams() -> None:
+    """Make sure that stdout and stderr accept any text."""
+    # The shell may have closed them (`>&-`).
+    sys.stdout = sys.stdout or open(os.devnull, "w")
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+    for stream in (sys.stdout, sys.stderr):
+        # In the C locale an accent raises UnicodeEncodeError: escape it.
+        # The streams of a notebook are of another class, and take any text.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush_stdout() -> None:
+    """Flush stdout; discard the rest where that fails.
+
+    It fails where a pipe's reader has ended or the disk is full.  Python
+    would flush again at exit, and print a traceback.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _is_interrupt(error: BaseException | None) -> bool:
-    """Tell whether an error was Ctrl-C before a library made it another."""
+    """Return whether an error is, or was caused by, a KeyboardInterrupt.
+
+    A library that is interrupted may raise another exception from it.
+    """
     return error is not None and (
         isinstance(error, KeyboardInterrupt)
         or _is_interrupt(error.__cause__ or error.__context__))
-
-
-@contextmanager
-def defer_interrupts() -> Iterator[None]:
-    """Let Ctrl-C wait for the end of this block.
-
-    Stopped between starting a process and noting it, a program would leave
-    that behind; stopped while it loads, TensorFlow aborts.  Processes that
-    are started here never get it: it goes to all those of a terminal, and
-    one that is still loading would print a traceback.
-    """
-    if (threading.current_thread() is not threading.main_thread()
-            or signal.getsignal(signal.SIGINT) is None):
-        # Python tells the main thread alone; and a handler that is not of
-        # its making it could not put back.
-        yield
-        return
-    waiting = []
-    handler = signal.signal(signal.SIGINT, lambda *_: waiting.append(True))
-    # What is started inherits this; here another thread may still get it.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        # A program that uses this package may have it blocked by itself.
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        signal.signal(signal.SIGINT, handler)
-        if waiting:
-            signal.raise_signal(signal.SIGINT)
-
-
-@contextmanager
-def suppress_native_stderr() -> Iterator[None]:
-    """Silence what libraries in C++ write to stderr past Python.
-
-    TensorFlow and LiteRT greet with notes on processors that no user asked
-    for, and that no setting turns off.  Real errors are Python exceptions.
-    """
-    # One thread at a time: a second would take the silence for stderr, and
-    # put it back when the first is done.
-    with SILENCE:
-        sys.stderr.flush()
-        kept = os.dup(2)
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
-def progress(items: Iterable, total: int, title: str) -> Iterator:
-    """Yield the items, with a bar on stderr for all that takes long.
-
-    Silent when stderr is no terminal.
-    """
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    start, done, items = time.monotonic(), 0, iter(items)
-    for item in items:
-        done += 1
-        yield item
-        if time.monotonic() - start > SECONDS_WITHOUT_BAR:
-            break
-    else:
-        return
-    with progress_bar() as bar:
-        task = bar.add_task(title, total=total, completed=done)
-        for item in items:
-            yield item
-            bar.advance(task)
-
-
-def progress_bar():
-    """Return rich's bar with count and time left, on stderr."""
-    from rich.console import Console
-    from rich.progress import (BarColumn, MofNCompleteColumn, Progress,
-                               ProgressColumn, TextColumn, TimeRemainingColumn)
-
-    class SpeedColumn(ProgressColumn):
-        """Items a second, where there are that many."""
-
-        def render(self, task) -> str:
-            speed = task.finished_speed or task.speed or 0
-            return f"{speed:,.0f}/s" if speed >= 1 else ""
-
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        SpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True),
-        disable=not sys.stderr.isatty(), transient=True,
-        # What is printed while a bar is there goes above it; but results
-        # that go into a file or a pipe are none of the bar's business.
-        redirect_stdout=sys.stdout.isatty())

@@ -8,9 +8,12 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from leaffliction.utils.cli import UserError, print_note, printable
-from leaffliction.utils.files import atomic_write, last_bytes, refuse_folder
-from leaffliction.utils.marks import mark, marked_source, source_key
+from leaffliction.utils.console import print_note, printable
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import atomic_write
+from leaffliction.utils.marks import (last_bytes, mark, marked_source,
+                                      source_key)
+from leaffliction.utils.overwrite import refuse_folder
 
 # Where figures are saved unless --save names a file.
 FIGURES = Path("figures")

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.files import atomic_write, unwritable
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import atomic_write, write_error
 from leaffliction.utils.storage import copy_within_store, hard_link, same_file
 
 CHUNK = 2**20            # bytes copied at a time
@@ -35,7 +35,7 @@ def link_or_copy(source: Path, target: Path) -> None:
         # The store's error does not say whether reading or writing failed.
         with _source_errors(source):
             source.stat()
-        raise unwritable(target, error) from None
+        raise write_error(target, error) from None
     with atomic_write(target) as new:
         if not hard_link(source, new):
             _copy_bytes(source, new)

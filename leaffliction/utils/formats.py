@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import (CAMERA_RAW, FOREIGN_HEAD_BYTES,
                                            foreign_kind, image_kind)
 

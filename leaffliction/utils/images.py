@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from leaffliction.utils.cli import UserError, suppress_native_stderr
+from leaffliction.utils.console import suppress_native_stderr
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.formats import UNKNOWN, open_format
 from leaffliction.utils.path_hints import missing_error

@@ -1,7 +1,8 @@
-"""A folder full of results that a run may find again, and complete.
+"""A folder of results that a later run can recognise, reuse and complete.
 
-A hidden record in it says what it was made from and which files belong to
-it.  So a later run can tell its own files from the user's.
+A hidden record in the folder names the files that a run wrote, and a
+fingerprint of what they were made from.  From it, a later run knows which of
+the files are results and which are the user's.
 """
 
 import json
@@ -9,16 +10,19 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.files import atomic_write, directory_lock, unwritable
+from leaffliction.utils.console import print_note
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import atomic_write, directory_lock, write_error
 from leaffliction.utils.folders import RECORD
 from leaffliction.utils.storage import (is_inside, list_files, remove_partial,
                                         resolved)
 
 
 def read_record(folder: Path) -> tuple[str, set[Path]]:
-    """Return fingerprint and files of the tree in a folder, if any."""
+    """Return the fingerprint and the files that a folder's record names.
+
+    Both are empty where there is no record, or a damaged one.
+    """
     try:
         with (folder / RECORD).open(encoding="utf-8") as content:
             record = json.load(content)
@@ -27,27 +31,31 @@ def read_record(folder: Path) -> tuple[str, set[Path]]:
         return "", set()
 
 
-def check_place(folder: Path, source: Path) -> None:
-    """Raise UserError unless a tree of its own can stand in folder."""
+def check_output_folder(folder: Path, source: Path) -> None:
+    """Raise UserError where a tree must not be written into a folder.
+
+    folder: may be missing.  source: the folder that the tree is made from;
+    neither folder may lie inside the other.
+    """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: exists and is not a folder")
-    inner, outer = resolved(folder), resolved(source)
-    if is_inside(inner, outer):
+    folder_path, source_path = resolved(folder), resolved(source)
+    if is_inside(folder_path, source_path):
         raise UserError(f"{folder}: lies inside {source}, whose classes it "
                         "would join; choose another --output-dir, or "
                         "--in-place")
-    if is_inside(outer, inner):
+    if is_inside(source_path, folder_path):
         raise UserError(f"{folder}: holds {source}; choose another "
                         "--output-dir")
 
 
 @contextmanager
 def lock_output_tree(folder: Path) -> Iterator[None]:
-    """Keep a folder of results to this run until this block ends.
+    """Lock a folder of results against other runs until this block ends.
 
-    What a killed run was writing is deleted before it, and what this one
-    was if it is stopped.  Raises UserError where another run has the folder,
-    or nothing can be written.
+    Partial files that a killed run left are deleted at the start, and those
+    of this run where an error or Ctrl-C ends the block.  Raises UserError
+    where another run has the lock, or the folder cannot be written to.
     """
     with directory_lock(folder):
         remove_partial(folder)
@@ -59,70 +67,79 @@ def lock_output_tree(folder: Path) -> Iterator[None]:
 
 
 class OutputTree:
-    """The files of one run in a folder, whatever stops it.
+    """The files that one run writes into a folder, with their record.
 
-    fingerprint: what the files depend on; the same for a run that would
-    write the same.  own: files that may be there, relative to the folder.
+    folder: locked by lock_output_tree.
+    fingerprint: a digest of all that the files depend on; two runs that
+    would write the same files have the same one.
+    files: those that belong to the tree, relative to the folder; not all of
+    them need exist yet.
     """
 
     def __init__(self, folder: Path, fingerprint: str, planned: set[Path],
                  force: bool) -> None:
-        """Make a folder (of lock_output_tree) ready for the planned files.
+        """Prepare a folder for the planned files.
 
-        What a run with the same fingerprint has left is kept.  All else is
-        refused with a UserError, unless force: then the files of another
-        tree, and those in the way, are deleted, and other files of the
-        user's stay.  Hidden files (.DS_Store) are nobody's.
+        Files of a run with the same fingerprint stay.  Where there are any
+        others, UserError is raised, unless force: then the files of another
+        tree, and those with the name of a planned file, are deleted, and the
+        user's other files stay.  Hidden files (.DS_Store) are ignored.
         """
-        before, own = read_record(folder)
-        found = set(list_files(folder))
-        others = set() if before == fingerprint else own | planned
+        recorded_fingerprint, recorded = read_record(folder)
+        existing = set(list_files(folder))
         self.folder, self.fingerprint = folder, fingerprint
-        # What lies elsewhere is not ours, whatever the record says.
-        self.own = own & found if before == fingerprint else set()
-        foreign = {file for file in found - self.own
+        if recorded_fingerprint == fingerprint:
+            # A record may have been edited: only files in the folder count.
+            self.files, to_delete = recorded & existing, set()
+        else:
+            self.files, to_delete = set(), recorded | planned
+        foreign = {file for file in existing - self.files
                    if not file.name.startswith(".")}
         if foreign and not force:
             raise UserError(
                 f"{folder}: holds other files already, such as "
-                f"{min(foreign)}, or what was made of other images, with "
-                "other options or by other versions; delete it, choose "
-                "another --output-dir, or --force")
+                f"{min(foreign)}, or files made of other images, with other "
+                "options or by other versions; delete it, choose another "
+                "--output-dir, or use --force")
         try:
-            remove(folder, others & found)
+            remove_files(folder, to_delete & existing)
         except OSError as error:
-            raise unwritable(folder, error) from None
-        if foreign - others:
-            cli.print_note(f"{folder}: {len(foreign - others)} other files "
-                           f"stay in it, such as {min(foreign - others)}")
+            raise write_error(folder, error) from None
+        if foreign - to_delete:
+            print_note(f"{folder}: {len(foreign - to_delete)} other files "
+                       f"stay in it, such as {min(foreign - to_delete)}")
 
     def begin(self, planned: set[Path]) -> None:
-        """Note that these files, too, will be written."""
-        self.own |= planned
+        """Record the planned files, before the first of them is written."""
+        self.files |= planned
         self._write_record()
 
     def finish(self, planned: set[Path]) -> None:
-        """Delete what is no longer planned; all the rest is there now."""
-        remove(self.folder, self.own - planned)
-        self.own = planned
+        """Delete the files that are no longer planned; record the others.
+
+        Without planned files, the record and the empty folder are deleted.
+        """
+        remove_files(self.folder, self.files - planned)
+        self.files = planned
         if planned:
             self._write_record()
         else:
             (self.folder / RECORD).unlink()
-            # Left, if it was there before and holds anything.
+            # This fails, as it should, where other files are in the folder.
             with suppress(OSError):
                 self.folder.rmdir()
 
     def _write_record(self) -> None:
         with atomic_write(self.folder / RECORD) as new:
-            # Names that are no UTF-8 hold lone surrogates: ASCII has them.
+            # A name that is not UTF-8 has lone surrogates in Python; as
+            # ASCII, JSON escapes them.
             new.write_text(json.dumps(
                 {"fingerprint": self.fingerprint,
-                 "files": sorted(map(str, self.own))}, indent=0),
+                 "files": sorted(map(str, self.files))}, indent=0),
                 encoding="ascii")
 
 
-def remove(folder: Path, files: Iterable[Path]) -> None:
-    """Delete files of a folder, as far as they are there."""
+def remove_files(folder: Path, files: Iterable[Path]) -> None:
+    """Delete those files of a folder that exist."""
     for file in files:
         (folder / file).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import unicodedata
 from pathlib import Path
 from urllib.parse import unquote
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import (FOREIGN_HEAD_BYTES, foreign_kind,
                                            image_kind)
 from leaffliction.utils.storage import (lexists, match_wildcards, natural_key,

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from leaffliction.utils.cli import printable
-from leaffliction.utils.files import atomic_write, refuse_folder
+from leaffliction.utils.console import printable
+from leaffliction.utils.files import atomic_write
+from leaffliction.utils.overwrite import refuse_folder
 from leaffliction.utils.storage import path_of
 
 # First characters by which a spreadsheet takes a text for a formula.

@@ -13,7 +13,7 @@ from leaffliction.augmentation.balanced_tree import (BalanceConfig,
                                                      read_checksums,
                                                      refuse_splits)
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.parallel import Workers
 
 CONFIG = BalanceConfig(None, False, ("Flip", "Crop"), 42)

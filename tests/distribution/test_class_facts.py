@@ -10,7 +10,7 @@ from leaffliction.distribution.class_facts import (by_plant, collect_facts,
 from leaffliction.distribution.duplicates import find_repeats
 from leaffliction.distribution.inspection import Inspection
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 
 def counts_of(folder):

@@ -13,7 +13,7 @@ from leaffliction.distribution.inspection import inspect_dataset, inspect_image
 from leaffliction.distribution.thumbnails import make_thumbnail
 from leaffliction.utils import parallel
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 
 @pytest.mark.parametrize("name, mode, size", [
@@ -63,7 +63,7 @@ def test_few_large_photographs_are_read_in_threads(tmp_path, monkeypatch):
                 tmp_path / name / f"{number}.jpg")
     (tmp_path / "b/2.jpg").write_bytes(b"truncated")
     # By their size they would be worth processes.
-    monkeypatch.setattr(parallel, "BYTES_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(parallel, "MIN_BYTES_PER_PROCESS", 1)
     monkeypatch.setattr(parallel, "ProcessPoolExecutor", None)
     results, readable = inspect_dataset(read_dataset(tmp_path),
                                         parallel.Workers(2))

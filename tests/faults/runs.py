@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from leaffliction.utils.files import PARTIAL
 from leaffliction.utils.images import write_image
+from leaffliction.utils.storage.writing import PARTIAL
 from samples.drawing import draw_leaf
 
 # For each program a run that writes every kind of output.  in/many has

@@ -14,17 +14,18 @@ from image_files import image_files
 from mutations import leaf_tables, mutate, mutations
 from watch import REGRESSIONS, cases
 
-from leaffliction.augmentation.balance import LONGEST
+from leaffliction.augmentation.balance import MAX_SIDE
 from leaffliction.augmentation.transforms import AUGMENTATIONS, augment
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.model.bundle import verify_signature
 from leaffliction.model.classifier import Classifier
-from leaffliction.training.groups import read_groups
+from leaffliction.training.leaf_csv import read_groups
 from leaffliction.training.pretrained import arrays_sha256
-from leaffliction.transformation.mask import find_leaf
-from leaffliction.transformation.views import VIEWS, measure
+from leaffliction.transformation.analysis import analyse_image
+from leaffliction.transformation.measurements import UNITS, measure
+from leaffliction.transformation.views import VIEWS
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import check_image, read_image
 from leaffliction.utils.output_tree import RECORD, read_record
@@ -56,16 +57,18 @@ def read_and_use_image(path, choice):
     assert min(rgb_img.shape[:2]) > 0
     for read in (check_image, inspect_image):
         read(path)
-    if rgb_img.size > 3 * MAX_PIXELS or max(rgb_img.shape) > LONGEST:
+    if rgb_img.size > 3 * MAX_PIXELS or max(rgb_img.shape) > MAX_SIDE:
         return
     names = sorted(AUGMENTATIONS)
     augmented = augment(rgb_img, names[choice % len(names)], choice, "key")
     assert augmented.shape == rgb_img.shape and augmented.dtype == np.uint8
-    mask, quality = find_leaf(rgb_img)
-    assert mask.shape == rgb_img.shape[:2] and 0 <= quality <= 1
-    assert len(measure(rgb_img, mask, quality)) > 20
+    image = analyse_image(rgb_img)
+    assert image.labels.shape == rgb_img.shape[:2]
+    for values in measure(image):
+        assert list(values) == list(UNITS)
+        assert 0 <= values["mask_quality"] <= 1
     names = sorted(VIEWS)
-    view = VIEWS[names[choice % len(names)]][1](rgb_img, mask)
+    view = VIEWS[names[choice % len(names)]].draw(image)
     assert view.dtype == np.uint8 and view.shape[2:] == (3,)
 
 

@@ -16,8 +16,8 @@ from leaffliction.model.bundle import (DESCRIPTION, IMAGES, MODEL,
                                        OOD_DETECTOR, Bundle, Description,
                                        familiarity, from_fields, read_archive,
                                        sign, to_fields)
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.files import file_sha1
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import file_digest
 
 READ_MEMBERS = (DESCRIPTION, MODEL, OOD_DETECTOR)
 
@@ -128,7 +128,7 @@ def stopped_at_each_step(archive, model, files, monkeypatch):
         write(archive, model)
         sign(archive, Path("signature.txt"))
         Path("report").mkdir(exist_ok=True)
-        Path("report/report.json").write_text(file_sha1(archive))
+        Path("report/report.json").write_text(file_digest(archive, "sha1"))
         steps = iter(range(1, 100))
 
         def stopping(real):
@@ -162,7 +162,7 @@ def test_an_interrupted_write_leaves_an_archive_and_signature_that_match(
                          for name in opened.namelist())
         report = Path("report/report.json")
         if report.exists():
-            assert report.read_text() == file_sha1(archive)
+            assert report.read_text() == file_digest(archive, "sha1")
         states.append((is_new, Path("signature.txt").exists(),
                        report.exists()))
     # The steps in order: old and signed, unsigned, new, new and signed.
@@ -170,7 +170,7 @@ def test_an_interrupted_write_leaves_an_archive_and_signature_that_match(
                                                        -state[2]))
     assert {(False, True, True), (False, False, False),
             (True, False, False)} <= set(states)
-    assert Path("signature.txt").read_text().split()[0] == file_sha1(archive)
+    assert Path("signature.txt").read_text().split()[0] == file_digest(archive, "sha1")
 
 
 # The signature.

@@ -12,7 +12,7 @@ from leaffliction.model.bundle import (MODEL, OOD_DETECTOR, Description,
 from leaffliction.model.classifier import Classifier, Prediction, centre_crop
 from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import preprocess
 
 

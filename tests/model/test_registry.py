@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leaffliction.model import registry
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 CONTENT = b"weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -12,7 +12,7 @@ import pytest
 
 from leaffliction.model.bundle import verify_signature
 from leaffliction.model.signatures import parse_signature
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 CONTENT = b"an archive"
 SHA1, SHA256, SHA512, MD5 = (getattr(hashlib, name)(CONTENT).hexdigest()

@@ -8,7 +8,7 @@ import pytest
 from leaffliction.model.classifier import Prediction
 from leaffliction.prediction.batch import (MAX_SIDE, ensure_pixels,
                                            predict_files)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.parallel import Workers
 
 

@@ -9,7 +9,7 @@ from leaffliction.model.classifier import Prediction
 from leaffliction.prediction.evaluation import (match_classes, predict_dataset,
                                                 refused_text, unlearned_table)
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.parallel import Workers
 
 CLASS_NAMES = ("Apple_healthy", "Grape_Esca", "Pawpaw_healthy")

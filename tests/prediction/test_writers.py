@@ -10,7 +10,7 @@ from leaffliction.model.bundle import Description
 from leaffliction.model.classifier import Prediction
 from leaffliction.prediction.writers import (csv_row, json_object, open_csv,
                                              open_json)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 LEAF, GONE = Path("leaf.jpg"), Path("gone.jpg")
 PREDICTION = Prediction(("a", "b"), np.array([1 / 3, 2 / 3]), 12.34567, False,

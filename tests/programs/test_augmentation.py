@@ -186,7 +186,7 @@ def test_a_smaller_target_keeps_a_random_subset(images, capsys):
 
 def test_the_bytes_do_not_depend_on_the_number_of_processes(
         images, monkeypatch):
-    monkeypatch.setattr(parallel, "ITEMS_WORTH_A_PROCESS", 4)
+    monkeypatch.setattr(parallel, "MIN_ITEMS_PER_PROCESS", 4)
     images(MANY)
     for jobs in (1, 4):
         assert run("images", "--jobs", jobs, "--output-dir", jobs) == 0
@@ -209,8 +209,8 @@ def write_some(*arguments, write_plan=balanced_tree.write_plan):
         if number == 1:
             os.kill(os.getpid(), signal.SIGKILL)
 
-parallel.ITEMS_WORTH_A_PROCESS = 4
-parallel.CHUNK = 2
+parallel.MIN_ITEMS_PER_PROCESS = 4
+parallel.CHUNK_SIZE = 2
 balanced_tree.write_plan = write_some
 Augmentation.main(sys.argv[1:])
 """
@@ -484,7 +484,7 @@ def test_subject_1_wrong_usage_is_an_error_line_and_no_traceback(
     assert last.startswith("error: ") and reason in last
     assert all(line.startswith(("error: ", "usage: ", " "))
                for line in others)
-    assert "internal fault" not in errors
+    assert "internal error" not in errors
 
 
 def test_subject_1_the_program_itself_ends_with_an_error_line(clutter):

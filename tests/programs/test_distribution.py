@@ -150,7 +150,7 @@ def rows_of(path):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_repeats_are_listed_with_all_paths(
         images, workplace, capsys, jobs, monkeypatch):
-    monkeypatch.setattr(parallel, "ITEMS_WORTH_A_PROCESS", 4)
+    monkeypatch.setattr(parallel, "MIN_ITEMS_PER_PROCESS", 4)
     folder = images({"A_b": 3, "A_c": 3, "A_d": 2})
     first = folder / "A_b" / "image (1).png"
     shutil.copy(first, folder / "A_b" / "same.png")
@@ -319,7 +319,7 @@ def test_subject_1_wrong_usage_is_an_error_line_and_no_traceback(
     assert found == status
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith("error: ")
-    assert "internal fault" not in lines[-1]
+    assert "internal error" not in lines[-1]
     assert all(line.isprintable() for line in lines)
     if status == 1:
         assert len(lines) == 1

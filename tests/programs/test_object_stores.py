@@ -18,8 +18,9 @@ import train
 import Transformation
 from leaffliction.distribution import inspection
 from leaffliction.utils import parallel
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.files import atomic_write, directory_lock, is_whole
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import (atomic_write, directory_lock,
+                                      is_nonempty_file)
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.output_tree import RECORD
 from leaffliction.utils.storage import list_files, path_of
@@ -112,15 +113,15 @@ def test_broken_upload_leaves_no_object(bucket, monkeypatch):
 def test_changes_by_other_processes_are_seen(bucket):
     folder = fill(bucket / "a", [("Apple_rust", 2), ("Grape_Esca", 1)])
     assert len(find_images(folder)) == 3
-    assert not is_whole(folder / "Apple_rust" / "new.JPG")
+    assert not is_nonempty_file(folder / "Apple_rust" / "new.JPG")
     code = ("import sys; from leaffliction.utils.storage import path_of\n"
             "folder = path_of(sys.argv[1])\n"
             "folder.fs.pipe_file((folder / 'new.JPG').path, b'new')\n"
             "(folder / 'image (1).JPG').unlink()\n")
     subprocess.run([sys.executable, "-c", code, str(folder / "Apple_rust")],
                    cwd=ROOT, check=True)
-    assert is_whole(folder / "Apple_rust" / "new.JPG")
-    assert not is_whole(folder / "Apple_rust" / "image (1).JPG")
+    assert is_nonempty_file(folder / "Apple_rust" / "new.JPG")
+    assert not is_nonempty_file(folder / "Apple_rust" / "image (1).JPG")
     names = {file.name for file in find_images(folder)}
     assert "new.JPG" in names and len(names) == 3
 
@@ -169,7 +170,7 @@ def test_distribution_on_s3_in_two_processes(both, capfd, monkeypatch):
                "--no-display")
     disk, = outputs(both[:1], Distribution, *options)
     for module in (parallel, inspection):
-        monkeypatch.setattr(module, "ITEMS_WORTH_A_PROCESS", 3)
+        monkeypatch.setattr(module, "MIN_ITEMS_PER_PROCESS", 3)
     s3, = outputs(both[1:], Distribution, *options, "--jobs", "2")
     assert disk == s3 and disk[0] == 1
     assert {"a.csv", "a_distribution_Apple.png"} <= set(disk[1])

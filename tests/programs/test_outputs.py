@@ -17,11 +17,12 @@ import train
 import Transformation
 from leaffliction.distribution import report
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import open_pyplot
-from leaffliction.utils.files import atomic_write, check_outputs
+from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.marks import MARK
+from leaffliction.utils.overwrite import check_outputs
 from samples.drawing import draw_leaf
 
 AUGMENTED = ("Flip", "Rotate", "Skew", "Shear", "Crop", "Distortion")
@@ -157,7 +158,7 @@ def test_a_photograph_with_the_name_of_a_copy_is_not_overwritten(
     assert run(Augmentation, LEAF) == 1
     assert capsys.readouterr().err == (
         f"error: {photograph}: is an image that this program did not make, "
-        "and is not written over; choose another --output-dir, or delete it "
+        "and is not overwritten; choose another --output-dir, or delete it "
         "if an earlier version made it\n")
     assert content() == before
     assert run(Augmentation, LEAF, "--output-dir", "out") == 0

@@ -18,6 +18,7 @@ import predict
 from leaffliction.model.classifier import Classifier, Prediction
 from leaffliction.prediction.batch import PredictedFile, predict_files
 from leaffliction.utils import cli, images
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.parallel import Workers
 
@@ -262,7 +263,7 @@ def test_a_run_of_several_images_ends_with_a_summary(
         leaves, arguments, note, no_figure, monkeypatch, capfd):
     def predict_by_name(classifier, paths, *_):
         for path in paths:
-            yield (cli.UserError(f"{path}: not a readable image")
+            yield (UserError(f"{path}: not a readable image")
                    if "page" in path.name else
                    PredictedFile(path, Prediction(
                        ("a", "b"), np.array([0.7, 0.3]), 0.0,
@@ -329,7 +330,7 @@ def test_subject_1_bad_input_is_an_error_line_and_not_a_traceback(
     assert run(*arguments) == status
     error = capfd.readouterr().err
     assert error.count("error: ") == (status > 0)
-    assert "internal fault" not in error
+    assert "internal error" not in error
 
 
 @pytest.mark.parametrize("arguments", [

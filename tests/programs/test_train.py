@@ -16,8 +16,9 @@ from tiny import SMALL
 
 import train
 from leaffliction.model.classifier import Classifier
+from leaffliction.training import backgrounds, field_images, loop
 from leaffliction.training import split as splits
-from leaffliction.training import backgrounds, field_images, loop, training_set
+from leaffliction.training import training_set
 from leaffliction.training.config import EARLY_STOPPING_SHARE
 from leaffliction.training.keras import import_keras
 from leaffliction.utils import cli, labels

@@ -265,7 +265,7 @@ def test_unreadable_images_are_named_and_skipped(folder, tmp_path, capsys):
 
 def test_number_of_processes_does_not_change_the_files(tmp_path, monkeypatch):
     from leaffliction.utils import parallel
-    monkeypatch.setattr(parallel, "ITEMS_WORTH_A_PROCESS", 2)
+    monkeypatch.setattr(parallel, "MIN_ITEMS_PER_PROCESS", 2)
     for number in range(4):
         write_image(tmp_path / f"in/{number}.png", draw_leaf(
             "Grape_spot", np.random.default_rng(number), 64))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import read_image
 from samples import __main__ as command
 from samples.dataset import CLASS_COUNTS, sample_counts, write_samples

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from paths import ROOT
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
 from leaffliction.utils.tables import write_csv
 from samples import demo

@@ -1,4 +1,4 @@
-"""A Dask scheduler and two workers: processes of their own, on loopback."""
+"""A Dask scheduler and two workers on this computer, for all tests here."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,10 @@ from benchmarks.local_cluster import local_cluster
 
 @pytest.fixture(scope="package")
 def cluster():
-    """Return a running LocalCluster of two workers."""
+    """Return a running LocalCluster with two workers of one thread."""
     here = Path(__file__).resolve().parent
     with pytest.MonkeyPatch.context() as patch:
-        # The workers find counted.py there.
+        # The workers import counted.py from this folder.
         patch.setenv("PYTHONPATH", str(here), prepend=os.pathsep)
         with local_cluster(2, "--preload", here / "preload.py") as running:
             yield running

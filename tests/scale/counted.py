@@ -1,4 +1,4 @@
-"""A function that notes each time that it arrives in a process."""
+"""A function that counts how often it is unpickled, in any process."""
 
 import os
 import uuid
@@ -6,18 +6,19 @@ from pathlib import Path
 
 
 class Counted:
-    """Squares a number; leaves a file in a folder wherever it is unpacked."""
+    """Squares a number.  Wherever it is unpickled, it adds a file to folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def __reduce__(self) -> tuple:
-        return unpack, (self.folder,)
+        return unpickle, (self.folder,)
 
     def __call__(self, number: int) -> int:
         return number ** 2
 
 
-def unpack(folder: Path) -> Counted:
+def unpickle(folder: Path) -> Counted:
     (folder / f"{os.getpid()} {uuid.uuid4()}").touch()
     return Counted(folder)

@@ -1,4 +1,7 @@
-"""Loaded by the workers of the tests: images that kill, or take long."""
+"""Makes workers die at images named "poison", and wait at those named "slow".
+
+The workers of the tests load this file.
+"""
 
 import os
 import signal
@@ -9,7 +12,7 @@ from PIL import Image
 
 
 def open_or_die(open_image, file, **options):
-    """Do as Image.open does, but for files of certain names."""
+    """Call Image.open, unless the file's name says something else."""
     if "poison" in str(file):
         os.kill(os.getpid(), signal.SIGKILL)
     if "slow" in str(file):
@@ -17,5 +20,5 @@ def open_or_die(open_image, file, **options):
     return open_image(file, **options)
 
 
-if not isinstance(Image.open, partial):     # Dask loads it more than once.
+if not isinstance(Image.open, partial):     # Dask loads this file twice.
     Image.open = partial(open_or_die, Image.open)

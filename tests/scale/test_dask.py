@@ -1,4 +1,7 @@
-"""A cluster gives what this computer gives, whatever becomes of a worker."""
+"""leaffliction/scale/dask.py: the same results as on one computer.
+
+Also where a worker is killed, and one error line where the cluster fails.
+"""
 
 import math
 import os
@@ -22,18 +25,19 @@ import predict
 import train
 import Transformation
 from benchmarks.local_cluster import local_cluster
-from leaffliction.scale import dask as clusters
+from leaffliction.scale import dask
 from leaffliction.scale.dask import DaskWorkers
 from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
-from leaffliction.utils.parallel import AHEAD
+from leaffliction.utils.parallel import CHUNKS_PER_WORKER
 from samples.drawing import draw_leaf
 
 pytestmark = pytest.mark.xdist_group("cluster")
 
 
 def run(program, *arguments):
-    """Return main's exit status, as the shell would see it."""
+    """Return the exit status of a program that opens no window."""
     return cli.run(lambda: program.main([*map(str, arguments),
                                          "--no-display"]))
 
@@ -52,22 +56,22 @@ def leaves(tmp_path, monkeypatch):
 
 @pytest.fixture
 def both(cluster, capfd, tmp_path):
-    """Return a function that runs a program here, and on the cluster.
+    """Return a function that runs a program here and on the cluster.
 
-    It returns status, stdout, stderr and files of both; out: what stands
-    for the folder into which each writes.
+    The program writes into the folder "out".  For both runs the function
+    returns status, stdout, stderr and the contents of that folder.
     """
-    def runs(program, *arguments):
+    def run_both(program, *arguments):
         found = []
-        for place in ([], ["--cluster", cluster.address]):
+        for options in ([], ["--cluster", cluster.address]):
             out = tmp_path / "out"
             out.mkdir()
-            status = run(program, *arguments, *place)
+            status = run(program, *arguments, *options)
             printed = capfd.readouterr()
             found.append((status, printed.out, printed.err, contents(out)))
             out.rename(tmp_path / f"out{len(found)}")
         return found
-    return runs
+    return run_both
 
 
 def test_distribution_is_the_same(both, leaves):
@@ -103,7 +107,7 @@ def test_predictions_are_the_same(both, leaves, learned):
     assert len(here[3]) == 2 and here[1].count("leaves/") == 22
 
 
-def test_learnings_are_the_same(cluster, learned, tmp_path):
+def test_training_is_the_same(cluster, learned, tmp_path):
     assert run(train, learned / "images", "--groups", learned / "leaves.csv",
                "--output", tmp_path / "learnings.zip", *SMALL, "--cluster",
                cluster.address) == 0
@@ -112,7 +116,7 @@ def test_learnings_are_the_same(cluster, learned, tmp_path):
                 == (learned / name).read_bytes()), name
 
 
-def test_a_worker_killed_in_the_middle_changes_nothing(
+def test_a_worker_killed_during_the_run_changes_nothing(
         cluster, leaves, tmp_path, capfd):
     for name, count in (("Apple_scab", 150), ("Grape_Esca", 90)):
         for number in range(count):
@@ -140,7 +144,7 @@ def test_a_worker_killed_in_the_middle_changes_nothing(
     assert killed[0] not in cluster.pids()
 
 
-def test_an_image_of_which_workers_die_is_its_own_error(
+def test_an_image_at_which_workers_die_is_one_error(
         cluster, leaves, tmp_path, capfd):
     before = run(Augmentation, leaves, "--output-dir", "here", "--target", 5)
     poison = leaves / "Apple_scab/poison.jpg"
@@ -153,13 +157,14 @@ def test_an_image_of_which_workers_die_is_its_own_error(
     errors = sorted(printed.err.splitlines())
     assert len(errors) == 2
     assert errors[0].startswith(f"error: {leaves}/Apple_scab/7.jpg: not a re")
-    assert errors[1] == f"error: {poison}: workers die of it, 3 did"
+    assert errors[1] == (f"error: {poison}: 3 workers died while they "
+                         "processed it")
     assert "Apple_scab: 15 -> 50" in printed.out
     assert not list((tmp_path / "there").rglob(".partial*"))
     assert not list((tmp_path / "there").rglob("poison*"))
 
 
-def test_ctrl_c_waits_for_what_is_under_way(cluster, leaves, tmp_path):
+def test_ctrl_c_waits_for_the_tasks_in_progress(cluster, leaves, tmp_path):
     for number in range(400):
         write_image(leaves / "Apple_scab" / f"slow{number}.png",
                     draw_leaf("Apple_scab", np.random.default_rng(number),
@@ -184,102 +189,102 @@ def test_ctrl_c_waits_for_what_is_under_way(cluster, leaves, tmp_path):
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no://127.0.0.1:9"])
 def test_no_scheduler_is_one_error(address, leaves, capfd, monkeypatch):
-    monkeypatch.setattr(clusters, "CONNECTING", 1)
+    monkeypatch.setattr(dask, "CONNECT_TIMEOUT", 1)
     assert run(Distribution, leaves, "--cluster", address) == 1
     error, = capfd.readouterr().err.splitlines()
     assert error.startswith(
         f"error: --cluster {address}: no Dask scheduler answers")
 
 
-def test_a_worker_of_other_code_is_one_error(cluster, leaves, capfd,
-                                             monkeypatch):
-    others = clusters.surroundings() | {"numpy": "1.0"}
-    monkeypatch.setattr(clusters, "surroundings", lambda: others)
+def test_a_worker_with_other_versions_is_one_error(
+        cluster, leaves, capfd, monkeypatch):
+    versions = dask.environment_versions() | {"numpy": "1.0"}
+    monkeypatch.setattr(dask, "environment_versions", lambda: versions)
     assert run(Distribution, leaves, "--cluster", cluster.address) == 1
     error, = capfd.readouterr().err.splitlines()
     assert "has another numpy than this program" in error
 
 
-def test_a_folder_that_workers_lack_is_one_error(cluster, leaves, capfd,
-                                                 monkeypatch):
+def test_a_working_directory_that_workers_lack_is_one_error(
+        cluster, leaves, capfd, monkeypatch):
     monkeypatch.setattr(os, "getcwd", lambda: "/no/such/folder")
     assert run(Distribution, leaves, "--cluster", cluster.address) == 1
     error, = capfd.readouterr().err.splitlines()
     assert "has no folder /no/such/folder" in error
 
 
-def test_what_is_done_travels_to_each_worker_once(cluster, tmp_path,
+def test_the_function_travels_to_each_worker_once(cluster, tmp_path,
                                                   monkeypatch):
-    under_way, submit = [], clusters._Run.submit
+    in_progress, submit = [], dask._Run.submit
 
-    def counted_submit(run, chunk):
-        under_way.append(len(run.waiting))
+    def counting_submit(run, chunk):
+        in_progress.append(len(run.in_progress))
         return submit(run, chunk)
 
-    monkeypatch.setattr(clusters._Run, "submit", counted_submit)
-    results = DaskWorkers(
-    1, cluster.address).map(
-        Counted(tmp_path), range(1000))
+    monkeypatch.setattr(dask._Run, "submit", counting_submit)
+    results = DaskWorkers(1, cluster.address).map(Counted(tmp_path),
+                                                  range(1000))
     assert list(results) == [number ** 2 for number in range(1000)]
     workers = [file.name.split()[0] for file in tmp_path.iterdir()]
-    # Dask may drop it from a worker that has nothing to do, and send it anew.
-    assert 1 <= len(set(workers)) <= 2 and len(workers) < len(under_way) / 4
-    # Two workers of one thread each.
-    assert len(under_way) > 16 and max(under_way) < 2 * AHEAD
+    # Dask may drop the function from an idle worker, and send it again.
+    assert 1 <= len(set(workers)) <= 2 and len(workers) < len(in_progress) / 4
+    # The cluster has two workers with one thread each.
+    assert len(in_progress) > 16
+    assert max(in_progress) < 2 * CHUNKS_PER_WORKER
 
 
 @pytest.mark.parametrize("count, threads, seconds, size", [
     (50_000, 2, 0.001, 500), (50_000, 2, 0.1, 20), (50_000, 200, 0.001, 31),
     (10**6, 200, 0.001, 500), (10**7, 200, 10, 200), (100, 2, 0.001, 6),
     (3, 2, 10, 1)])
-def test_a_scheduler_sees_thousands_of_tasks(count, threads, seconds, size):
-    run = clusters._Run.__new__(clusters._Run)
-    run.count, run.threads, run.seconds = count, threads, seconds
-    run.looked = math.inf
+def test_a_scheduler_gets_thousands_of_tasks_not_millions(
+        count, threads, seconds, size):
+    run = dask._Run.__new__(dask._Run)
+    run.count, run.threads = count, threads
+    run.seconds_per_item, run.threads_counted_at = seconds, math.inf
     assert run.chunk_size() == size
     assert count / size <= 50_000
 
 
-def test_items_are_blamed_only_with_nothing_else_under_way(monkeypatch):
-    # What shares a worker with a deadly item dies with it.
-    done = []
+def test_items_are_repeated_alone_with_nothing_else_in_progress(monkeypatch):
+    calls = []
 
     def killed(run, future):
         raise KilledWorker("chunk", None, 2)
 
-    monkeypatch.setattr(clusters._Run, "result_of", killed)
-    monkeypatch.setattr(clusters._Run, "until_done", lambda run, futures:
-                        done.append(futures))
-    monkeypatch.setattr(clusters._Run, "alone", lambda run, item:
-                        done.append(item) or -item)
-    run = clusters._Run.__new__(clusters._Run)
-    run.waiting = deque([([1, 2], "first"), ([3], "second")])
+    monkeypatch.setattr(dask._Run, "result_of", killed)
+    monkeypatch.setattr(dask._Run, "wait_for", lambda run, futures:
+                        calls.append(futures))
+    monkeypatch.setattr(dask._Run, "result_alone", lambda run, item:
+                        calls.append(item) or -item)
+    run = dask._Run.__new__(dask._Run)
+    run.in_progress = deque([([1, 2], "first"), ([3], "second")])
     assert run.next_results() == [-1, -2]
-    assert done[1:] == [1, 2] and "second" in done[0]
-    assert list(run.waiting) == [([3], "second")]
+    assert calls[1:] == [1, 2] and "second" in calls[0]
+    assert list(run.in_progress) == [([3], "second")]
 
 
-def test_a_fault_of_ours_is_raised_here(cluster):
+def test_an_unexpected_error_of_a_worker_is_raised_here(cluster):
     with pytest.raises(TypeError):
         list(DaskWorkers(1, cluster.address).map(len, [1, 2, 3]))
 
 
-def test_nothing_takes_no_cluster():
+def test_without_items_no_cluster_is_needed():
     assert list(DaskWorkers(1, "tcp://127.0.0.1:9").map(len, [])) == []
 
 
 @pytest.fixture
 def no_workers(monkeypatch):
-    """Return a LocalCluster that has none, for which nobody waits long."""
-    monkeypatch.setattr(clusters, "CONNECTING", 1)
-    monkeypatch.setattr(clusters, "PATIENCE", 0.2)
+    """Return a LocalCluster without workers; set short timeouts."""
+    monkeypatch.setattr(dask, "CONNECT_TIMEOUT", 1)
+    monkeypatch.setattr(dask, "CHECK_WORKERS_AFTER", 0.2)
     with local_cluster(0) as running:
         yield running
 
 
-def test_no_worker_is_waited_for_and_then_an_error(no_workers, leaves, capfd,
-                                                   monkeypatch):
-    monkeypatch.setattr(clusters, "ABSENT", 1)
+def test_a_cluster_that_gets_no_worker_is_one_error(no_workers, leaves, capfd,
+                                                    monkeypatch):
+    monkeypatch.setattr(dask, "NO_WORKER_TIMEOUT", 1)
     assert run(Distribution, leaves, "--cluster", no_workers.address) == 1
     note, error = capfd.readouterr().err.splitlines()
     assert note == "the cluster has no worker: waiting for one"
@@ -292,13 +297,13 @@ def test_a_scheduler_that_dies_is_one_error(no_workers, leaves, capfd):
     assert run(Distribution, leaves, "--cluster", no_workers.address) == 1
     killer.join()
     *_, error = capfd.readouterr().err.splitlines()
-    assert error == (f"error: --cluster {no_workers.address}: the scheduler "
-                     "is gone")
+    assert error == (f"error: --cluster {no_workers.address}: lost the "
+                     "connection to the scheduler")
 
 
-@pytest.mark.parametrize("fault, kind", [
-    ("ConnectionPool is closed", cli.UserError), ("of ours", RuntimeError)])
-def test_what_a_client_without_its_scheduler_says_is_that_error(
-        no_workers, fault, kind):
-    with pytest.raises(kind), clusters.connected(no_workers.address):
-        raise RuntimeError(fault)
+@pytest.mark.parametrize("message, raised", [
+    ("ConnectionPool is closed", UserError), ("a bug", RuntimeError)])
+def test_only_the_runtime_error_of_a_lost_scheduler_is_a_user_error(
+        cluster, message, raised):
+    with pytest.raises(raised), dask.dask_client(cluster.address):
+        raise RuntimeError(message)

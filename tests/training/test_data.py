@@ -7,7 +7,7 @@ from leaffliction.training.data import (class_by_domain, read_domain_groups,
                                         read_domains, read_grouped_dataset,
                                         split_strata)
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
 from leaffliction.utils.parallel import Workers
 from samples.drawing import draw_leaf

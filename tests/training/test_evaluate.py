@@ -13,7 +13,7 @@ from leaffliction.training import evaluate
 from leaffliction.training.evaluate import (check_not_collapsed,
                                             evaluate_classifier,
                                             evaluation_table)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
@@ -46,7 +46,7 @@ class OODClassifier(BrightnessClassifier):
         light = (read_image(path).mean() / 127.5 - 1) * np.array([6, 1])
         logits = np.stack([-light, light], axis=1)
         return Prediction(CLASS_NAMES, softmax(
-            logits / self.description.strange_temperature).mean(axis=0),
+            logits / self.description.ood_temperature).mean(axis=0),
             0.0, False, np.zeros((1, 1, 2)))
 
 
@@ -104,7 +104,7 @@ def test_the_uncalibrated_error_is_of_the_same_tta_views(part):
     uncalibrated = softmax(logits).mean(axis=1)
     assert figures["calibration_error_uncalibrated"] == pytest.approx(
         calibration_error(uncalibrated.max(axis=1), RIGHT))
-    assert classifier.description.strange_temperature == 4, "was changed"
+    assert classifier.description.ood_temperature == 4, "was changed"
 
 
 @pytest.mark.parametrize("count, wrong, is_reached", [

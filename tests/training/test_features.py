@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from leaffliction.training.keras import import_keras
-from leaffliction.training.litert import to_litert
 from leaffliction.training.features import (extract_features, load_image,
                                             network_outputs, predict_batches)
-from leaffliction.utils.cli import UserError
+from leaffliction.training.keras import import_keras
+from leaffliction.training.litert import to_litert
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import preprocess, read_image, write_image
 from leaffliction.utils.parallel import Workers
 

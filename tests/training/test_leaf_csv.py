@@ -7,7 +7,7 @@ import pytest
 
 from leaffliction.training.leaf_csv import read_groups
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import write_csv
 
 NAMES = ("A_b/image (1).JPG", "A_b/image (2).JPG", "A_b/image (3).JPG",

@@ -16,7 +16,7 @@ from leaffliction.model.registry import cache_folder
 from leaffliction.training import pretrained
 from leaffliction.training.pretrained import (arrays_sha256, find_weights,
                                               keras_cache)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 # In the order in which they are tried.
 SOURCES = ("Keras's cache (", "our cache (", "Keras's download (",

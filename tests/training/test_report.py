@@ -63,7 +63,7 @@ def test_errors_figure_shows_true_and_predicted_class(
         label = (wrong - 1) % 3
         file, true, predicted = titles[0].splitlines()
         assert file == f"{wrong - 1}.png"
-        names = [report.shortened(renderable(name), report.NAME_LENGTH)
+        names = [report.truncate(renderable(name), report.NAME_LENGTH)
                  for name in CLASS_NAMES]
         assert true == f"is {names[label]}"
         assert predicted.startswith(f"said {names[(label + 1) % 3]} (")

@@ -9,7 +9,7 @@ import pytest
 from leaffliction.training import split
 from leaffliction.training.split import (LEFT_OUT, STOPPING, TRAINING,
                                          VALIDATION)
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
 
 CLASS_NAMES = ("a", "b", "c")

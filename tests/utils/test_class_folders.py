@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
 from leaffliction.utils.marks import COPY, mark_line
 

@@ -1,23 +1,19 @@
-"""leaffliction/utils/cli.py: exit statuses, error lines and progress."""
+"""leaffliction/utils/cli.py: options, exit statuses and error lines."""
 
 import argparse
-import io
-import os
-import signal
 import subprocess
 import sys
-import threading
-import time
 
 import pytest
 from paths import ROOT
 
-from leaffliction import program
 from leaffliction.utils import cli
 from leaffliction.utils.cores import usable_cores
+from leaffliction.utils.errors import UserError
 
 
-def stop_with(error):
+def raising(error):
+    """Return a main that raises an error."""
     def main():
         raise error
     return main
@@ -26,96 +22,85 @@ def stop_with(error):
 @pytest.mark.parametrize("main, status, line", [
     (lambda: 0, 0, ""),
     (lambda: 1, 1, ""),
-    (stop_with(cli.UserError("leaf.jpg: truncated")),
+    (raising(UserError("leaf.jpg: truncated")),
      1, "error: leaf.jpg: truncated"),
-    (stop_with(KeyboardInterrupt()), 130, "error: interrupted"),
-    (stop_with(MemoryError()), 1, "error: out of memory"),
-    (stop_with(FileNotFoundError(2, "No such file", "a.csv")), 1,
+    (raising(KeyboardInterrupt()), 130, "error: interrupted"),
+    (raising(MemoryError()), 1, "error: out of memory"),
+    (raising(FileNotFoundError(2, "No such file", "a.csv")), 1,
      "error: a.csv: No such file"),
-    (stop_with(OSError("odd")), 1, "error: odd"),
-    (stop_with(cli.UserError("a\nb\x1b[31m\udcff\u202e")), 1,
+    (raising(OSError("odd")), 1, "error: odd"),
+    (raising(UserError("a\nb\x1b[31m\udcff\u202e")), 1,
      r"error: a\nb\x1b[31m\udcff\u202e"),
+    (raising(ModuleNotFoundError(name="numpy.linalg")), 1,
+     "error: the Python package numpy is not installed for "
+     f"{sys.executable}; run `make demo` once and start the programs with "
+     ".venv/bin/python, or install requirements.txt"),
 ])
-def test_run_gives_the_status_and_one_line(main, status, line, capsys):
+def test_each_error_is_a_status_and_one_line(main, status, line, capsys):
     assert cli.run(main) == status
     assert capsys.readouterr().err == line + "\n" * bool(line)
 
 
-def test_a_fault_of_ours_is_one_line_that_names_the_place(
+def test_an_internal_error_is_one_line_that_names_its_origin(
         capsys, monkeypatch):
     monkeypatch.delenv("LEAF_DEBUG", raising=False)
-    assert cli.run(stop_with(ValueError("first\nsecond"))) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("error: internal fault, please report it: Value")
-    assert error.count("\n") == 1
-    assert "(test_cli.py:" in error
+    assert cli.run(raising(ValueError("first\nsecond"))) == 1
+    line = capsys.readouterr().err
+    assert line.startswith("error: internal error, please report it: Value")
+    assert line.count("\n") == 1
+    assert "(test_cli.py:" in line
 
 
-def test_leaf_debug_shows_us_the_traceback(monkeypatch):
+def test_leaf_debug_raises_an_internal_error(monkeypatch):
     monkeypatch.setenv("LEAF_DEBUG", "1")
-    with pytest.raises(ValueError, match="ours"):
-        cli.run(stop_with(ValueError("ours")))
+    with pytest.raises(ValueError, match="a bug"):
+        cli.run(raising(ValueError("a bug")))
 
 
-def test_start_ends_the_process_with_the_status_and_ignores_ctrl_c():
-    kept = signal.getsignal(signal.SIGINT)
-    try:
-        with pytest.raises(SystemExit) as end:
-            program.start(stop_with(KeyboardInterrupt()))
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, kept)
-    assert end.value.code == cli.INTERRUPTED
-
-
-def test_ctrl_c_that_a_library_made_another_error_is_still_ctrl_c(capsys):
-    def load():
+def test_an_error_that_a_library_raises_from_ctrl_c_is_an_interrupt(capsys):
+    def main():
         try:
             raise KeyboardInterrupt
         except KeyboardInterrupt as error:
             raise ImportError("half loaded") from error
 
-    assert cli.run(load) == cli.INTERRUPTED
+    assert cli.run(main) == cli.INTERRUPTED
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
-def run_code(code, redirect=""):
+def run_code(code, redirection=""):
     """Run code in a shell with a redirection; return the finished process."""
     code = f"import sys; from leaffliction.utils import cli\n{code}"
     return subprocess.run(
-        ["sh", "-c", f'"$0" -c "$1" {redirect}', sys.executable, code],
+        ["sh", "-c", f'"$0" -c "$1" {redirection}', sys.executable, code],
         cwd=ROOT, capture_output=True, text=True, timeout=30)
 
 
-def test_a_reader_that_leaves_early_causes_no_complaint():
+def test_a_reader_that_ends_early_causes_no_error_line():
     done = run_code("def main():\n  for _ in range(99999): print('line')\n"
                     "  return 0\nsys.exit(cli.run(main))", "| head -n 1")
     assert (done.stdout, done.stderr) == ("line\n", "")
 
 
 @pytest.mark.parametrize("main, status, lines", [
-    ("print(1); return 0", 1, 1), ("print(1); raise cli.UserError('x')", 1, 1),
+    ("print(1); return 0", 1, 1), ("print(1); raise MemoryError", 1, 1),
     ("print(1); sys.exit(2)", 2, 0)])
-def test_a_full_disk_is_one_line_at_most(main, status, lines):
+def test_a_full_disk_is_at_most_one_line(main, status, lines):
     done = run_code(f"def main(): {main}\nsys.exit(cli.run(main))",
                     ">/dev/full")
     assert (done.returncode, done.stderr.count("\n")) == (status, lines)
 
 
-def test_closed_streams_are_no_fault():
-    done = run_code("def main(): print(1); cli.print_note(2); return 0\n"
+def test_closed_streams_are_no_error():
+    done = run_code("def main(): print(1); cli.print_error(2); return 0\n"
                     "sys.exit(cli.run(main))", ">&- 2>&-")
     assert done.returncode == 0
 
 
-def test_a_terminal_without_accents_gets_them_escaped():
+def test_a_terminal_without_accents_shows_them_escaped():
     done = run_code("sys.stdout.reconfigure(encoding='ascii')\n"
                     "cli.run(lambda: print('caf\\xe9') or 0)")
     assert (done.stdout, done.stderr) == ("caf\\xe9\n", "")
-
-
-def test_printable_keeps_letters():
-    assert cli.printable("Été 漢 \N{RED APPLE}") == "Été 漢 \N{RED APPLE}"
 
 
 @pytest.fixture
@@ -127,10 +112,22 @@ def parser():
     return parser
 
 
-def test_options_have_defaults(parser):
+def test_shared_options_have_defaults(parser):
     assert vars(parser.parse_args([])) == {
         "no_display": False, "jobs": usable_cores(), "cluster": None,
         "seed": 42}
+
+
+def test_the_default_of_jobs_is_at_most_the_limit(monkeypatch):
+    monkeypatch.setattr(cli, "usable_cores", lambda: 384)
+    parser = cli.Parser("")
+    parser.add_jobs()
+    assert parser.parse_args([]).jobs == cli.MAX_JOBS == 256
+
+
+def test_help_names_only_defaults_that_tell_something(parser):
+    text = parser.format_help()
+    assert "(default: 42)" in text and text.count("(default:") == 2
 
 
 @pytest.mark.parametrize("arguments", [
@@ -147,98 +144,28 @@ def test_wrong_usage_is_status_2_and_one_error_line(
     assert error.startswith("error: ")
 
 
-class Terminal(io.StringIO):
-    """A stream that claims to be a terminal."""
-
-    def isatty(self):
-        return True
-
-
-def test_progress_is_silent_without_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(cli, "SECONDS_WITHOUT_BAR", -1)
-    assert list(cli.progress(iter("abc"), 3, "reading")) == list("abc")
-    assert capsys.readouterr() == ("", "")
-
-
-@pytest.mark.parametrize("patience, seen", [(60, False), (-1, True)])
-def test_progress_shows_a_bar_for_what_takes_long(
-        patience, seen, monkeypatch):
-    screen = Terminal()
-    monkeypatch.setattr(sys, "stderr", screen)
-    monkeypatch.setattr(cli, "SECONDS_WITHOUT_BAR", patience)
-    assert list(cli.progress(range(5), 5, "reading")) == list(range(5))
-    assert ("reading" in screen.getvalue()) == seen
-
-
-def test_ctrl_c_waits_where_it_must():
-    with pytest.raises(KeyboardInterrupt):
-        with cli.defer_interrupts():
-            # As if another thread had got it, which does not keep it back.
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-            signal.raise_signal(signal.SIGINT)
-            reached = True
-    assert reached
-    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
-
-
-def test_a_signal_that_was_blocked_before_stays_blocked():
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        with cli.defer_interrupts():
-            pass
-        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def test_a_handler_that_python_has_not_set_stays(monkeypatch):
-    monkeypatch.setattr(signal, "getsignal", lambda _: None)
-    monkeypatch.setattr(signal, "signal", None)     # Not to be called.
-    with cli.defer_interrupts():
-        reached = True
-    assert reached
-
-
-@pytest.mark.parametrize("say", ["print_error", "print_note"])
-def test_what_is_said_while_a_thread_silences_a_library_is_heard(say):
-    done = run_code("import threading, time\n"
-                    "inside = threading.Event()\n"
-                    "def silence():\n"
-                    "  with cli.suppress_native_stderr():\n"
-                    "    inside.set(); time.sleep(0.2)\n"
-                    "threading.Thread(target=silence).start()\n"
-                    f"inside.wait(); cli.{say}('truncated')")
-    assert done.stderr.endswith("truncated\n")
-
-
-def test_two_threads_may_silence_libraries_at_once(capfd):
-    inside = threading.Event()
-
-    def first():
-        with cli.suppress_native_stderr():
-            inside.set()
-            time.sleep(0.05)
-            os.write(2, b"chatter of a library\n")
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    inside.wait(timeout=20)
-    with cli.suppress_native_stderr():
-        # Longer than the first, which would have given stderr back.
-        time.sleep(0.1)
-        os.write(2, b"chatter of another\n")
-    thread.join()
-    os.write(2, b"heard again\n")
-    assert capfd.readouterr().err == "heard again\n"
-
-
-@pytest.mark.parametrize("text, is_one", [
+@pytest.mark.parametrize("text, is_valid", [
     ("tcp://host:8786", True), ("tls://10.0.0.1:1", True),
     ("tcp://[::1]:8786", True), ("host:8786", False), ("tcp://host", False),
     ("tcp://host:port", False), ("tcp://host:1/", False), ("", False)])
-def test_the_address_of_a_cluster_has_all_its_parts(text, is_one):
-    if is_one:
+def test_a_cluster_address_has_protocol_host_and_port(text, is_valid):
+    if is_valid:
         assert cli.cluster_address(text) == text
     else:
         with pytest.raises(argparse.ArgumentTypeError, match="tcp://host"):
             cli.cluster_address(text)
+
+
+@pytest.mark.parametrize("convert, lowest, highest, beyond", [
+    (cli.positive_int, "1", "10000", ["0", "-1", "1.0", "x"]),
+    (cli.non_negative_int, "0", "10000", ["-1", ""]),
+    (cli.image_size, "32", "1024", ["31", "1025", "x"]),
+    (cli.fraction, "0.001", "0.999", ["0", "1", "nan", "x"]),
+    (cli.ratio, "0", "10", ["-0.1", "10.1", "nan", "inf"])])
+def test_numbers_are_accepted_within_their_bounds(
+        convert, lowest, highest, beyond):
+    for text in (lowest, highest):
+        assert convert(text) == float(text)
+    for text in beyond:
+        with pytest.raises(argparse.ArgumentTypeError):
+            convert(text)

@@ -1,4 +1,4 @@
-"""leaffliction/utils/cores.py: affinity, and the quotas of control groups."""
+"""leaffliction/utils/cores.py: CPU affinity and quotas of control groups."""
 
 import math
 import os
@@ -8,17 +8,18 @@ import sys
 import pytest
 from paths import ROOT
 
-from leaffliction.utils import cli, cores
+from leaffliction.utils import cores
 
 V1 = "4:memory:/job\n1:cpu,cpuacct:/job/step\n0::/"
 
 
 @pytest.fixture
 def quota(tmp_path, monkeypatch):
-    """Return a function that makes {file: content} the control groups."""
+    """Return a function that makes control groups of {file: content}."""
     def make(membership, files):
-        monkeypatch.setattr(cores, "GROUPS", tmp_path / "cgroup")
-        monkeypatch.setattr(cores, "MEMBERSHIP", tmp_path / "membership")
+        monkeypatch.setattr(cores, "CGROUP_ROOT", tmp_path / "cgroup")
+        monkeypatch.setattr(cores, "CGROUP_MEMBERSHIP",
+                            tmp_path / "membership")
         (tmp_path / "membership").write_text(membership)
         for name, content in files.items():
             file = tmp_path / "cgroup" / name
@@ -28,28 +29,28 @@ def quota(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("membership, files, expected", [
-    # Version 2: in the process's own group, above it, and at the top, as in
-    # a container.
+    # Version 2: the quota of the process's group, of its parent, and of the
+    # top, as in a container.
     ("0::/a/b", {"a/b/cpu.max": "200000 100000\n"}, 2),
     ("0::/a/b", {"a/b/cpu.max": "max 100000\n",
                  "a/cpu.max": "300000 100000\n"}, 3),
     ("0::/a/b", {"a/b/cpu.max": "400000 100000\n",
                  "a/cpu.max": "300000 100000\n"}, 3),
     ("0::/", {"cpu.max": "200000 100000\n"}, 2),
-    # The host's path, which the container does not see.
+    # The path of the host, which is missing in the container.
     ("0::/docker/0123", {"cpu.max": "200000 100000\n"}, 2),
     ("0::/../other", {"cpu.max": "200000 100000\n"}, 2),
     # A name with a colon and a space.
     ("0::/a: b", {"a: b/cpu.max": "200000 100000\n"}, 2),
-    # Another period; none given; a share of a processor; a part of one.
+    # Another period; the default period; less than one core; fractions.
     ("0::/", {"cpu.max": "100000 50000\n"}, 2),
     ("0::/", {"cpu.max": "200000\n"}, 2),
     ("0::/", {"cpu.max": "10000 100000\n"}, 1),
     ("0::/", {"cpu.max": "150000 100000\n"}, 2),
     ("0::/", {"cpu.max": "210000 100000\n"}, 3),
-    # Of another group than the process's.
+    # A group that the process is not in.
     ("0::/a", {"b/cpu.max": "200000 100000\n"}, 8),
-    # Nothing, and nonsense.
+    # No quota, or nothing that can be read.
     ("0::/", {"cpu.max": "max 100000\n"}, 8),
     ("0::/", {"cpu.max": "many\n"}, 8),
     ("0::/", {"cpu.max": "200000 0\n"}, 8),
@@ -71,28 +72,29 @@ def quota(tmp_path, monkeypatch):
     ("3:cpu:/\n0::/a", {"cpu/cpu.cfs_quota_us": "-1\n",
                         "unified/a/cpu.max": "200000 100000\n"}, 2),
 ])
-def test_the_least_quota_counts_from_the_own_group_to_the_root(
+def test_the_smallest_quota_of_a_group_and_its_ancestors_counts(
         quota, membership, files, expected, monkeypatch):
     quota(membership, files)
-    monkeypatch.setattr(cores, "_allowed", lambda: 8)
+    monkeypatch.setattr(cores, "_affinity", lambda: 8)
     assert cores.usable_cores() == expected
 
 
-def test_affinity_and_quota_together(quota, monkeypatch):
+def test_the_smaller_of_affinity_and_quota_counts(quota, monkeypatch):
     quota("0::/", {"cpu.max": "400000 100000"})
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(3)))
     monkeypatch.delattr(os, "process_cpu_count", raising=False)
     assert cores.usable_cores() == 3
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(9)))
     assert cores.usable_cores() == 4
-    # Python 3.13 has a call of its own, which users can set as well.
+    # Python 3.13 has this call, whose result users can override.
     monkeypatch.setattr(os, "process_cpu_count", lambda: 2, raising=False)
     assert cores.usable_cores() == 2
 
 
 @pytest.mark.parametrize("count, expected", [(5, 5), (None, 1)])
-def test_a_system_that_knows_neither(monkeypatch, count, expected, tmp_path):
-    monkeypatch.setattr(cores, "MEMBERSHIP", tmp_path / "missing")
+def test_without_affinity_and_quota_all_cores_count(
+        monkeypatch, count, expected, tmp_path):
+    monkeypatch.setattr(cores, "CGROUP_MEMBERSHIP", tmp_path / "missing")
     monkeypatch.delattr(os, "process_cpu_count", raising=False)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: count)
@@ -101,19 +103,16 @@ def test_a_system_that_knows_neither(monkeypatch, count, expected, tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"),
-                    reason="this system pins no process")
-def test_a_pinned_process_has_the_jobs_and_threads_that_it_may_use():
-    code = ("import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))"
-            "})\nfrom leaffliction.utils import cli\nparser = cli.Parser('')\n"
-            "parser.add_jobs()\nprint(parser.parse_args([]).jobs)\n"
-            "import cv2, leaffliction.utils.parallel\nprint(cv2.getNumThreads())\n")
+                    reason="this system has no CPU affinity")
+def test_a_pinned_process_uses_one_job_and_one_opencv_thread():
+    code = ("import os\n"
+            "os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+            "from leaffliction.utils import cli\n"
+            "parser = cli.Parser('')\n"
+            "parser.add_jobs()\n"
+            "print(parser.parse_args([]).jobs)\n"
+            "import cv2, leaffliction.utils.parallel\n"
+            "print(cv2.getNumThreads())\n")
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT,
                           capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("1\n1\n", "")
-
-
-def test_more_processors_than_jobs_are_no_default(monkeypatch):
-    monkeypatch.setattr(cli, "usable_cores", lambda: 384)
-    parser = cli.Parser("")
-    parser.add_jobs()
-    assert parser.parse_args([]).jobs == cli.JOBS

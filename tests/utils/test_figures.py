@@ -14,12 +14,11 @@ from PIL import Image
 from leaffliction.model.classifier import Classifier
 from leaffliction.utils import cli
 from leaffliction.utils import figures as figures_module
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (has_glyph, open_pyplot, renderable,
                                         show_or_save)
-from leaffliction.utils.files import last_bytes
-from leaffliction.utils.marks import (DRAWING, marked_kind, marked_source,
-                                      source_key)
+from leaffliction.utils.marks import (DRAWING, last_bytes, marked_kind,
+                                      marked_source, source_key)
 
 
 def test_renderable_escapes_formulas():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_copy import SourceError, link_or_copy
 
 

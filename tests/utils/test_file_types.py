@@ -6,7 +6,7 @@ import pytest
 from encoded_images import write
 
 from leaffliction.utils import images
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import foreign_kind, is_any_picture
 
 

@@ -1,6 +1,5 @@
-"""leaffliction/utils/files.py: whole or not at all, and one run at a time."""
+"""leaffliction/utils/files.py: complete or not at all, one run at a time."""
 
-import fcntl
 import os
 import subprocess
 import sys
@@ -9,134 +8,145 @@ from pathlib import Path
 import pytest
 from paths import ROOT
 
-from leaffliction.utils import files
-from leaffliction.utils.cli import UserError
-from leaffliction.utils.marks import COPY, mark_line
+from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import (atomic_write, directory_lock,
+                                      file_digest, sha256_or_empty)
+from leaffliction.utils.storage import writing
 from leaffliction.utils.storage.object_store import StorePath
 
 
+def contents(folder):
+    """Return {name: bytes} of the files in a folder."""
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
 @pytest.mark.parametrize("before", [None, b"old"])
-@pytest.mark.parametrize("error, seen", [
+@pytest.mark.parametrize("error, raised", [
     (OSError(28, "No space"), UserError), (ValueError, ValueError),
     (KeyboardInterrupt, KeyboardInterrupt)])
-def test_a_failed_write_leaves_all_as_it_was(tmp_path, before, error, seen):
+def test_a_failed_write_changes_nothing(tmp_path, before, error, raised):
     path = tmp_path / "a.csv"
     if before:
         path.write_bytes(before)
-    with pytest.raises(seen), files.atomic_write(path) as partial:
+    with pytest.raises(raised), atomic_write(path) as partial:
         partial.write_bytes(b"half")
         raise error
-    left = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    assert left == ({"a.csv": before} if before else {})
+    assert contents(tmp_path) == ({"a.csv": before} if before else {})
 
 
-def test_a_file_appears_whole_at_the_end_only(tmp_path):
+def test_a_file_appears_complete_at_the_end(tmp_path):
     path = tmp_path / "new" / "a.csv"
-    with files.atomic_write(path) as partial:
-        partial.write_bytes(b"whole")
+    with atomic_write(path) as partial:
+        partial.write_bytes(b"complete")
         assert not path.exists()
-        assert partial.name.startswith(".")     # hidden: no image
-    assert [file.name for file in path.parent.iterdir()] == ["a.csv"]
-    assert path.read_bytes() == b"whole"
+        assert partial.name.startswith(".")
+    assert contents(path.parent) == {"a.csv": b"complete"}
 
 
-def run_beside(code, folder):
-    """Return a process that runs code, when it has said so itself."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "import sys, time; from pathlib import Path\n"
-         f"sys.path.insert(0, {str(ROOT)!r})\nfrom leaffliction.utils import files\n{code}"
-         "    print(flush=True); time.sleep(60)"],
-        cwd=folder, stdout=subprocess.PIPE)
-    process.stdout.readline()
-    return process
-
-
-def test_a_second_run_on_a_file_stops_until_the_first_is_gone(tmp_path):
-    other = run_beside("with files.atomic_write(Path('a.csv')) as partial:\n"
-                       "    partial.write_bytes(b'much longer')\n", tmp_path)
-    try:
+def test_two_runs_cannot_write_one_file(tmp_path):
+    with atomic_write(tmp_path / "a.csv") as first:
+        first.write_bytes(b"of the first run")
         with pytest.raises(UserError, match="a.csv: another run is writing"):
-            with files.atomic_write(tmp_path / "a.csv"):
-                pytest.fail("two at once")
-        # Another file in the same folder is nobody else's business.
-        with files.atomic_write(tmp_path / "b.csv") as partial:
-            partial.write_bytes(b"b")
-        assert len(list(tmp_path.iterdir())) == 2, "the other's was deleted"
+            with atomic_write(tmp_path / "a.csv"):
+                pytest.fail("two runs at once")
+        # Another file in the same folder is free.
+        with atomic_write(tmp_path / "b.csv") as other:
+            other.write_bytes(b"b")
+    assert contents(tmp_path) == {"a.csv": b"of the first run", "b.csv": b"b"}
+
+
+def test_two_runs_cannot_lock_one_folder(tmp_path):
+    with directory_lock(tmp_path) as is_locked:
+        assert is_locked
+        with pytest.raises(UserError, match="another run is writing into"):
+            with directory_lock(tmp_path):
+                pytest.fail("two runs at once")
+    with directory_lock(tmp_path) as is_locked:
+        assert is_locked
+    assert not contents(tmp_path)
+
+
+HOLD_LOCKS = """
+import sys, time
+from pathlib import Path
+from leaffliction.utils.files import atomic_write, directory_lock
+folder = Path(sys.argv[1])
+with directory_lock(folder), atomic_write(folder / "a.csv") as partial:
+    partial.write_bytes(b"much longer")
+    print(flush=True)
+    time.sleep(60)
+"""
+
+
+def test_locks_of_a_killed_run_are_free_and_its_partial_file_is_reused(
+        tmp_path):
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD_LOCKS, tmp_path], cwd=ROOT,
+        stdout=subprocess.PIPE)
+    try:
+        other.stdout.readline()
+        with pytest.raises(UserError), directory_lock(tmp_path):
+            pytest.fail("two runs at once")
+        with pytest.raises(UserError), atomic_write(tmp_path / "a.csv"):
+            pytest.fail("two runs at once")
+        assert len(contents(tmp_path)) == 1, "its partial file was deleted"
     finally:
         other.kill()
         other.wait()
         other.stdout.close()
-    # What it has left behind is written over.
-    with files.atomic_write(tmp_path / "a.csv") as partial:
+    with directory_lock(tmp_path), atomic_write(tmp_path / "a.csv") as partial:
         assert partial.exists()
         partial.write_bytes(b"a")
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {
-        "a.csv": b"a", "b.csv": b"b"}
+    assert contents(tmp_path) == {"a.csv": b"a"}
 
 
-def test_a_second_run_in_a_folder_stops_until_the_first_is_gone(tmp_path):
-    other = run_beside("with files.directory_lock(Path('.')):\n", tmp_path)
-    try:
-        with pytest.raises(UserError, match="another run is writing into"):
-            with files.directory_lock(tmp_path):
-                pytest.fail("two at once")
-    finally:
-        other.kill()
-        other.wait()
-        other.stdout.close()
-    with files.directory_lock(tmp_path) as is_alone:
-        assert is_alone
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_disk_without_locks_is_written_nevertheless(tmp_path, monkeypatch):
+def test_a_disk_without_locks_can_be_written_to(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(95, "Operation not supported")
 
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with files.directory_lock(tmp_path) as is_alone:
-        assert not is_alone
-        with files.atomic_write(tmp_path / "a") as partial:
+    monkeypatch.setattr(writing.fcntl, "flock", refuse)
+    with directory_lock(tmp_path) as is_locked:
+        assert not is_locked
+        with atomic_write(tmp_path / "a") as partial:
             partial.write_bytes(b"a")
-    assert (tmp_path / "a").read_bytes() == b"a"
+    assert contents(tmp_path) == {"a": b"a"}
 
 
-def test_a_file_that_moved_away_before_it_was_locked_is_not_taken(
+def test_a_file_that_another_run_renamed_before_the_lock_is_left_alone(
         tmp_path, monkeypatch):
-    real, moved = fcntl.flock, []
+    flock, renamed = writing.fcntl.flock, []
 
-    def lock_late(descriptor, how):
-        # The other run finishes between this one's opening and locking.
-        if not moved:
+    def flock_late(descriptor, operation):
+        # The other run finishes between this run's open and lock.
+        if not renamed:
             partial, = tmp_path.glob(".partial-*")
-            partial.write_bytes(b"of the other")
+            partial.write_bytes(b"of the other run")
             os.replace(partial, tmp_path / "done")
-            moved.append(partial)
-        real(descriptor, how)
+            renamed.append(partial)
+        flock(descriptor, operation)
 
-    monkeypatch.setattr(fcntl, "flock", lock_late)
-    with files.atomic_write(tmp_path / "a") as partial:
-        # It is the new file that is locked.
+    monkeypatch.setattr(writing.fcntl, "flock", flock_late)
+    with atomic_write(tmp_path / "a") as partial:
+        # The lock is on the new partial file.
         with pytest.raises(UserError, match="another run"):
-            with files.atomic_write(tmp_path / "a"):
-                pytest.fail("two at once")
+            with atomic_write(tmp_path / "a"):
+                pytest.fail("two runs at once")
         partial.write_bytes(b"a")
-    assert (tmp_path / "done").read_bytes() == b"of the other"
-    assert (tmp_path / "a").read_bytes() == b"a"
+    assert contents(tmp_path) == {"a": b"a", "done": b"of the other run"}
 
 
-def test_a_device_or_a_pipe_stays_what_it_is(tmp_path, capfd):
-    with files.atomic_write(Path("/dev/null")) as target:
+def test_a_device_or_a_pipe_is_written_directly(tmp_path, capfd):
+    with atomic_write(Path("/dev/null")) as target:
         assert target == Path("/dev/null")
-    with files.atomic_write(Path("/dev/stdout")) as target:
+    with atomic_write(Path("/dev/stdout")) as target:
         target.write_bytes(b"seen\n")
     assert capfd.readouterr().out == "seen\n"
     with pytest.raises(UserError, match="/dev/full: cannot be written .No sp"):
-        with files.atomic_write(Path("/dev/full")) as target:
+        with atomic_write(Path("/dev/full")) as target:
             target.write_bytes(b"a")
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
-    with files.atomic_write(tmp_path / "pipe") as target:
+    with atomic_write(tmp_path / "pipe") as target:
         target.write_bytes(b"a")
     assert os.read(reader, 9) == b"a"
     os.close(reader)
@@ -144,91 +154,34 @@ def test_a_device_or_a_pipe_stays_what_it_is(tmp_path, capfd):
     assert not list(Path("/dev").glob(".partial-*"))
 
 
-# What is there already.
-
-PHOTOGRAPH = b"\xff\xd8\xff\xe0 a leaf"
-DRAWING = PHOTOGRAPH + mark_line("a")
-COPIED = PHOTOGRAPH + mark_line("a", COPY)
-
-
-@pytest.mark.parametrize("before, after, replaced", [
-    (b"", b"text", True), (b"text", b"other text", True),
-    (b"text", PHOTOGRAPH, True), (PHOTOGRAPH, PHOTOGRAPH, True),
-    (PHOTOGRAPH, b"text", False), (PHOTOGRAPH, PHOTOGRAPH + b"!", False),
-    (PHOTOGRAPH, DRAWING, False), (PHOTOGRAPH + b"!", COPIED, False),
-    # An earlier version wrote the same copy without a mark.
-    (PHOTOGRAPH, COPIED, True),
-    (DRAWING, b"text", True), (DRAWING, DRAWING + mark_line("b"), True),
-    (COPIED, COPIED + mark_line("b", COPY), True), (COPIED, b"text", False),
-    (COPIED, DRAWING, False), (b"%PDF-1.7 his", b"text", False),
-    (b"\n<!-- x --><svg/>", b"text", False), (b"<html/>", b"text", True),
-    (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", b"text", False),
-    # Images that are not read: a camera's raw file, Photoshop, JPEG 2000.
-    (b"\x00\x00\x00\x18ftypcrx \x00\x00\x00\x01", b"text", False),
-    (b"8BPS\x00\x01", b"text", False),
-    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"text", False),
-    (b"PK\x03\x04", b"text", True), (b'{"file": 1}', b"text", True)])
-@pytest.mark.parametrize("place", ["disk", "store"])
-def test_no_image_but_our_own_is_written_over(
-        tmp_path, place, before, after, replaced):
-    path = tmp_path / "a"
-    path.write_bytes(before)
-    if place == "store":
-        path = StorePath(f"file://{path}", protocol="file",
-                         use_listings_cache=False)
-    try:
-        with files.atomic_write(path) as partial:
-            partial.write_bytes(after)
-    except UserError as error:
-        assert "is an image that these programs did not make" in str(error)
-        assert not replaced
-    assert (tmp_path / "a").read_bytes() == (after if replaced else before)
-    assert [file.name for file in tmp_path.iterdir()] == ["a"]
-
-
-def test_an_output_is_no_input_and_no_other_output(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    Path("leaves.csv").write_text("file,leaf")
-    Path("photo.JPG").write_bytes(PHOTOGRAPH)
-    Path("old.csv").write_text("of an earlier run")
-    Path("chart.png").write_bytes(DRAWING)
-    Path("folder").mkdir()
-    os.link("leaves.csv", "hard.csv")
-    Path("soft.csv").symlink_to("leaves.csv")
-    Path("soft.JPG").symlink_to("photo.JPG")
-    Path("dead.csv").symlink_to("new.csv")
-    os.mkfifo("pipe")
-    inputs = [Path("leaves.csv"), Path("gone.csv")]
-
-    def check(*outputs):
-        files.check_outputs(outputs, inputs)
-
-    check(None, "-", "-", "/dev/null", Path("/dev/null"), Path("old.csv"),
-          "chart.png", "new/a.csv", "pipe", "pipe")
-    for output in ("leaves.csv", tmp_path / "leaves.csv", "hard.csv",
-                   "soft.csv", "folder/../leaves.csv"):
-        with pytest.raises(UserError, match="is read by this run"):
-            check(output)
-    for output in ("photo.JPG", "soft.JPG"):
-        with pytest.raises(UserError, match="is an image that these"):
-            check(None, output)
-    with pytest.raises(UserError, match="folder: cannot be written .Is a dir"):
-        check("folder")
-    for one, other in (("a", "./a"), ("a", "A"), ("old.csv", "old.csv"),
-                       ("new.csv", "dead.csv"), ("folder/b", "folder/./B")):
-        with pytest.raises(UserError, match="two outputs go to this file"):
-            check(one, "c", Path(other))
-
-
-def test_what_may_not_be_looked_at_in_a_store_is_written(
-        store, monkeypatch, tmp_path):
+def test_a_store_need_not_be_readable_to_be_written_to(store, monkeypatch):
     def refuse(*_, **__):
         raise OSError(13, "Access denied")
 
     for name in ("_kind", "read_ends"):
         monkeypatch.setattr(StorePath, name, refuse)
-    files.check_outputs([store / "a"], [])
-    with files.atomic_write(store / "a") as partial:
+    with atomic_write(store / "a") as partial:
         partial.write_bytes(b"a")
     monkeypatch.undo()
     assert (store / "a").read_bytes() == b"a"
+
+
+# The checksums of "abc": FIPS 180-2, appendices A.1 and B.1.
+SHA1 = "a9993e364706816aba3e25717850c26c9cd0d89d"
+SHA256 = ("ba7816bf8f01cfea414140de5dae2223"
+          "b00361a396177a9cb410ff61f20015ad")
+
+
+def test_checksums_equal_the_published_ones(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    assert file_digest(path) == sha256_or_empty(path) == SHA256
+    assert file_digest(path, "sha1") == SHA1
+    # A file that was read already is not opened.
+    assert file_digest(tmp_path / "none", content=b"abc") == SHA256
+
+
+def test_what_cannot_be_read_has_an_empty_checksum(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("none", "pipe", "."):
+        assert sha256_or_empty(tmp_path / name) == ""

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from leaffliction.utils import folders, marks
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import image_kind
 from leaffliction.utils.images import write_image
 from leaffliction.utils.output_tree import RECORD

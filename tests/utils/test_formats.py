@@ -14,7 +14,7 @@ from PIL import Image
 
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.utils import images
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 JXL_BOXES = (b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl "

@@ -10,7 +10,7 @@ from encoded_images import BLUE, RED, RGB, encode, exif_of, save, write
 
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.utils import images
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp"])

@@ -10,7 +10,7 @@ import Distribution
 import train
 import Transformation
 from leaffliction.utils import cli
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
 from leaffliction.utils.path_hints import (expand_wildcards, missing_error,
                                            path_hint)

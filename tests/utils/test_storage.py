@@ -16,12 +16,13 @@ from leaffliction.training.data import read_domains
 from leaffliction.training.leaf_csv import read_groups
 from leaffliction.utils import storage
 from leaffliction.utils.class_folders import read_dataset
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_copy import link_or_copy
-from leaffliction.utils.files import atomic_write, directory_lock, is_whole
+from leaffliction.utils.files import (atomic_write, directory_lock,
+                                      is_nonempty_file)
 from leaffliction.utils.folders import empty_folders, find_images
 from leaffliction.utils.images import read_image, write_image
-from leaffliction.utils.output_tree import check_place, remove
+from leaffliction.utils.output_tree import check_output_folder, remove_files
 from leaffliction.utils.storage import list_files, path_of
 from leaffliction.utils.storage.object_store import StorePath
 
@@ -263,7 +264,7 @@ def test_several_folders_of_a_store_become_one_dataset(store, tmp_path):
     dataset, domains = read_domains(folders)
     assert dataset.root == store / "images"
     assert np.bincount(domains).tolist() == [6, 6]
-    assert all(map(is_whole, dataset.paths()))
+    assert all(map(is_nonempty_file, dataset.paths()))
     with pytest.raises(UserError, match="lies in another"):
         read_domains([store / "images", folders[0]])
     fill(tmp_path / "orchard")
@@ -339,15 +340,15 @@ def test_object_that_may_not_be_deleted_stays(store, tmp_path, monkeypatch):
 def test_only_the_named_objects_are_deleted(store):
     put(store / "a", b"a")
     put(store / "b", b"b")
-    remove(store, [Path("a"), Path("none")])
+    remove_files(store, [Path("a"), Path("none")])
     store.rmdir()
     assert contents(store) == {"b": b"b"}
 
 
 def test_output_tree_must_lie_beside_its_source(store, tmp_path):
-    check_place(store / "b", store / "a")
-    check_place(tmp_path / "b", store / "a")
+    check_output_folder(store / "b", store / "a")
+    check_output_folder(tmp_path / "b", store / "a")
     with pytest.raises(UserError, match="lies inside"):
-        check_place(store / "a" / "b", store / "a")
+        check_output_folder(store / "a" / "b", store / "a")
     with pytest.raises(UserError, match="holds"):
-        check_place(store, store / "a")
+        check_output_folder(store, store / "a")

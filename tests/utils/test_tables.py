@@ -8,7 +8,7 @@ import pytest
 import Distribution
 import predict
 import Transformation
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import (CSV_HELP, MAX_LINES, first_lines,
                                        format_csv, text_table, write_csv)
 

@@ -18,7 +18,7 @@ from typing import IO
 from fsspec import get_filesystem_class
 from upath.extensions import ProxyUPath
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.storage.operations import WILDCARD
 
 # Attempts of botocore (S3), each of which s3fs repeats five times: a server

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import unquote_to_bytes
 
-from leaffliction.utils.cli import UserError
+from leaffliction.utils.errors import UserError
 
 if TYPE_CHECKING:
     from leaffliction.utils.storage.object_store import StorePath

@@ -1,0 +1,37 @@
+"""leaffliction/utils/interrupts.py: Ctrl-C waits for the end of a block."""
+
+import signal
+
+import pytest
+
+from leaffliction.utils.interrupts import defer_interrupts
+
+
+def test_ctrl_c_is_raised_at_the_end_of_the_block():
+    with pytest.raises(KeyboardInterrupt):
+        with defer_interrupts():
+            # The system may deliver the signal to another thread, which has
+            # not blocked it; Python then calls the handler in this one.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.raise_signal(signal.SIGINT)
+            is_end_reached = True
+    assert is_end_reached
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_a_signal_that_was_blocked_before_stays_blocked():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        with defer_interrupts():
+            pass
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def test_a_handler_that_python_did_not_set_stays(monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda _: None)
+    monkeypatch.setattr(signal, "signal", None)     # A call would fail.
+    with defer_interrupts():
+        is_entered = True
+    assert is_entered
