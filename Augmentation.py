@@ -13,6 +13,8 @@ others learns to guess that disease.  The same folder, seed and options give
 the same bytes.  The next run completes one that was interrupted.
 """
 
+from leaffliction import program  # first: it handles Ctrl-C during imports
+
 import argparse
 import re
 from collections.abc import Sequence
@@ -21,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction import program  # before all that takes time to load
 from leaffliction.augmentation.balance import plan_files, read_leaf
 from leaffliction.augmentation.balanced_tree import (BalanceConfig,
                                                      BalanceResult, balance,

@@ -12,7 +12,7 @@ numbers, unreadable files, image sizes and modes, and lists the images that
 repeat.
 """
 
-from leaffliction import program  # before all that takes time to load
+from leaffliction import program  # first: it handles Ctrl-C during imports
 
 import sys
 from pathlib import Path
@@ -26,8 +26,8 @@ from leaffliction.distribution.report import (class_table, format_table,
                                               summary, write_tables)
 from leaffliction.utils import cli
 from leaffliction.utils.console import printable
-from leaffliction.utils.figures import (check_figure_format, figure_path, open_pyplot,
-                                        show_or_save)
+from leaffliction.utils.figures import (check_figure_format, figure_path,
+                                        open_pyplot, show_or_save)
 from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.storage import path_of
 from leaffliction.utils.tables import CSV_HELP, is_stdout

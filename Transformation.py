@@ -11,7 +11,7 @@ image they are shown on a page; for a folder they are written as
 DST/class/name_View.ext.  `-h` says what each view shows and why that helps.
 """
 
-from leaffliction import program  # before all that takes time to load
+from leaffliction import program  # first: it handles Ctrl-C during imports
 
 import json
 import sys
@@ -29,8 +29,8 @@ from leaffliction.transformation.views import VIEWS
 from leaffliction.utils import cli
 from leaffliction.utils.console import print_error, printable
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.figures import (check_figure_format, renderable, open_pyplot,
-                                        show_or_save)
+from leaffliction.utils.figures import (check_figure_format, open_pyplot,
+                                        renderable, show_or_save)
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
 from leaffliction.utils.output_tree import lock_output_tree

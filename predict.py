@@ -11,7 +11,7 @@ looked at, and the probabilities.  It needs nothing but learnings.zip, which
 train.py writes; TensorFlow is not imported.
 """
 
-from leaffliction import program  # before all that takes time to load
+from leaffliction import program  # first: it handles Ctrl-C during imports
 
 import sys
 from contextlib import ExitStack
@@ -28,7 +28,8 @@ from leaffliction.prediction.writers import open_csv, open_json
 from leaffliction.utils import cli
 from leaffliction.utils.console import print_error, print_note, printable
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.figures import check_figure_format, open_pyplot, show_or_save
+from leaffliction.utils.figures import (check_figure_format, open_pyplot,
+                                        show_or_save)
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.parallel import Workers
@@ -75,7 +76,8 @@ def list_images(paths: list[Path]) -> list[Path]:
     Raises UserError for a folder without images, or where nothing matches.
     """
     images = []
-    for path in (match for given in paths for match in expand_wildcards(given)):
+    for path in (match for given in paths
+                 for match in expand_wildcards(given)):
         if path.is_dir():
             found = find_images(path)
             if not found:

@@ -39,7 +39,7 @@ from leaffliction.model.metrics import (calibration_error, softmax,
                                         wilson_interval)
 from leaffliction.model.ood import ood_threshold
 from leaffliction.model.runtime import Network
-from leaffliction.training.features import all_outputs
+from leaffliction.training.features import network_outputs
 from leaffliction.utils import cli
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import preprocess, read_image
@@ -76,8 +76,8 @@ class Outputs:
 def run_model(model: bytes, paths: Sequence[Path], size: int, title: str
               ) -> Outputs:
     """Return the outputs of a LiteRT model for image files."""
-    logits, _, *features = all_outputs(model, paths, size, Workers(JOBS),
-                                       title)
+    logits, _, *features = network_outputs(
+        model, paths, size, Workers(JOBS), title)
     return Outputs(logits, np.hstack(features))
 
 

@@ -13,7 +13,7 @@ from leaffliction.utils import cli
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import write_image
 from leaffliction.utils.storage import list_files, path_of
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 # What a user sets, and what keeps this machine's own settings out.
 SETTINGS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret",

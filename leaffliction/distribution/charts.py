@@ -137,8 +137,8 @@ def shorten(name: str) -> str:
 
 def wrap(name: str) -> str:
     """Return a name in up to three lines, broken after spaces and "_"."""
-    lines = textwrap.wrap(re.sub(r"(?<=_)(?!_)", " ", replace_missing_glyphs(name)),
-                          MAX_LINE, max_lines=3, placeholder="…")
+    words = re.sub(r"(?<=_)(?!_)", " ", replace_missing_glyphs(name))
+    lines = textwrap.wrap(words, MAX_LINE, max_lines=3, placeholder="…")
     return "\n".join(renderable(line.replace("_ ", "_")) for line in lines)
 
 

@@ -16,7 +16,7 @@ from leaffliction.utils.file_types import (FOREIGN_HEAD_BYTES, foreign_kind,
                                            image_kind)
 from leaffliction.utils.storage import (lexists, match_wildcards, natural_key,
                                         read_ends)
-from leaffliction.utils.storage.operations import WILDCARD
+from leaffliction.utils.storage.wildcards import WILDCARD
 from leaffliction.utils.storage.paths import StoragePath
 
 # Characters around a path that was copied from a window or a text.

@@ -13,9 +13,8 @@ import time
 
 import numpy as np
 import pytest
-from runs import (ARGUMENTS, FAST_PROGRAMS, PROGRAMS, REPEATS, ROOT,
-                  clear_outputs, each_program, finish, read_outputs, slow,
-                  start)
+from runs import (ARGUMENTS, PROGRAMS, ROOT, clear_outputs, each_program,
+                  finish, read_outputs, slow, start)
 from test_disk import WITHOUT_ROOT_RIGHTS
 
 from leaffliction.utils.images import write_image
@@ -49,9 +48,6 @@ SURROUNDINGS = {
 @each_program("predict")
 def test_surroundings_do_not_change_the_outputs(
         program, surroundings, workspace, reference):
-    if not REPEATS and (list(SURROUNDINGS).index(surroundings)
-                        + FAST_PROGRAMS.index(program)) % 2:
-        pytest.skip("slow: make faults; the other program is tried here")
     expected, _ = reference(program)
     (workspace / "no_user").mkdir(exist_ok=True)
     (workspace / "no_user/sitecustomize.py").write_text(UNKNOWN_USER)

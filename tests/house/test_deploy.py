@@ -1,4 +1,4 @@
-"""The programs in docs/how-to/phone.md and python.md predict as predict.py does."""
+"""The programs in docs/how-to predict as predict.py does."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from leaffliction.model.bundle import (DESCRIPTION, MODEL, OOD_DETECTOR,
 from leaffliction.model.classifier import Classifier
 from leaffliction.utils.images import read_image
 
-# The program of docs/how-to/phone.md runs where only LiteRT, NumPy and Pillow are
-# installed: nothing else can be imported.
+# The program of docs/how-to/phone.md runs where only LiteRT, NumPy and Pillow
+# are installed: nothing else can be imported.
 THREE_PACKAGES = """
 import sys
 for name in ("cv2", "tensorflow", "keras", "scipy", "sklearn", "matplotlib",

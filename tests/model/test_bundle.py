@@ -170,7 +170,8 @@ def test_an_interrupted_write_leaves_an_archive_and_signature_that_match(
                                                        -state[2]))
     assert {(False, True, True), (False, False, False),
             (True, False, False)} <= set(states)
-    assert Path("signature.txt").read_text().split()[0] == file_digest(archive, "sha1")
+    assert Path("signature.txt").read_text().split()[0] == file_digest(
+        archive, "sha1")
 
 
 # The signature.

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leaffliction.augmentation.balance import Copies, make_copies, read_leaf
+from leaffliction.augmentation.balance import (PlannedImage, make_copies,
+                                               read_leaf)
 from leaffliction.model.bundle import Description
 from leaffliction.model.classifier import Classifier
 from leaffliction.training import audit, backgrounds
@@ -18,7 +19,7 @@ from leaffliction.training.field_images import FieldImage
 from leaffliction.utils import images
 from leaffliction.utils.images import (preprocess, read_for_network,
                                        read_image, write_image)
-from samples.__main__ import draw_leaf
+from samples.drawing import draw_leaf
 
 WIDTH, HEIGHT = 2400, 1800
 
@@ -112,15 +113,17 @@ def test_border_features_do_not_depend_on_the_resolution(photograph, tmp_path):
     small = tmp_path / "leaf.png"
     write_image(small, cv2.resize(read_image(photograph), (192, 256),
                                   interpolation=cv2.INTER_AREA))
-    gap = audit.border_pixels(photograph).astype(int) - audit.border_pixels(small)
-    assert audit.border_pixels(small).tolist() == [
-        value for row, column in audit.BORDER_POINTS for value in read_image(small)[
-            round(row * 255), round(column * 191)].tolist()]
+    of_small = audit.border_pixels(small)
+    gap = audit.border_pixels(photograph).astype(int) - of_small
+    rgb_img = read_image(small)
+    assert of_small.tolist() == [
+        value for row, column in audit.BORDER_POINTS
+        for value in rgb_img[round(row * 255), round(column * 191)].tolist()]
     assert np.abs(gap).max() <= 4
 
 
 def test_augmented_copies_respect_the_longest_side(photograph, tmp_path):
-    copies = Copies(photograph.relative_to(photograph.parent), 0, (
+    copies = PlannedImage(photograph.relative_to(photograph.parent), 0, (
         ("Flip", photograph.with_name("leaf_Flip.jpg").relative_to(
             photograph.parent)),))
     for longest, side in ((640, 640), (None, WIDTH)):

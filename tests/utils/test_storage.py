@@ -265,7 +265,7 @@ def test_several_folders_of_a_store_become_one_dataset(store, tmp_path):
     assert dataset.root == store / "images"
     assert np.bincount(domains).tolist() == [6, 6]
     assert all(map(is_nonempty_file, dataset.paths()))
-    with pytest.raises(UserError, match="lies in another"):
+    with pytest.raises(UserError, match="is inside another"):
         read_domains([store / "images", folders[0]])
     fill(tmp_path / "orchard")
     with pytest.raises(UserError, match="in another store, than memory://"):

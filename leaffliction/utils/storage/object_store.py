@@ -19,7 +19,7 @@ from fsspec import get_filesystem_class
 from upath.extensions import ProxyUPath
 
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.storage.operations import WILDCARD
+from leaffliction.utils.storage.wildcards import WILDCARD
 
 # Attempts of botocore (S3), each of which s3fs repeats five times: a server
 # that accepts a request and never answers is given up after 150 s, not 375.

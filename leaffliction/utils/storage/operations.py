@@ -2,14 +2,11 @@
 
 import glob
 import os
-import re
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 from leaffliction.utils.storage.paths import StoragePath
-
-WILDCARD = re.compile(r"[*?[]")
 
 
 def lexists(path: StoragePath) -> bool:
