@@ -1,4 +1,4 @@
-"""What all tests need: the programs importable, no screen, small trees."""
+"""What all tests need: the programs importable, no screen, shared fixtures."""
 
 import fcntl
 import os
@@ -13,24 +13,42 @@ from hypothesis import settings
 
 TESTS = Path(__file__).resolve().parent
 sys.path.insert(0, str(TESTS.parent))
-# No test asks for the network, neither in this process nor in those that it
-# starts; nor does a program, but for the weights.
+# Disable the network, in this process and in those that the tests start.
 os.environ["PYTHONPATH"] = str(TESTS / "no_network")
 runpy.run_path(str(TESTS / "no_network" / "sitecustomize.py"))
-# For the programs started as processes of their own as well.
+# The programs that the tests start open no window.
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.pop("DISPLAY", None)
 os.environ.pop("WAYLAND_DISPLAY", None)
-# Users have it buffered, and a full disk then shows at the very end.
+# Users have stdout buffered, so that a full disk shows only at the end.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
-# Who starts the tests in the background may have Ctrl-C ignored in them.
+# A shell that starts the tests in the background ignores Ctrl-C for them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples each time, so that what CI says depends on the code.
+# The same examples in every run: the result must depend on the code alone.
 settings.register_profile("same", database=None, deadline=None,
                           derandomize=True, max_examples=25)
 settings.load_profile("same")
+
+# Tests with one of these fixtures, or in one of these folders, run in one
+# process of pytest-xdist: each of these starts a server, loads TensorFlow or
+# runs a program undisturbed for comparison, once for all.
+GROUPS_BY_FIXTURE = {"cluster": "cluster", "server": "s3",
+                     "reference": "faults"}
+GROUPS_BY_FOLDER = {"training": "tensorflow"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Group tests by what they share."""
+    for item in items:
+        groups = [group for fixture, group in GROUPS_BY_FIXTURE.items()
+                  if fixture in getattr(item, "fixturenames", ())]
+        groups += [group for folder, group in GROUPS_BY_FOLDER.items()
+                   if item.path.parent == TESTS / folder]
+        if groups:
+            item.add_marker(pytest.mark.xdist_group(groups[0]))
 
 
 @pytest.fixture
@@ -38,21 +56,21 @@ def tree(tmp_path):
     """Return a function that makes {class folder: number of empty files}."""
     def make(counts, name="images"):
         for folder, count in counts.items():
-            place = tmp_path / name / folder
-            place.mkdir(parents=True)
+            path = tmp_path / name / folder
+            path.mkdir(parents=True)
             for number in range(1, count + 1):
-                (place / f"image ({number}).JPG").touch()
+                (path / f"image ({number}).JPG").touch()
         return tmp_path / name
     return make
 
 
 @pytest.fixture(scope="session")
 def learned(tmp_path_factory):
-    """Return the folder of one whole run of train.py, with random weights.
+    """Return the folder of one short run of train.py, with random weights.
 
-    It holds images/ (a dozen and three drawn leaves in two classes),
-    leaves.csv, learnings.zip, signature.txt, report/, and the run's exit
-    status and output in `status` and `stdout`.
+    It holds images/ (fifteen drawn leaves in two classes), leaves.csv,
+    learnings.zip, signature.txt, report/, and the run's exit status and
+    output in `status` and `stdout`.
     """
     with built_once(tmp_path_factory, "learned") as (folder, is_new):
         if is_new:
@@ -60,11 +78,18 @@ def learned(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def quick_training(monkeypatch):
+    """Shorten the trainings of a test."""
+    from quick_training import shorten
+    shorten(monkeypatch.setattr)
+
+
 @contextmanager
 def built_once(tmp_path_factory, name):
-    """Give a folder, and whether it is new, to one process at a time.
+    """Yield a folder, and whether it is new, to one process at a time.
 
-    The processes of pytest-xdist share it: what takes long is made once.
+    The processes of pytest-xdist share it, so that slow fixtures run once.
     """
     root = tmp_path_factory.getbasetemp()
     if os.environ.get("PYTEST_XDIST_WORKER"):
@@ -77,11 +102,12 @@ def built_once(tmp_path_factory, name):
 
 
 def learn_into(folder):
-    """Have train.py run as `learned` says."""
+    """Draw the leaves and run train.py for the fixture `learned`."""
     import contextlib
     import io
 
     import numpy as np
+    from quick_training import shorten
     from tiny import SMALL
 
     import train
@@ -98,7 +124,9 @@ def learn_into(folder):
             rows.append(f"{file},{name}-{max(number, 2)}")
     (folder / "leaves.csv").write_text("\n".join(rows) + "\n")
     output = io.StringIO()
-    with contextlib.redirect_stdout(output):
+    with (contextlib.redirect_stdout(output),
+          pytest.MonkeyPatch.context() as patch):
+        shorten(patch.setattr)
         status = cli.run(lambda: train.main([
             str(folder / "images"), "--groups", str(folder / "leaves.csv"),
             "--output", str(folder / "learnings.zip"), *SMALL]))

@@ -193,6 +193,7 @@ def test_transformation_on_s3(both):
     assert sum(name.startswith("views/") for name in disk[1]) == 12
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_train_and_predict_on_s3(learned, bucket, capsys, tmp_path,
                                  monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -29,6 +29,7 @@ from leaffliction.utils.storage import natural_key, writing
 from samples.drawing import draw_leaf
 
 PROGRAM = Path(train.__file__)
+pytestmark = pytest.mark.usefixtures("quick_training")
 
 
 def run(*arguments):

@@ -107,6 +107,7 @@ def test_predictions_are_the_same(both, leaves, learned):
     assert len(here[3]) == 2 and here[1].count("leaves/") == 22
 
 
+@pytest.mark.usefixtures("quick_training")
 def test_training_is_the_same(cluster, learned, tmp_path):
     assert run(train, learned / "images", "--groups", learned / "leaves.csv",
                "--output", tmp_path / "learnings.zip", *SMALL, "--cluster",

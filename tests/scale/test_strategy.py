@@ -145,9 +145,9 @@ def test_the_chief_ends_with_an_error_if_a_worker_is_killed(ended):
 
 def test_the_chief_writes_and_a_worker_helps(learned, tmp_path):
     folder = tmp_path / "out"
-    arguments = (train.__file__, learned / "images", "--groups",
-                 learned / "leaves.csv", "--output", folder / "learnings.zip",
-                 *SMALL)
+    arguments = (ROOT / "tests" / "quick_training.py", learned / "images",
+                 "--groups", learned / "leaves.csv", "--output",
+                 folder / "learnings.zip", *SMALL)
     chief, worker = run_together(*(
         (arguments, config) for config in tf_configs(2)))
     assert (chief.returncode, worker.returncode) == (0, 0), (chief, worker)
