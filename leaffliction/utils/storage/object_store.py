@@ -19,7 +19,7 @@ from fsspec import get_filesystem_class
 from upath.extensions import ProxyUPath
 
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.storage.wildcards import WILDCARD
+from leaffliction.utils.storage.wildcards import has_wildcards
 
 # Attempts of botocore (S3), each of which s3fs repeats five times: a server
 # that accepts a request and never answers is given up after 150 s, not 375.
@@ -150,7 +150,7 @@ class StorePath(ProxyUPath):
         The name of a bucket can hold none: then the list is empty.
         """
         above = next((folder for folder in self.parents
-                      if not WILDCARD.search(str(folder))), None)
+                      if not has_wildcards(folder)), None)
         if above is None:
             return []
         with store_errors(self):

@@ -1,12 +1,12 @@
 """Questions about one or two paths, reading, linking and deleting."""
 
-import glob
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 from leaffliction.utils.storage.paths import StoragePath
+from leaffliction.utils.storage.wildcards import match_on_disk
 
 
 def lexists(path: StoragePath) -> bool:
@@ -75,29 +75,9 @@ def same_target(one: StoragePath, other: StoragePath) -> bool:
 
 
 def match_wildcards(path: StoragePath) -> list[StoragePath]:
-    """Return the paths that match a path with wildcards, in any order.
-
-    Parts that exist exactly as written are taken literally.
-    """
-    if not isinstance(path, Path):
-        return path.match_wildcards()
-    matches = [path.anchor]
-    for part in path.parts[bool(path.anchor):]:
-        matches = [match for folder in matches
-                   for match in _match_part(folder, part)]
-    if "**" in path.parts:
-        # "**" follows links, and enters a loop of links repeatedly.
-        matches = {os.path.realpath(match): match
-                   for match in reversed(matches)}.values()
-    return list(map(Path, matches))
-
-
-def _match_part(folder: str, part: str) -> list[str]:
-    """Return the paths in a folder that one part of a path matches."""
-    literal = os.path.join(folder, part)
-    if os.path.lexists(literal):
-        return [literal]
-    return glob.glob(os.path.join(glob.escape(folder), part), recursive=True)
+    """Return the paths that match a path with wildcards, in any order."""
+    return (match_on_disk(path) if isinstance(path, Path)
+            else path.match_wildcards())
 
 
 def read_ends(path: StoragePath, head: int, tail: int
