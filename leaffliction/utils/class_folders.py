@@ -37,11 +37,11 @@ def read_dataset(folder: Path) -> Dataset:
     """Return the labelled images below a folder.
 
     class_names.py has the rule by which a class is named.  The classes are
-    in natural order of their names, whatever the layout.  Notes tell what
-    was left out, which folders split the data set, and which of several
-    folders are one class.
-    Raises UserError where there is no image, or where the folders do not
-    tell the classes apart.
+    in natural order of their names, whatever the layout.  Prints notes on
+    what was left out, on folders that split the data set, and on several
+    folders that are one class.
+    Raises UserError if there is no image, or if the folders do not show the
+    class of each image.
     """
     folder = path_of(folder)
     search = search_images(folder)
@@ -108,7 +108,7 @@ def split_folders(folders: Iterable[Path]) -> dict[str, str]:
 
 
 def note_splits(root: Path, folders: Sequence[Path]) -> None:
-    """Print a note where several folders split the data set."""
+    """Print a note if several folders split the data set."""
     names = sorted(split_folders(folders), key=natural_key)
     if len(names) > 1:
         print_note(
@@ -148,7 +148,7 @@ def drop_orphaned_copies(folder: Path, search: ImageSearch) -> list[Path]:
 
 
 def refuse_renderings(root: Path, files: Sequence[Path]) -> None:
-    """Raise UserError where several folders render the same photographs.
+    """Raise UserError if several folders render the same photographs.
 
     PlantVillage has each photograph in color/, grayscale/ and segmented/.
     Read together they would be three classes of the same leaf, or one leaf
@@ -173,7 +173,7 @@ def refuse_renderings(root: Path, files: Sequence[Path]) -> None:
 
 def _same_photographs(name: str, other: str, children: dict[str, set[Path]]
                       ) -> bool:
-    """Tell whether two folders render the same photographs.
+    """Return whether two folders render the same photographs.
 
     name: of the one that is not in the original colours.  children: the
     folders with images in each, relative to it.
@@ -205,7 +205,7 @@ def _rendered_twice(parent: Path, names: Sequence[str], rendering: Rendering,
     best = next((name for name in names
                  if (rendering_of(name) or Rendering("", True)).is_original),
                 names[0])
-    # A class whose rendering is beside it can't be given alone: the other
+    # A class whose rendering is beside it cannot be given alone: the other
     # classes would be missing.
     is_class = rendering.subject and children[best] == {Path()}
     advice = (f"keep {best} and move the others elsewhere" if is_class
@@ -218,8 +218,8 @@ def drop_strays(root: Path, files: Sequence[Path]) -> list[Path]:
     """Return the images that are in a class folder.
 
     Images beside class folders are strays, and left out with a note.  Raises
-    UserError where a folder has more strays than images in the class folders
-    below it, or where the only folders are those that split the data set.
+    UserError if a folder has more strays than images in the class folders
+    below it, or if the only folders are those that split the data set.
     """
     # Computed once for each folder, not for each of its many images.
     folder_of = {parent: without_splits(parent)
@@ -277,5 +277,5 @@ def _no_class_folders(root: Path, folders: Iterable[Path]) -> UserError:
                              key=natural_key))
     return UserError(
         f"{root}: the images are in {names} without a folder for each class, "
-        "so nothing tells their classes; export the data set with class "
+        "so their classes are unknown; export the data set with class "
         "folders (Roboflow: \"Folder Structure\")")

@@ -206,9 +206,9 @@ def _prepare_streams() -> None:
 
 
 def _flush_stdout() -> None:
-    """Flush stdout; discard the rest where that fails.
+    """Flush stdout; discard the rest if that fails.
 
-    It fails where a pipe's reader has ended or the disk is full.  Python
+    It fails if a pipe's reader has ended or the disk is full.  Python
     would flush again at exit, and print a traceback.
     """
     try:

@@ -21,7 +21,7 @@ MATPLOTLIB, REPORT = b"Software\0Matplotlib", "report.json"
 
 def check_outputs(outputs: Iterable[Path | str | None],
                   inputs: Iterable[Path]) -> None:
-    """Raise UserError where an output of this run must not be written.
+    """Raise UserError if an output of this run must not be written.
 
     For the start of a program, before any work: an output must not be a
     folder, an image that the programs did not make, an input, or the same
@@ -49,7 +49,7 @@ def check_outputs(outputs: Iterable[Path | str | None],
 
 
 def check_replacement(path: Path, new: Path) -> None:
-    """Raise UserError where path holds an image that new must not replace.
+    """Raise UserError if path holds an image that new must not replace.
 
     A file with the same bytes may replace it, since a repeated run changes
     nothing.  So may the same augmented copy with a mark: an earlier version
@@ -86,7 +86,7 @@ def _foreign_image(path: Path) -> UserError:
 
 
 def refuse_folder(path: Path) -> None:
-    """Raise UserError where a store has a folder with the name of an output.
+    """Raise UserError if a store has a folder with the name of an output.
 
     A file system refuses this by itself.  In a store, the new object would
     hide the folder.

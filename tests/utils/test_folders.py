@@ -67,7 +67,7 @@ def test_an_image_is_found_by_its_content_whatever_its_name(
     (b"\xff\x0a\x00", "JXL"), (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
     (b"MM\x00+\x00\x08", "TIFF"), (b"", None), (b"BM is a text", None),
     (b"%PDF-1.7", None), (b"<svg", None)])
-def test_first_bytes_tell_the_kind_of_image(head, kind):
+def test_the_first_bytes_decide_the_kind_of_image(head, kind):
     assert image_kind(head) == kind
 
 
@@ -197,7 +197,7 @@ def test_an_object_store_is_searched_like_a_disk(store, tmp_path, capsys):
     assert found.system == [Path("a/@eaDir")]
 
 
-def test_a_mark_tells_kind_and_source_of_an_image(tmp_path):
+def test_a_mark_names_kind_and_source_of_an_image(tmp_path):
     path = tmp_path / "x.png"
     write_image(path, GREEN)
     tail = path.read_bytes()[-marks.TAIL:]

@@ -159,7 +159,7 @@ def test_store_paths_can_be_sent_to_another_process(tmp_path):
     assert (folder / "a" / "new").read_bytes() == b"from the other process"
 
 
-# How paths lie to each other.
+# How two paths are related.
 
 def test_same_file_follows_links_and_same_target_ignores_case(
         store, tmp_path, monkeypatch):

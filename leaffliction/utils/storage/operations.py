@@ -1,4 +1,4 @@
-"""Questions about one or two paths, reading, linking and deleting."""
+"""Questions about one or two paths; reading, linking, copying, deleting."""
 
 import os
 import stat
@@ -10,23 +10,23 @@ from leaffliction.utils.storage.wildcards import match_on_disk
 
 
 def lexists(path: StoragePath) -> bool:
-    """Tell whether a path exists; a link that leads nowhere does."""
+    """Return whether a path exists; a link that leads nowhere does."""
     return (os.path.lexists(path) if isinstance(path, Path)
             else path.exists())
 
 
 def is_folder(path: StoragePath) -> bool:
-    """Tell whether a path is a folder, or has objects below it."""
+    """Return whether a path is a folder, or has objects below it."""
     return os.path.isdir(path) if isinstance(path, Path) else path.is_dir()
 
 
 def is_disk_file(path: StoragePath) -> bool:
-    """Tell whether a path is a file on a disk, for libraries that need one."""
+    """Return whether a path is a file on a disk: some libraries need one."""
     return isinstance(path, Path) and path.is_file()
 
 
 def is_special_file(path: StoragePath) -> bool:
-    """Tell whether a path is a pipe, a socket or a device.
+    """Return whether a path is a pipe, a socket or a device.
 
     Opening a pipe would wait, perhaps for ever, for a process that writes
     to it.
@@ -41,7 +41,7 @@ def is_special_file(path: StoragePath) -> bool:
 
 
 def is_device(path: StoragePath) -> bool:
-    """Tell whether a path must be written in place, such as /dev/stdout.
+    """Return whether a path must be written in place, such as /dev/stdout.
 
     Moving a finished file there would replace the device itself.
     """
@@ -51,7 +51,7 @@ def is_device(path: StoragePath) -> bool:
 
 
 def same_file(one: StoragePath, other: StoragePath) -> bool:
-    """Tell whether two paths name one existing file, links followed."""
+    """Return whether two paths name one existing file, links followed."""
     if not (isinstance(one, Path) and isinstance(other, Path)):
         return str(one) == str(other)
     try:
@@ -61,7 +61,7 @@ def same_file(one: StoragePath, other: StoragePath) -> bool:
 
 
 def same_target(one: StoragePath, other: StoragePath) -> bool:
-    """Tell whether two paths name one file, even if it does not exist yet.
+    """Return whether two paths name one file, even if it does not exist yet.
 
     Names of missing files are compared without case: some file systems do
     not distinguish it.
@@ -84,7 +84,7 @@ def read_ends(path: StoragePath, head: int, tail: int
               ) -> tuple[bytes, bytes]:
     """Return the first `head` and the last `tail` bytes of a file.
 
-    Both are empty for a file that can't be read and for a special file.
+    Both are empty for a file that cannot be read and for a special file.
     """
     if not isinstance(path, Path):
         try:
@@ -120,7 +120,7 @@ def download(path: StoragePath) -> bytes | None:
 
 
 def hard_link(source: StoragePath, new: Path) -> bool:
-    """Give a file on a disk a second name; tell whether that worked.
+    """Give a file on a disk a second name; return whether that worked.
 
     It takes neither time nor space, but some file systems have no hard
     links, and none leads from one disk to another.  `new` is replaced.
@@ -138,7 +138,7 @@ def hard_link(source: StoragePath, new: Path) -> bool:
 
 
 def copy_within_store(source: StoragePath, target: StoragePath) -> bool:
-    """Have an object store copy an object; tell whether both are in one.
+    """Have an object store copy an object; return whether both are in one.
 
     Its bytes do not pass through this computer.
     """
