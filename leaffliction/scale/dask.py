@@ -237,6 +237,7 @@ class DaskWorkers:
 
     def _map(self, function: Callable, items: Sequence, name_of: Callable
              ) -> Iterator:
+        """Map the items; stop the tasks if the caller stops."""
         with dask_client(self.cluster) as client:
             run = _Run(client, function, len(items), name_of)
             try:

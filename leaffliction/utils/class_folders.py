@@ -55,16 +55,7 @@ def read_dataset(folder: Path) -> Dataset:
     names, plants = _name_classes(folder, class_folders)
     note_splits(folder, class_folders)
     note_merged_folders(folder, class_folders, names)
-    # A class of several folders is named after the first of them.
-    first_folders: dict[str, int] = {}
-    for index, name in enumerate(names):
-        first_folders.setdefault(class_key(name), index)
-    order = sorted(first_folders.values(),
-                   key=lambda index: natural_key(names[index]))
-    label_of_key = {class_key(names[index]): label
-                    for label, index in enumerate(order)}
-    label_of = {class_folder: label_of_key[class_key(name)]
-                for class_folder, name in zip(class_folders, names)}
+    order, label_of = _label_folders(class_folders, names)
     files = sorted(files, key=lambda file: label_of[file.parent])
     return Dataset(
         root=folder,
@@ -91,6 +82,25 @@ def _name_classes(root: Path, folders: Sequence[Path]
                         clean_name(top.name) or name)
               for name, plant in named]
     return names, plants
+
+
+def _label_folders(folders: Sequence[Path], names: Sequence[str]
+                   ) -> tuple[list[int], dict[Path, int]]:
+    """Return the index of each class's first folder, and {folder: label}.
+
+    names: of the class of each folder.  A class of several folders is named
+    after the first of them.  Labels count the classes in natural order of
+    their names.
+    """
+    first_folders: dict[str, int] = {}
+    for index, name in enumerate(names):
+        first_folders.setdefault(class_key(name), index)
+    order = sorted(first_folders.values(),
+                   key=lambda index: natural_key(names[index]))
+    label_of_key = {class_key(names[index]): label
+                    for label, index in enumerate(order)}
+    return order, {folder: label_of_key[class_key(name)]
+                   for folder, name in zip(folders, names)}
 
 
 def without_splits(folder: Path) -> Path:
@@ -175,14 +185,16 @@ def _same_photographs(name: str, other: str, children: dict[str, set[Path]]
                       ) -> bool:
     """Return whether two folders render the same photographs.
 
-    name: of the one that is not in the original colours.  children: the
-    folders with images in each, relative to it.
-    They do if they have a class folder in common, and if the name of the
-    other, without words for renderings and containers, is empty or the same.
-    Two folders that are classes themselves count as having one in common.
-    Then the word must be one that occurs in no name of a disease: "Tomato
-    mold mask" is a rendering of "Tomato mold", but "Tomato gray mold" is
-    another disease.
+    name: of the one that is not in the original colours.  children: for
+    each folder those with images in it, relative to it; {Path()} for a
+    folder that is a class itself.
+    Two conditions must hold.  The folders have a class folder in common
+    ("color/scab" and "segmented/scab"), or both are classes.  And without
+    words for renderings and containers, the other's name is empty ("color")
+    or the same ("scab" and "scab_mask").
+    Between two classes only a word counts that occurs in no name of a
+    disease: "Tomato mold mask" is a rendering of "Tomato mold", but "Tomato
+    gray mold" is another disease.
     """
     common = children[name] & children[other]
     rendering = rendering_of(other)

@@ -99,8 +99,8 @@ class OutputTree:
             raise UserError(
                 f"{folder}: holds other files already, such as "
                 f"{min(foreign)}, or files made of other images, with other "
-                "options or by other versions; delete it, choose another "
-                "--output-dir, or use --force")
+                "options or by other versions; delete the folder, choose "
+                "another --output-dir, or use --force")
         try:
             remove_files(folder, to_delete & existing)
         except OSError as error:

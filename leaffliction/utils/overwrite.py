@@ -79,12 +79,6 @@ def may_replace(path: Path, kind: str | None = None) -> bool:
             or MATPLOTLIB in head and (path.parent / REPORT).is_file())
 
 
-def _foreign_image(path: Path) -> UserError:
-    return UserError(f"{path}: is an image that these programs did not make, "
-                     "and is not overwritten; choose another name, or "
-                     "delete it if an earlier version made it")
-
-
 def refuse_folder(path: Path) -> None:
     """Raise UserError if a store has a folder with the name of an output.
 
@@ -95,7 +89,15 @@ def refuse_folder(path: Path) -> None:
         raise UserError(f"{path}: cannot be written (Is a directory)")
 
 
+def _foreign_image(path: Path) -> UserError:
+    """Return the error for an image that must not be overwritten."""
+    return UserError(f"{path}: is an image that these programs did not make, "
+                     "and is not overwritten; choose another name, or "
+                     "delete it if an earlier version made it")
+
+
 def _exists(path: Path) -> bool:
+    """Return whether a path exists, as far as the user may see."""
     try:
         return path.exists()
     except OSError:

@@ -164,6 +164,7 @@ def stop_on_repeated_deaths(results: Iterator) -> Iterator:
 
 def _map_in_this_process(function: Callable, items: Sequence, jobs: int
                          ) -> Iterator:
+    """Map the items one by one; OpenCV may divide each over `jobs` threads."""
     reuse_freed_memory()
     with _opencv_threads(jobs):
         for chunk in _chunks(items, CHUNK_SIZE):
@@ -172,6 +173,7 @@ def _map_in_this_process(function: Callable, items: Sequence, jobs: int
 
 def _map_in_threads(function: Callable, items: Sequence, threads: int
                     ) -> Iterator:
+    """Map the items in this many threads."""
     reuse_freed_memory()
     # Ctrl-C waits for the chunks in progress: a few items, which may be
     # large, go one at a time.
@@ -199,6 +201,7 @@ def _opencv_threads(count: int) -> Iterator[None]:
 
 def _map_in_processes(function: Callable, items: Sequence, processes: int,
                       name_of: Callable) -> Iterator:
+    """Map the items in a pool of processes; find the items that kill them."""
     done = 0
     # A few items go in smaller chunks, so that each process gets some.
     size = min(CHUNK_SIZE,

@@ -82,7 +82,6 @@ def test_backend_decides_whether_figures_are_shown_or_saved(
 
 DRAW = """
 import sys
-from leaffliction.model.classifier import Classifier
 from leaffliction.utils import cli
 from leaffliction.utils.figures import open_pyplot, show_or_save
 def main():

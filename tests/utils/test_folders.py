@@ -12,7 +12,6 @@ from leaffliction.utils import folders, marks
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import image_kind
 from leaffliction.utils.images import write_image
-from leaffliction.utils.output_tree import RECORD
 
 GREEN = np.full((8, 8, 3), (40, 120, 30), np.uint8)
 
@@ -172,7 +171,7 @@ def test_views_without_a_mark_are_left_out_beside_their_photograph(
 def test_an_augmented_tree_is_searched_only_if_it_is_the_folder(
         tree, capsys):
     folder = tree({"Apple_scab": 1, "augmented_directory/Apple_scab": 2})
-    (folder / "augmented_directory" / RECORD).write_text("{}")
+    (folder / "augmented_directory" / folders.RECORD).write_text("{}")
     assert names_in(folder) == ["Apple_scab/image (1).JPG"]
     assert "1 folder that Augmentation.py wrote: augmented_directory" in (
         capsys.readouterr().err)
