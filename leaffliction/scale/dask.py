@@ -172,8 +172,8 @@ def dask_client(address: str) -> Iterator:
     """Yield a distributed.Client of the scheduler at an address.
 
     Raises UserError if no scheduler replies, if it ends, or if a worker lacks
-    a module.  The log of Dask is silenced: these errors contain
-    what users need of it.
+    a module.  The log of Dask is silenced: these errors contain what users
+    need of it.
     """
     from distributed import Client
     from distributed.comm import CommClosedError

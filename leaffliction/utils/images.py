@@ -37,8 +37,8 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff",
 # header, before anything is decoded.
 MAX_PIXELS = 270_000_000
 # read_for_network keeps this many image pixels for each pixel of the network's
-# input, along each side: preprocess averages over 2, and test-time
-# augmentation crops the image to 1/1.25 of its width and height.
+# input, along each side: 2 for preprocess to average, times 1.25 because
+# test-time augmentation crops the image to 1/1.25 of its width and height.
 OVERSAMPLING = 2.5
 # At this quality, saving a leaf again changes it by less than its own noise.
 JPEG_QUALITY = 95
