@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 
 import train
+from leaffliction.augmentation.file_copy import link_or_copy
 from leaffliction.model.classifier import Classifier
 from leaffliction.model.metrics import calibration_error
 from leaffliction.utils import cli
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.file_copy import link_or_copy
 from leaffliction.utils.parallel import Workers, raise_errors
 
 CLASSES = ("Apple_rust,Apple_scab,Grape_Black_rot",

@@ -26,8 +26,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from leaffliction.augmentation.file_copy import link_or_copy
 from leaffliction.utils import cli
-from leaffliction.utils.file_copy import link_or_copy
 
 HEAD_RATE, FINE_RATE = 1e-3, 1e-4     # from Keras's guide to fine-tuning
 

@@ -26,7 +26,9 @@ def run_program(name, *options, **environment):
 
 @pytest.fixture
 def numpy_that_runs(tmp_path):
-    """Return a function: the environment in which importing NumPy runs code.
+    """Return a function that makes a NumPy whose import runs code.
+
+    It returns the environment in which that NumPy is imported.
     """
     def make(code):
         (tmp_path / "numpy.py").write_text(code)

@@ -1,0 +1,1 @@
+"""Step 2, Augmentation.py: augment images, and balance classes with them."""

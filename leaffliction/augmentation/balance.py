@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from leaffliction.augmentation.file_copy import SourceError, link_or_copy
 from leaffliction.augmentation.transforms import GEOMETRIC, augment
 from leaffliction.utils.copies import augmented_copies, copy_path
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.file_copy import SourceError, link_or_copy
 from leaffliction.utils.files import is_nonempty_file
 from leaffliction.utils.images import (check_image, read_image, read_reduced,
                                        shrink, write_image)

@@ -1,0 +1,1 @@
+"""Step 1, Distribution.py: inspect images, find duplicates, draw charts."""

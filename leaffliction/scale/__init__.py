@@ -1,0 +1,4 @@
+"""Several computers: Dask for images, TF_CONFIG for training.
+
+Imported only if the user asks for it.
+"""

@@ -1,8 +1,8 @@
 """Call one function for each of many items, on the workers of a Dask cluster.
 
-The workers run this same code on the same disk (docs/scale.md), so results,
-errors and their order are those of utils.parallel.  The scheduler needs none
-of this code: it passes pickled data on without opening it.
+The workers run this same code on the same disk (docs/how-to/cluster.md), so
+results, errors and their order are those of utils.parallel.  The scheduler
+needs none of this code: it passes pickled data on without opening it.
 """
 
 import hashlib
@@ -43,12 +43,12 @@ FIRST_CHUNK_SIZE = 16
 # Tasks of a run, however long an item takes: a scheduler keeps thousands of
 # them in memory, not millions.
 MAX_TASKS = 50_000
-# Seconds until a scheduler must have answered, and until a cluster without
+# Seconds until a scheduler must have replied, and until a cluster without
 # workers must have one.
 CONNECT_TIMEOUT, NO_WORKER_TIMEOUT = 10, 300
-# Seconds without a result after which the workers are looked for.
+# Seconds without a result after which a run checks that there are workers.
 CHECK_WORKERS_AFTER = 5
-# Seconds for which the number of the workers' threads is taken as current.
+# Seconds after which the threads of the workers are counted again.
 THREAD_COUNT_AGE = 1
 # Seconds that a stopped run waits for the tasks that workers have begun.
 STOP_TIMEOUT = 30
@@ -92,7 +92,7 @@ class _WorkingDirectory:
     def in_folder(self, folder: str) -> Iterator[None]:
         """Work in a folder until this block ends.
 
-        Raises UserError where the folder is missing on this computer.
+        Raises UserError if the folder is missing on this computer.
         """
         with self._changed:
             self._changed.wait_for(
@@ -151,7 +151,7 @@ class RemoteFunction:
         """Return map_chunk's results for a chunk, and the seconds it took.
 
         chunk: the items, pickled, so that the scheduler does not open them.
-        Raises UserError where results could differ from the client's.
+        Raises UserError if results could differ from the client's.
         """
         for name, found in environment_versions().items():
             if found != self.versions.get(name):
@@ -171,9 +171,9 @@ class RemoteFunction:
 def dask_client(address: str) -> Iterator:
     """Yield a distributed.Client of the scheduler at an address.
 
-    Raises UserError where no scheduler answers, where it ends, and where a
-    worker lacks a module.  The log of Dask is silenced: these errors contain
-    what users need of it.
+    Raises UserError if no scheduler replies, if it ends, or if a worker lacks
+    a module.  The log of Dask is silenced: these errors contain what users
+    need of it.
     """
     from distributed import Client
     from distributed.comm import CommClosedError
@@ -237,6 +237,7 @@ class DaskWorkers:
 
     def _map(self, function: Callable, items: Sequence, name_of: Callable
              ) -> Iterator:
+        """Map the items; stop the tasks if the caller stops."""
         with dask_client(self.cluster) as client:
             run = _Run(client, function, len(items), name_of)
             try:
@@ -246,7 +247,7 @@ class DaskWorkers:
 
 
 class _Run:
-    """One call of DaskWorkers.map: its tasks and what is known of them.
+    """One call of DaskWorkers.map: its tasks, and how fast they are done.
 
     client: a distributed.Client.  count: the number of all items.
     """
@@ -296,7 +297,7 @@ class _Run:
         return results
 
     def result_alone(self, item) -> object:
-        """Return the result of one item, WorkersDied where workers die."""
+        """Return the result of one item; WorkersDied if workers die at it."""
         from distributed import KilledWorker
         try:
             (result,), _ = self.result_of(self.submit([item]))
@@ -318,7 +319,7 @@ class _Run:
         return future.result()
 
     def wait_for(self, futures: list) -> None:
-        """Wait until futures are done; UserError where no worker comes."""
+        """Wait until futures are done; UserError if no worker comes."""
         from distributed import wait
         while True:
             try:
@@ -328,7 +329,7 @@ class _Run:
                 self.wait_for_worker()
 
     def wait_for_worker(self) -> None:
-        """Wait until there is a worker; UserError where none comes."""
+        """Wait until there is a worker; UserError if none comes."""
         if self.client.nthreads():
             return
         print_note("the cluster has no worker: waiting for one")

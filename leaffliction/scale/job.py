@@ -1,7 +1,7 @@
 """The state of a fine-tuning job: the chief writes it, the workers read it.
 
-A folder with the features and targets, the weights to start from, and all
-else that must be equal on each machine.  It is on a disk that all share.
+A folder, on a disk that all machines share, with the features and targets,
+the weights to start from, and all else that must be equal on each machine.
 """
 
 import json
@@ -29,11 +29,11 @@ STATE, WEIGHTS = "job.json", "weights.npz"
 
 @dataclass(frozen=True)
 class JobState:
-    """All that fine-tuning follows from, except arrays.
+    """All that determines the result of fine-tuning, except arrays.
 
-    size: pixels.  split_layer: the last frozen layer.  precision: Keras's
-    dtype policy of the top.  classes: their number.
-    random_state: of the bit generator of NumPy.
+    size: side of the input images, in pixels.  split_layer: name of the last
+    frozen layer.  precision: Keras's dtype policy of the layers above it.
+    classes: their number.  random_state: of NumPy's bit generator.
     """
 
     size: int
@@ -51,6 +51,7 @@ def lead_fine_tuning(network, examples: tuple[Examples, Examples],
 
     network: features at the split layer to logits.
     examples: of EXAMPLE_SETS.  folder: holds their features already.
+    Returns Keras's history, and whether Ctrl-C was pressed.
     """
     write_job(folder, state, network, examples)
     broadcast(strategy, folder.name)
@@ -61,7 +62,7 @@ def help_fine_tuning(output_folder: Path, strategy) -> bool:
     """Fine-tune on a worker; return whether Ctrl-C was pressed.
 
     output_folder: of the archive, in which the chief makes the job's folder.
-    Waits until the chief has written the job; Ctrl-C ends the process then.
+    Ctrl-C ends the process while it waits for the chief to write the job.
     """
     with exit_on_interrupt():
         name = broadcast(strategy)
@@ -96,9 +97,10 @@ def _targets_file(folder: Path, name: str) -> Path:
 
 
 def join_fine_tuning(folder: Path, strategy) -> tuple[object, bool]:
-    """Fine-tune from a job's folder; return the network, and if interrupted.
+    """Fine-tune from a job's folder; return the network.
 
-    Raises UserError if the folder cannot be read, or as loop.fine_tune.
+    Also returns whether Ctrl-C was pressed.  Raises UserError if the folder
+    cannot be read, and the errors of loop.fine_tune.
     """
     try:
         fields = json.loads((folder / STATE).read_text())

@@ -1,8 +1,8 @@
 """TF_CONFIG: which of several machines this one is.
 
 Each machine is started with the same command and a TF_CONFIG of its own, as
-TensorFlow documents it.  The chief does the whole run and writes; the other
-machines, the workers, help it to fine-tune.
+TensorFlow documents it.  The chief does the whole run and writes its files;
+the other machines, the workers, help it to fine-tune.
 """
 
 import json
@@ -19,7 +19,8 @@ TASKS = ("chief", "worker")
 class Task:
     """The task of one machine in a cluster.
 
-    cluster: "host:port" of each machine, by TASKS.  kind: one of TASKS.
+    cluster: for each of TASKS, "host:port" of its machines.  kind: one of
+    TASKS.  index: of this machine among those of its kind.
     """
 
     cluster: dict[str, list[str]]
@@ -49,6 +50,7 @@ def read_task() -> Task | None:
 
 
 def _parse_task() -> Task | None:
+    """Return the task in TF_CONFIG; None without it, or of one machine."""
     text = os.environ.get(VARIABLE, "").strip()
     try:
         config = json.loads(text or "{}")

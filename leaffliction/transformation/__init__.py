@@ -1,0 +1,1 @@
+"""Step 3, Transformation.py: find leaves and lesions, measure, draw views."""

@@ -37,11 +37,11 @@ def read_dataset(folder: Path) -> Dataset:
     """Return the labelled images below a folder.
 
     class_names.py has the rule by which a class is named.  The classes are
-    in natural order of their names, whatever the layout.  Notes tell what
-    was left out, which folders split the data set, and which of several
-    folders are one class.
-    Raises UserError where there is no image, or where the folders do not
-    tell the classes apart.
+    in natural order of their names, whatever the layout.  Prints notes on
+    what was left out, on folders that split the data set, and on several
+    folders that are one class.
+    Raises UserError if there is no image, or if the folders do not show the
+    class of each image.
     """
     folder = path_of(folder)
     search = search_images(folder)
@@ -55,16 +55,7 @@ def read_dataset(folder: Path) -> Dataset:
     names, plants = _name_classes(folder, class_folders)
     note_splits(folder, class_folders)
     note_merged_folders(folder, class_folders, names)
-    # A class of several folders is named after the first of them.
-    first_folders: dict[str, int] = {}
-    for index, name in enumerate(names):
-        first_folders.setdefault(class_key(name), index)
-    order = sorted(first_folders.values(),
-                   key=lambda index: natural_key(names[index]))
-    label_of_key = {class_key(names[index]): label
-                    for label, index in enumerate(order)}
-    label_of = {class_folder: label_of_key[class_key(name)]
-                for class_folder, name in zip(class_folders, names)}
+    order, label_of = _label_folders(class_folders, names)
     files = sorted(files, key=lambda file: label_of[file.parent])
     return Dataset(
         root=folder,
@@ -93,6 +84,25 @@ def _name_classes(root: Path, folders: Sequence[Path]
     return names, plants
 
 
+def _label_folders(folders: Sequence[Path], names: Sequence[str]
+                   ) -> tuple[list[int], dict[Path, int]]:
+    """Return the index of each class's first folder, and {folder: label}.
+
+    names: of the class of each folder.  A class of several folders is named
+    after the first of them.  Labels count the classes in natural order of
+    their names.
+    """
+    first_folders: dict[str, int] = {}
+    for index, name in enumerate(names):
+        first_folders.setdefault(class_key(name), index)
+    order = sorted(first_folders.values(),
+                   key=lambda index: natural_key(names[index]))
+    label_of_key = {class_key(names[index]): label
+                    for label, index in enumerate(order)}
+    return order, {folder: label_of_key[class_key(name)]
+                   for folder, name in zip(folders, names)}
+
+
 def without_splits(folder: Path) -> Path:
     """Return a relative path without the folders that split a data set."""
     return Path(*(part for part in folder.parts if split_of(part) is None))
@@ -108,7 +118,7 @@ def split_folders(folders: Iterable[Path]) -> dict[str, str]:
 
 
 def note_splits(root: Path, folders: Sequence[Path]) -> None:
-    """Print a note where several folders split the data set."""
+    """Print a note if several folders split the data set."""
     names = sorted(split_folders(folders), key=natural_key)
     if len(names) > 1:
         print_note(
@@ -148,7 +158,7 @@ def drop_orphaned_copies(folder: Path, search: ImageSearch) -> list[Path]:
 
 
 def refuse_renderings(root: Path, files: Sequence[Path]) -> None:
-    """Raise UserError where several folders render the same photographs.
+    """Raise UserError if several folders render the same photographs.
 
     PlantVillage has each photograph in color/, grayscale/ and segmented/.
     Read together they would be three classes of the same leaf, or one leaf
@@ -173,16 +183,18 @@ def refuse_renderings(root: Path, files: Sequence[Path]) -> None:
 
 def _same_photographs(name: str, other: str, children: dict[str, set[Path]]
                       ) -> bool:
-    """Tell whether two folders render the same photographs.
+    """Return whether two folders render the same photographs.
 
-    name: of the one that is not in the original colours.  children: the
-    folders with images in each, relative to it.
-    They do if they have a class folder in common, and if the name of the
-    other, without words for renderings and containers, is empty or the same.
-    Two folders that are classes themselves count as having one in common.
-    Then the word must be one that occurs in no name of a disease: "Tomato
-    mold mask" is a rendering of "Tomato mold", but "Tomato gray mold" is
-    another disease.
+    name: of the one that is not in the original colours.  children: for
+    each folder those with images in it, relative to it; {Path()} for a
+    folder that is a class itself.
+    Two conditions must hold.  The folders have a class folder in common
+    ("color/scab" and "segmented/scab"), or both are classes.  And without
+    words for renderings and containers, the other's name is empty ("color")
+    or the same ("scab" and "scab_mask").
+    Between two classes only a word counts that occurs in no name of a
+    disease: "Tomato mold mask" is a rendering of "Tomato mold", but "Tomato
+    gray mold" is another disease.
     """
     common = children[name] & children[other]
     rendering = rendering_of(other)
@@ -205,7 +217,7 @@ def _rendered_twice(parent: Path, names: Sequence[str], rendering: Rendering,
     best = next((name for name in names
                  if (rendering_of(name) or Rendering("", True)).is_original),
                 names[0])
-    # A class whose rendering is beside it can't be given alone: the other
+    # A class whose rendering is beside it cannot be given alone: the other
     # classes would be missing.
     is_class = rendering.subject and children[best] == {Path()}
     advice = (f"keep {best} and move the others elsewhere" if is_class
@@ -218,8 +230,8 @@ def drop_strays(root: Path, files: Sequence[Path]) -> list[Path]:
     """Return the images that are in a class folder.
 
     Images beside class folders are strays, and left out with a note.  Raises
-    UserError where a folder has more strays than images in the class folders
-    below it, or where the only folders are those that split the data set.
+    UserError if a folder has more strays than images in the class folders
+    below it, or if the only folders are those that split the data set.
     """
     # Computed once for each folder, not for each of its many images.
     folder_of = {parent: without_splits(parent)
@@ -277,5 +289,5 @@ def _no_class_folders(root: Path, folders: Iterable[Path]) -> UserError:
                              key=natural_key))
     return UserError(
         f"{root}: the images are in {names} without a folder for each class, "
-        "so nothing tells their classes; export the data set with class "
+        "so their classes are unknown; export the data set with class "
         "folders (Roboflow: \"Folder Structure\")")

@@ -161,19 +161,19 @@ def rendering_of(name: str) -> Rendering | None:
 
 
 def is_image_folder(name: str) -> bool:
-    """Tell whether a folder only holds the images of the folder above it."""
+    """Return whether a folder only holds the images of the folder above it."""
     words = set(words_of(name))
     return bool(words & IMAGE_WORDS) and words <= CONTAINER_WORDS
 
 
 def is_neutral(name: str) -> bool:
-    """Tell whether a folder's name says nothing about the class."""
+    """Return whether a folder's name says nothing about the class."""
     return split_of(name) is not None or set(words_of(name)) <= (
         CONTAINER_WORDS | RENDERING_WORDS | COLOUR_WORDS)
 
 
 def is_qualifier(name: str) -> bool:
-    """Tell whether a name names no disease: "2", "batch1", "early stage"."""
+    """Return whether a name names no disease: "2", "batch1", "early stage"."""
     return all(CAMERA_FOLDER.fullmatch(word) or re.sub("[0-9]+", "", word)
                in QUALIFIERS | CONTAINER_WORDS | {""}
                for word in words_of(name))
@@ -204,7 +204,7 @@ def plant_of_folder(name: str) -> str | None:
 
 
 def name_class(folder: Path, root: Path) -> tuple[str, str | None]:
-    """Return the name of a class and its plant, None where that is unknown.
+    """Return the name of a class and its plant, None if that is unknown.
 
     folder: that of the class, relative to root, without the folders that
     split a data set.  root: absolute, the folder that a program was given.

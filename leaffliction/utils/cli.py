@@ -81,7 +81,7 @@ class Parser(argparse.ArgumentParser):
                  "result")
 
 
-# Types of arguments: each returns the value of a text, or raises
+# Types of arguments: each converts the text of an argument, or raises
 # ArgumentTypeError with a message for the user.
 
 def positive_int(text: str) -> int:
@@ -134,6 +134,7 @@ def cluster_address(text: str) -> str:
 
 
 def _bounded_int(text: str, lowest: int) -> int:
+    """Return text as an integer of at least `lowest`."""
     try:
         number = int(text)
     except ValueError:
@@ -146,6 +147,7 @@ def _bounded_int(text: str, lowest: int) -> int:
 
 def _bounded_float(text: str, is_within: Callable[[float], bool],
                    bounds: str) -> float:
+    """Return text as a number for which is_within; bounds: in words."""
     try:
         number = float(text)
     except ValueError:
@@ -206,9 +208,9 @@ def _prepare_streams() -> None:
 
 
 def _flush_stdout() -> None:
-    """Flush stdout; discard the rest where that fails.
+    """Flush stdout; discard the rest if that fails.
 
-    It fails where a pipe's reader has ended or the disk is full.  Python
+    It fails if a pipe's reader has ended or the disk is full.  Python
     would flush again at exit, and print a traceback.
     """
     try:

@@ -1,4 +1,4 @@
-"""Lines on stderr, and its suppression while native libraries log to it."""
+"""Print lines to stderr; suppress stderr while native libraries log to it."""
 
 import os
 import sys

@@ -1,8 +1,9 @@
 """Recognise augmented copies of photographs by the names that tools give.
 
-"a_Flip.JPG" is an augmented copy of "a.JPG", its original.  A copy is worth
-learning from, but it shows the original's leaf: an accuracy measured on it
-while the original is learned from, or the other way round, is too high.
+"a_Flip.JPG" is an augmented copy of "a.JPG", its original.  A copy is useful
+for training, but it shows the original's leaf.  If one of the two is in the
+training set and the other in the validation set, the measured accuracy is too
+high.
 """
 
 import re
@@ -189,6 +190,6 @@ def link_copies(files: Sequence[Path],
 def unattributed_copies(files: Iterable[Path]) -> list[Path]:
     """Return files whose name says only that Keras's save_to_dir wrote them.
 
-    They are copies, but their names do not tell of which photograph.
+    They are copies, but their names do not say of which photograph.
     """
     return [file for file in files if KERAS_UNATTRIBUTED.fullmatch(file.stem)]

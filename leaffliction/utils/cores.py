@@ -92,7 +92,7 @@ def _quota_version_1(group: Path) -> float:
 
 
 def _quotient(quota: str, period: str) -> float:
-    """Return quota / period, or infinity where that is no positive number."""
+    """Return quota / period, or infinity if that is no positive number."""
     try:
         cores = int(quota) / int(period or DEFAULT_PERIOD)
     except (ValueError, ZeroDivisionError):

@@ -25,7 +25,7 @@ NOTEBOOK_BACKENDS = ("inline", "nbagg", "ipympl", "widget", "notebook",
                      "backend_nbagg")
 # Suffixes that every matplotlib can save.
 COMMON_SUFFIXES = (".png", ".jpg", ".jpeg", ".pdf", ".svg")
-# Formats that can't hold a mark: bare pixels, TeX, compressed XML.
+# Formats that cannot hold a mark: bare pixels, TeX, compressed XML.
 UNMARKED_FORMATS = ("raw", "rgba", "pgf", "svgz")
 # Fonts for characters that matplotlib's DejaVu Sans lacks, in this order.
 FALLBACK_FONTS = ("Noto Sans CJK JP", "WenQuanYi Zen Hei", "Hiragino Sans",
@@ -63,7 +63,7 @@ def _name(character: str) -> str:
 
 @cache
 def has_glyph(character: str) -> bool:
-    """Tell whether one of the figures' fonts can draw a character."""
+    """Return whether one of the figures' fonts can draw a character."""
     if character.isascii():
         return True
     from matplotlib import font_manager, rcParams
@@ -78,7 +78,7 @@ def import_matplotlib() -> str:
     Returns the backend that MPLBACKEND or a matplotlibrc names, "" if
     neither does.  A name inherited from a notebook or a desktop need not be
     one that can start here.
-    Raises UserError if a matplotlibrc can't be read.
+    Raises UserError if a matplotlibrc cannot be read.
     """
     # Without a home folder it would log where its cache is.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
@@ -97,7 +97,7 @@ def import_matplotlib() -> str:
 
 
 def in_notebook() -> bool:
-    """Tell whether this process is the kernel of a notebook."""
+    """Return whether this process is the kernel of a notebook."""
     return "ipykernel" in sys.modules
 
 
@@ -105,7 +105,7 @@ def open_pyplot(no_display: bool, save: Path | None = None):
     """Return matplotlib.pyplot; it opens windows only if they are wanted.
 
     no_display: the option --no-display.  save: the file of --save.
-    Without a screen, or if the backend that MPLBACKEND names can't start,
+    Without a screen, or if the backend that MPLBACKEND names cannot start,
     figures are drawn for files, and show_or_save saves them.  A note on
     stderr says why, unless the user asked for files.
     """
@@ -136,7 +136,7 @@ def open_pyplot(no_display: bool, save: Path | None = None):
 
 
 def _start_window_backend(wanted: str) -> None:
-    """Start the backend of this name; raise any exception if it can't start.
+    """Start the backend of this name; raise any exception if it cannot start.
 
     wanted: "" leaves the choice to matplotlib, which may take one for files.
     """
@@ -153,7 +153,7 @@ def _start_window_backend(wanted: str) -> None:
 
 
 def _switch_backend(name: str) -> None:
-    """Start the backend of this name; raise any exception if it can't."""
+    """Start the backend of this name; raise any exception if it cannot."""
     import matplotlib
     from matplotlib import pyplot
 
@@ -216,7 +216,7 @@ def _default_path(name: str, source: Path | str) -> Path:
 
 
 def check_figure_format(path: Path | None) -> None:
-    """Raise UserError if a figure can't be saved with this suffix.
+    """Raise UserError if a figure cannot be saved with this suffix.
 
     Called before the work whose result the figure shows.  None passes.
     """
@@ -235,7 +235,7 @@ def save_figure(figure, path: Path, source: Path | str = "") -> None:
 
     source: what it shows, if other figures of this name may show something
     else.  Without it the bytes do not depend on where the source lies.
-    Raises UserError for an unknown format, and if path can't be written.
+    Raises UserError for an unknown format, and if path cannot be written.
     """
     check_figure_format(path)
     name = path.suffix.lower().lstrip(".")

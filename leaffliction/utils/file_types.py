@@ -7,10 +7,11 @@ A file's name says little: phones write HEIC under .jpg, downloads are called
 import re
 from dataclasses import dataclass
 
-# How many of a file's first bytes image_kind needs.  Brands of HEIF and AVIF
-# are the longest signature.
+# How many of a file's first bytes image_kind needs: the brands of HEIF and
+# AVIF are the longest signature.
 IMAGE_HEAD_BYTES = 64
-# And foreign_kind: an SVG drawing or a web page may begin with comments.
+# How many foreign_kind needs: an SVG drawing or a web page may begin with
+# comments.
 FOREIGN_HEAD_BYTES = 1024
 
 JPEG_2000 = rb"\x00\x00\x00\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51"
@@ -136,7 +137,7 @@ def foreign_kind(head: bytes) -> ForeignKind | None:
 
 
 def is_any_picture(head: bytes) -> bool:
-    """Tell whether a file is a picture, of a kind that is read or not.
+    """Return whether a file is a picture, of a kind that is read or not.
 
     head: as for foreign_kind.
     """

@@ -27,9 +27,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
     is written directly.  Where two runs write the same object of a store,
     the last one wins.
 
-    Raises UserError where path cannot be written, where another run is
-    writing it, and where it holds an image that the programs did not make
-    (see overwrite.check_replacement).
+    Raises UserError if path cannot be written, if another run is writing it,
+    or if it holds an image that the programs did not make (see
+    overwrite.check_replacement).
     """
     try:
         with staged_write(path) as partial:
@@ -48,11 +48,11 @@ def directory_lock(folder: Path) -> Iterator[bool]:
     """Lock a folder against other runs until this block ends.
 
     A missing folder is created, and deleted at the end if it is still empty.
-    Yields False where another run cannot be excluded: some network file
+    Yields False if another run cannot be excluded: some network file
     systems have no locks, and object stores have none.
 
-    Raises UserError where another run has the lock, or where the folder
-    cannot be written to.
+    Raises UserError if another run has the lock, or if the folder cannot be
+    written to.
     """
     with ExitStack() as stack:
         try:
@@ -68,7 +68,7 @@ def directory_lock(folder: Path) -> Iterator[bool]:
 def fsync(path: Path) -> None:
     """Make the system write a file, or a folder's entries, to the disk now.
 
-    Raises OSError where that fails, for example because the disk of a file
+    Raises OSError if that fails, for example because the disk of a file
     server is full.
     """
     descriptor = os.open(path, os.O_RDONLY)
@@ -102,7 +102,7 @@ def file_digest(path: Path, algorithm: str = "sha256",
     """Return the checksum of a file, in hexadecimal.
 
     algorithm: a name that hashlib knows.
-    content: the file's bytes, where the caller has read them already.
+    content: the file's bytes, if the caller has read them already.
     """
     if content is not None:
         return hashlib.new(algorithm, content).hexdigest()
@@ -111,7 +111,7 @@ def file_digest(path: Path, algorithm: str = "sha256",
 
 
 def sha256_or_empty(path: Path) -> str:
-    """Return the SHA-256 of a file, or "" where it cannot be read."""
+    """Return the SHA-256 of a file, or "" if it cannot be read."""
     try:
         # Opening a pipe would wait for its writer for ever.
         return "" if is_special_file(path) else file_digest(path)

@@ -20,8 +20,8 @@ from leaffliction.utils.path_hints import missing_error, not_a_folder_error
 from leaffliction.utils.storage import Tree, natural_key, open_tree
 
 # Transformation.py marks the views that it writes, but an image editor that
-# saves one again drops the mark.  Its name still tells.  "Blur" is not here,
-# because augmented copies have it as well.
+# saves one again drops the mark: then it is recognised by its name.  "Blur" is
+# not here, because augmented copies have it as well.
 VIEW_STEM = re.compile(
     r"(.+)_(?:Mask|ROI|Analyze|Landmarks|Lesions|Histogram)")
 # A damaged image, or one of a kind that is not read, is found by its suffix,
@@ -104,7 +104,7 @@ def note_left_out(folder: Path, paths: Iterable[Path], one: str, many: str
 def find_images(folder: Path) -> list[Path]:
     """Return the images below a folder, as paths relative to it.
 
-    In natural order.  Notes tell what was left out: see ImageSearch.
+    In natural order.  Prints notes on what was left out: see ImageSearch.
     Raises UserError if folder is no folder, or cannot be listed.
     """
     search = search_images(folder)
@@ -218,7 +218,7 @@ def _walk(tree: Tree, start: Path, visited: set[str], search: ImageSearch,
 
 
 def _entries(tree: Tree, below: Path) -> list:
-    """Return the entries of a subfolder; UserError if it can't be listed."""
+    """Return the entries of a subfolder; UserError if it cannot be listed."""
     try:
         return tree.entries(below)
     except OSError as error:
@@ -226,12 +226,12 @@ def _entries(tree: Tree, below: Path) -> list:
 
 
 def _holds_record(entries: Iterable) -> bool:
-    """Tell whether Augmentation.py wrote the folder with these entries."""
+    """Return whether Augmentation.py wrote the folder with these entries."""
     return any(entry.name == RECORD for entry in entries)
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
-    """Tell whether an entry is a folder or a link to one."""
+    """Return whether an entry is a folder or a link to one."""
     try:
         return entry.is_dir()
     except OSError:
@@ -239,14 +239,14 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def is_system_folder(name: str) -> bool:
-    """Tell by its name whether a folder is the operating system's."""
+    """Return whether a folder, by its name, is the operating system's."""
     return (name.startswith(SYSTEM_PREFIX)
             or name.casefold() in SYSTEM_FOLDERS)
 
 
 def _add_file(path: Path, search: ImageSearch, ends: tuple[bytes, bytes]
               ) -> bool:
-    """Add a file to a search if it is an image, and tell whether it is.
+    """Add a file to a search if it is an image; return whether it is one.
 
     ends: its first IMAGE_HEAD_BYTES and its last TAIL bytes.
     """

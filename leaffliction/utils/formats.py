@@ -132,7 +132,7 @@ def _open(stream: BinaryIO, kind: str) -> Image.Image:
 
 
 def _strip_png(stream: BinaryIO) -> tuple[BinaryIO, bytes | None]:
-    """Return a PNG without the chunks its pixels don't need, and its profile.
+    """Return a PNG without the chunks its pixels do not need, and its profile.
 
     Pillow refuses a PNG with a damaged or large text or profile, and first
     reads texts of hundreds of megabytes into memory.  Without the chunks of
@@ -188,7 +188,7 @@ def _read_png_chunk(stream: BinaryIO, name: bytes, length: int
 
 
 def _may_hold_orientation(name: bytes, body: bytes) -> bool:
-    """Tell whether a PNG's text may hold the orientation of its camera."""
+    """Return whether a PNG's text may hold the orientation of its camera."""
     if not PNG_ORIENTATION_TEXTS.match(body) or len(body) > MAX_TEXT:
         return False
     text = body.partition(b"\0")[2]
@@ -239,13 +239,13 @@ def _check_tiff(path: Path, stream: BinaryIO) -> None:
     if colours in GREY and bands > 2:
         raise UserError(
             f"{path}: not a readable image (a TIFF of {bands} bands, which "
-            "doesn't say which are red, green and blue; save those alone)")
+            "does not say which are red, green and blue; save those alone)")
     if (colours == RGB and bands > 3 and EXTRA_SAMPLES not in tags
             and tags.get(PLANAR_CONFIGURATION) == SEPARATE_PLANES):
         # Pillow would divide the colours by the fourth band.
         raise UserError(
             f"{path}: not a readable image (a TIFF of {bands} planes, which "
-            "doesn't say what the fourth is; save the first three alone)")
+            "does not say what the fourth is; save the first three alone)")
     if colours == RGB and bands > 4 and bits > 8:
         raise UserError(
             f"{path}: not a readable image (a TIFF of {bands} bands of {bits} "

@@ -1,4 +1,4 @@
-"""Reading, writing and preprocessing of images: the only place for each.
+"""Read, write and preprocess images; no other module does any of these.
 
 Inside the programs an image is an RGB uint8 array of shape (H, W, 3).
 formats.py opens the file with Pillow, rgb.py makes the array.
@@ -24,7 +24,8 @@ from leaffliction.utils.path_hints import missing_error
 from leaffliction.utils.rgb import draft, to_rgb
 from leaffliction.utils.storage import download, is_special_file, path_of
 
-# Pillow's own limit is off: MAX_PIXELS has one wording for all formats.
+# Pillow's own limit is off: open_format checks MAX_PIXELS instead, with one
+# message for all formats.
 Image.MAX_IMAGE_PIXELS = None
 # OpenCV's log on stderr would repeat the error of write_image.
 cv2.setLogLevel(0)
@@ -35,9 +36,9 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff",
 # Phones write up to 200 megapixels.  Larger images are refused by their
 # header, before anything is decoded.
 MAX_PIXELS = 270_000_000
-# Image pixels per pixel of the network's input, along a side, that
-# read_for_network keeps: 2 to average over, also in the crop of test-time
-# augmentation, which is a 1.25th as wide and high.
+# read_for_network keeps this many image pixels for each pixel of the network's
+# input, along each side: 2 for preprocess to average, times 1.25 because
+# test-time augmentation crops the image to 1/1.25 of its width and height.
 OVERSAMPLING = 2.5
 # At this quality, saving a leaf again changes it by less than its own noise.
 JPEG_QUALITY = 95
@@ -168,7 +169,7 @@ def write_image(path: Path, rgb_img: np.ndarray, mark: bytes = b"") -> None:
     """Write RGB uint8 (H, W, 3), in the format that the suffix names.
 
     mark: appended to an image that is not a photograph: see marks.mark_line.
-    Raises UserError if the suffix is unknown or the file can't be written.
+    Raises UserError if the suffix is unknown or the file cannot be written.
     """
     content = encode_image(path, rgb_img)
     with atomic_write(path) as partial:

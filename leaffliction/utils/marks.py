@@ -67,5 +67,5 @@ def marked_source(tail: bytes) -> str | None:
 
 
 def last_bytes(path: Path) -> bytes:
-    """Return a file's last TAIL bytes; b"" where it cannot be read."""
+    """Return a file's last TAIL bytes; b"" if it cannot be read."""
     return read_ends(path, 0, TAIL)[1]

@@ -21,7 +21,7 @@ from leaffliction.utils.storage import (is_inside, list_files, remove_partial,
 def read_record(folder: Path) -> tuple[str, set[Path]]:
     """Return the fingerprint and the files that a folder's record names.
 
-    Both are empty where there is no record, or a damaged one.
+    Both are empty if there is no record, or a damaged one.
     """
     try:
         with (folder / RECORD).open(encoding="utf-8") as content:
@@ -32,7 +32,7 @@ def read_record(folder: Path) -> tuple[str, set[Path]]:
 
 
 def check_output_folder(folder: Path, source: Path) -> None:
-    """Raise UserError where a tree must not be written into a folder.
+    """Raise UserError if a tree must not be written into a folder.
 
     folder: may be missing.  source: the folder that the tree is made from;
     neither folder may lie inside the other.
@@ -54,8 +54,8 @@ def lock_output_tree(folder: Path) -> Iterator[None]:
     """Lock a folder of results against other runs until this block ends.
 
     Partial files that a killed run left are deleted at the start, and those
-    of this run where an error or Ctrl-C ends the block.  Raises UserError
-    where another run has the lock, or the folder cannot be written to.
+    of this run if an error or Ctrl-C ends the block.  Raises UserError if
+    another run has the lock, or if the folder cannot be written to.
     """
     with directory_lock(folder):
         remove_partial(folder)
@@ -99,8 +99,8 @@ class OutputTree:
             raise UserError(
                 f"{folder}: holds other files already, such as "
                 f"{min(foreign)}, or files made of other images, with other "
-                "options or by other versions; delete it, choose another "
-                "--output-dir, or use --force")
+                "options or by other versions; delete the folder, choose "
+                "another --output-dir, or use --force")
         try:
             remove_files(folder, to_delete & existing)
         except OSError as error:

@@ -21,7 +21,7 @@ MATPLOTLIB, REPORT = b"Software\0Matplotlib", "report.json"
 
 def check_outputs(outputs: Iterable[Path | str | None],
                   inputs: Iterable[Path]) -> None:
-    """Raise UserError where an output of this run must not be written.
+    """Raise UserError if an output of this run must not be written.
 
     For the start of a program, before any work: an output must not be a
     folder, an image that the programs did not make, an input, or the same
@@ -49,7 +49,7 @@ def check_outputs(outputs: Iterable[Path | str | None],
 
 
 def check_replacement(path: Path, new: Path) -> None:
-    """Raise UserError where path holds an image that new must not replace.
+    """Raise UserError if path holds an image that new must not replace.
 
     A file with the same bytes may replace it, since a repeated run changes
     nothing.  So may the same augmented copy with a mark: an earlier version
@@ -79,14 +79,8 @@ def may_replace(path: Path, kind: str | None = None) -> bool:
             or MATPLOTLIB in head and (path.parent / REPORT).is_file())
 
 
-def _foreign_image(path: Path) -> UserError:
-    return UserError(f"{path}: is an image that these programs did not make, "
-                     "and is not overwritten; choose another name, or "
-                     "delete it if an earlier version made it")
-
-
 def refuse_folder(path: Path) -> None:
-    """Raise UserError where a store has a folder with the name of an output.
+    """Raise UserError if a store has a folder with the name of an output.
 
     A file system refuses this by itself.  In a store, the new object would
     hide the folder.
@@ -95,7 +89,15 @@ def refuse_folder(path: Path) -> None:
         raise UserError(f"{path}: cannot be written (Is a directory)")
 
 
+def _foreign_image(path: Path) -> UserError:
+    """Return the error for an image that must not be overwritten."""
+    return UserError(f"{path}: is an image that these programs did not make, "
+                     "and is not overwritten; choose another name, or "
+                     "delete it if an earlier version made it")
+
+
 def _exists(path: Path) -> bool:
+    """Return whether a path exists, as far as the user may see."""
     try:
         return path.exists()
     except OSError:

@@ -27,9 +27,10 @@ from leaffliction.utils.interrupts import defer_interrupts
 # By itself, OpenCV respects only control groups of version 1.
 cv2.setNumThreads(min(cv2.getNumThreads(), usable_cores()))
 
-# One process is done with fewer items before a second one has started,
+# With fewer items, one process is done before a second one has started.
 MIN_ITEMS_PER_PROCESS = 64
-# unless they are large: 32 MiB are a dozen photographs of 12 megapixels.
+# Fewer items are worth a second process if their files are large: 32 MiB are
+# a dozen photographs of 12 megapixels.
 MIN_BYTES_PER_PROCESS = 2**25
 # Items that a process or a thread takes at once.  Passing a chunk to a
 # process takes 0.1 ms, which 16 items hide; in larger chunks, some processes
@@ -69,8 +70,9 @@ class Workers:
         another process.
         in_threads: use threads, not processes: for functions that release
         Python's global lock (as networks do) and are expensive to pickle.
-        name_of: returns the name of an item: the path of a file, whose size
-        counts, and the text in a WorkersDied.
+        name_of: returns the name of an item, for the text of a WorkersDied.
+        If it is the path of a file, the size of the file counts when the
+        number of processes is chosen.
 
         Where worker processes die repeatedly at an item, its result is a
         WorkersDied.  Exceptions other than UserError are raised in the order
@@ -162,6 +164,7 @@ def stop_on_repeated_deaths(results: Iterator) -> Iterator:
 
 def _map_in_this_process(function: Callable, items: Sequence, jobs: int
                          ) -> Iterator:
+    """Map the items one by one; OpenCV may divide each over `jobs` threads."""
     reuse_freed_memory()
     with _opencv_threads(jobs):
         for chunk in _chunks(items, CHUNK_SIZE):
@@ -170,6 +173,7 @@ def _map_in_this_process(function: Callable, items: Sequence, jobs: int
 
 def _map_in_threads(function: Callable, items: Sequence, threads: int
                     ) -> Iterator:
+    """Map the items in this many threads."""
     reuse_freed_memory()
     # Ctrl-C waits for the chunks in progress: a few items, which may be
     # large, go one at a time.
@@ -197,6 +201,7 @@ def _opencv_threads(count: int) -> Iterator[None]:
 
 def _map_in_processes(function: Callable, items: Sequence, processes: int,
                       name_of: Callable) -> Iterator:
+    """Map the items in a pool of processes; find the items that kill them."""
     done = 0
     # A few items go in smaller chunks, so that each process gets some.
     size = min(CHUNK_SIZE,
@@ -240,7 +245,7 @@ def _map_in_pool(function: Callable, chunks: Iterator, processes: int
                  ) -> Iterator[list]:
     """Yield the results of each chunk, computed by a pool of processes.
 
-    Raises BrokenProcessPool where one of them dies.
+    Raises BrokenProcessPool if one of them dies.
     """
     # Spawned, not forked: a forked copy of a process with threads (those of
     # TensorFlow, of OpenCV) may hang.
@@ -293,7 +298,7 @@ def _initialize_process() -> None:
 
 
 def _exit_with_parent() -> None:
-    """Exit when the parent process does, which may be killed."""
+    """Exit when the parent process has ended, even if it was killed."""
     multiprocessing.parent_process().join()
     os._exit(1)
 
@@ -336,7 +341,7 @@ def _in_order(submit: Callable[..., Future], items: Iterator, limit: int
 
 
 def _file_size(name: object) -> int:
-    """Return the size of a file in bytes; 0 where the name is of no file."""
+    """Return the size of a file in bytes; 0 if the name is not a file's."""
     try:
         return os.stat(name).st_size
     except (OSError, TypeError, ValueError):

@@ -14,10 +14,9 @@ from urllib.parse import unquote
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import (FOREIGN_HEAD_BYTES, foreign_kind,
                                            image_kind)
-from leaffliction.utils.storage import (lexists, match_wildcards, natural_key,
+from leaffliction.utils.storage import (has_wildcards, lexists,
+                                        match_wildcards, natural_key,
                                         read_ends)
-from leaffliction.utils.storage.wildcards import WILDCARD
-from leaffliction.utils.storage.paths import StoragePath
 
 # Characters around a path that was copied from a window or a text.
 WRAPPING = " \t\r\n\"'`<>\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb"
@@ -25,7 +24,7 @@ WINDOWS_PATH = re.compile(r"/?[A-Za-z]:[/\\]|\\\\|%\w+%")
 DRIVE = re.compile(r"/?([A-Za-z]):[/\\](.*)", re.DOTALL)
 
 
-def expand_wildcards(path: StoragePath) -> list[StoragePath]:
+def expand_wildcards(path: Path) -> list[Path]:
     """Return the paths that a path with wildcards matches, in natural order.
 
     A path that exists exactly as written, such as "image [1].jpg", matches
@@ -33,7 +32,7 @@ def expand_wildcards(path: StoragePath) -> list[StoragePath]:
     wildcard.
     Raises UserError if nothing matches.
     """
-    if not WILDCARD.search(str(path)) or lexists(path):
+    if not has_wildcards(path) or lexists(path):
         return [path]
     matches = _matches(path)
     if not matches:
@@ -42,14 +41,14 @@ def expand_wildcards(path: StoragePath) -> list[StoragePath]:
     return matches
 
 
-def missing_error(path: StoragePath, kind: str = "file") -> UserError:
+def missing_error(path: Path, kind: str = "file") -> UserError:
     """Return the error for a path that does not exist: no such `kind`."""
     return UserError(f"{path}: no such {kind}{path_hint(path)}")
 
 
-def path_hint(path: StoragePath) -> str:
+def path_hint(path: Path) -> str:
     """Return what the user may have meant by a missing path, or ""."""
-    if WILDCARD.search(str(path)):
+    if has_wildcards(path):
         matches = _matches(path)
         if len(matches) > 1:
             return (f"; it matches {len(matches)} files or folders, but "
@@ -62,7 +61,7 @@ def path_hint(path: StoragePath) -> str:
     return ""
 
 
-def not_a_folder_error(path: StoragePath) -> UserError:
+def not_a_folder_error(path: Path) -> UserError:
     """Return the error for a file where a folder is needed."""
     kind = None
     if path.is_file():
@@ -73,7 +72,7 @@ def not_a_folder_error(path: StoragePath) -> UserError:
                      + (f" but {kind}" if kind else ""))
 
 
-def _matches(path: StoragePath) -> list[StoragePath]:
+def _matches(path: Path) -> list[Path]:
     """Return what matches a path with wildcards, in natural order."""
     return sorted(match_wildcards(path), key=natural_key)
 

@@ -66,7 +66,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _alpha_is_data(image: Image.Image) -> bool:
-    """Tell whether the alpha of an RGBA TIFF is a band of data.
+    """Return whether the alpha of an RGBA TIFF is a band of data.
 
     Usually near infrared.  Files mark it as no alpha, or wrongly as alpha
     (GDAL and tifffile do so with any fourth band): then over 90 % of its

@@ -71,7 +71,7 @@ def format_csv(header: Sequence[str], rows: Iterable[Sequence]) -> str:
 def open_text(path: Path) -> Iterator[io.TextIOBase]:
     """Yield a stream to a text file that appears whole or not at all.
 
-    Raises UserError if it can't be written.
+    Raises UserError if it cannot be written.
     """
     refuse_folder(path)
     with atomic_write(path) as partial:
@@ -80,7 +80,7 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
 
 
 def is_stdout(target: Path | str) -> bool:
-    """Tell whether an output is stdout: "-", or the system's names for it.
+    """Return whether an output is stdout: "-", or the system's names for it.
 
     If stdout is redirected to a file, opening /dev/stdout would start again
     at the file's beginning and overwrite what was printed before.
@@ -100,6 +100,6 @@ def open_output(target: Path | str) -> Iterator[io.TextIOBase]:
 
 def write_csv(path: Path | str, header: Sequence[str],
               rows: Iterable[Sequence]) -> None:
-    """Write a CSV file or to stdout; UserError if it can't be written."""
+    """Write a CSV file or to stdout; UserError if it cannot be written."""
     with open_output(path) as stream:
         stream.write(format_csv(header, rows))

@@ -10,10 +10,10 @@ import pytest
 from leaffliction.augmentation import balance
 from leaffliction.augmentation.balance import (class_targets, make_copies,
                                                plan_balance, plan_files)
+from leaffliction.augmentation.file_copy import SourceError
 from leaffliction.augmentation.transforms import AUGMENTATIONS, GEOMETRIC
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.copies import augmented_copies
-from leaffliction.utils.file_copy import SourceError
 from leaffliction.utils.images import write_image
 from leaffliction.utils.parallel import Workers
 

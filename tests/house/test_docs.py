@@ -1,17 +1,19 @@
-"""The documents are true: links lead somewhere, options exist."""
+"""The documents are true: links lead to files, options and modules exist."""
 
 import importlib
 import re
+from pathlib import Path
 
 import pytest
 from paths import ROOT
 
 from docs.commands import PAGE, command_page
+from leaffliction import utils
 from leaffliction.program import PROGRAMS
+from leaffliction.utils import storage
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-# Not in the clone: made by the programs, or named as an example.
-EXAMPLES = ("https://", "http://", "#")
+WEB_ADDRESSES = ("https://", "http://")
 
 
 def anchors(page):
@@ -24,7 +26,7 @@ def anchors(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_and_headings(page):
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
-        if link.startswith(EXAMPLES[:2]):
+        if link.startswith(WEB_ADDRESSES):
             continue
         file, _, anchor = link.partition("#")
         target = (page.parent / file).resolve() if file else page
@@ -59,3 +61,13 @@ def test_options_that_pages_name_exist():
 
 def test_the_page_of_options_is_up_to_date():
     assert PAGE.read_text() == command_page(), "run python -m docs.commands"
+
+
+@pytest.mark.parametrize("package", [utils, storage],
+                         ids=lambda package: package.__name__)
+def test_the_docstring_of_a_package_lists_each_of_its_modules(package):
+    listed = re.findall(r"^    (\w+)/? {2,}\S", package.__doc__, re.MULTILINE)
+    folder = Path(package.__file__).parent
+    modules = {path.stem for path in folder.iterdir()} - {
+        "__init__", "__pycache__"}
+    assert sorted(listed) == sorted(modules)

@@ -1,4 +1,4 @@
-"""Which package may import which: the rule, checked over the syntax trees."""
+"""Which package may import which, checked over the syntax trees."""
 
 import ast
 import sys
@@ -89,7 +89,7 @@ def test_heavy_libraries_are_imported_inside_functions():
                 assert not tops & heavy, f"{name} imports {tops & heavy}"
 
 
-def test_the_rule_of_this_file_is_complete():
+def test_the_table_names_every_package():
     rooms = {path.parent.name for path in ROOT.glob(f"{PACKAGE}/*/*.py")}
     assert rooms <= {"utils", *ROOMS}
     assert "leaffliction" not in sys.stdlib_module_names

@@ -1,6 +1,7 @@
 """pyproject.toml, requirements.txt and the code agree with each other."""
 
 import ast
+import importlib
 import re
 import sys
 import tomllib
@@ -9,6 +10,7 @@ import pytest
 from paths import ROOT
 
 import leaffliction
+from leaffliction.program import PROGRAMS
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS = PROJECT["project"]["optional-dependencies"]
@@ -42,10 +44,9 @@ def test_every_import_is_declared():
     assert {PACKAGES.get(name, name) for name in names} == declared
 
 
-@pytest.mark.parametrize("name", [
-    "Distribution", "Augmentation", "Transformation", "train", "predict"])
-def test_each_program_says_its_version(name, capsys):
-    module = __import__(name)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_each_program_prints_its_version(name, capsys):
+    module = importlib.import_module(name)
     with pytest.raises(SystemExit) as end:
         module.main(["--version"])
     assert end.value.code == 0

@@ -125,7 +125,7 @@ def test_the_default_of_jobs_is_at_most_the_limit(monkeypatch):
     assert parser.parse_args([]).jobs == cli.MAX_JOBS == 256
 
 
-def test_help_names_only_defaults_that_tell_something(parser):
+def test_help_shows_no_default_that_is_none_or_false(parser):
     text = parser.format_help()
     assert "(default: 42)" in text and text.count("(default:") == 2
 

@@ -1,4 +1,4 @@
-"""leaffliction/utils/console.py: lines on stderr, and its suppression."""
+"""leaffliction/utils/console.py: print to stderr, and suppress it."""
 
 import os
 import sys

@@ -58,7 +58,7 @@ def test_single_figure_gets_exactly_the_name_of_save(figures, capsys):
 
 
 @pytest.mark.parametrize("save", ["", ".", "/", "x", "x.docx"])
-def test_unknown_format_is_answered_with_the_known_ones(figures, save):
+def test_the_error_for_an_unknown_format_lists_the_known_ones(figures, save):
     with pytest.raises(UserError, match=r"saved as one of .*\.png"):
         show_or_save(figures, Path(save), "leaf")
     assert not list(Path().iterdir())
@@ -82,7 +82,6 @@ def test_backend_decides_whether_figures_are_shown_or_saved(
 
 DRAW = """
 import sys
-from leaffliction.model.classifier import Classifier
 from leaffliction.utils import cli
 from leaffliction.utils.figures import open_pyplot, show_or_save
 def main():
@@ -192,7 +191,7 @@ def test_in_a_notebook_the_inline_backend_draws(monkeypatch, tmp_path):
 
 # Existing files.
 
-def test_figure_of_another_source_is_kept(figures):
+def test_a_figure_of_another_source_is_not_overwritten(figures):
     one, two = Path("Apple/image (1).JPG"), Path("Grape/image (1).JPG")
     files = [Path(f"figures/one{ending}.png") for ending in ("", "-2", "-3")]
     for source, count in ((one, 1), (two, 2), (one, 2), (two, 2), ("x", 3)):
@@ -223,7 +222,7 @@ def test_figures_of_every_format_are_marked_and_readable(figures, kind):
         with Image.open(path) as image:
             image.load()
             assert image.size == (200, 100)
-        if kind not in ("gif", "avif"):     # OpenCV can't read these.
+        if kind not in ("gif", "avif"):     # OpenCV cannot read these.
             assert cv2.imread(str(path)).shape == (100, 200, 3)
 
 

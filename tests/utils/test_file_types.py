@@ -50,7 +50,7 @@ def test_postscript_and_photoshop_are_never_decoded(content, kind, tmp_path):
     (b"....ftypmp42", True),
     (b"<?xml?><!-- x --><!DOCTYPE svg [<!ENTITY a 'b'>]><!-- --><svg>", True),
     (b"PK\3\4", False), (b"<html>", False), (b"", False), (b"text", False)])
-def test_pictures_and_videos_are_told_from_texts_and_archives(head, expected):
+def test_pictures_and_videos_differ_from_texts_and_archives(head, expected):
     assert is_any_picture(head) == expected
 
 

@@ -12,7 +12,6 @@ from leaffliction.utils import folders, marks
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import image_kind
 from leaffliction.utils.images import write_image
-from leaffliction.utils.output_tree import RECORD
 
 GREEN = np.full((8, 8, 3), (40, 120, 30), np.uint8)
 
@@ -67,7 +66,7 @@ def test_an_image_is_found_by_its_content_whatever_its_name(
     (b"\xff\x0a\x00", "JXL"), (b"\0\0\0\x0cJXL \r\n\x87\n", "JXL"),
     (b"MM\x00+\x00\x08", "TIFF"), (b"", None), (b"BM is a text", None),
     (b"%PDF-1.7", None), (b"<svg", None)])
-def test_first_bytes_tell_the_kind_of_image(head, kind):
+def test_the_first_bytes_decide_the_kind_of_image(head, kind):
     assert image_kind(head) == kind
 
 
@@ -172,7 +171,7 @@ def test_views_without_a_mark_are_left_out_beside_their_photograph(
 def test_an_augmented_tree_is_searched_only_if_it_is_the_folder(
         tree, capsys):
     folder = tree({"Apple_scab": 1, "augmented_directory/Apple_scab": 2})
-    (folder / "augmented_directory" / RECORD).write_text("{}")
+    (folder / "augmented_directory" / folders.RECORD).write_text("{}")
     assert names_in(folder) == ["Apple_scab/image (1).JPG"]
     assert "1 folder that Augmentation.py wrote: augmented_directory" in (
         capsys.readouterr().err)
@@ -197,7 +196,7 @@ def test_an_object_store_is_searched_like_a_disk(store, tmp_path, capsys):
     assert found.system == [Path("a/@eaDir")]
 
 
-def test_a_mark_tells_kind_and_source_of_an_image(tmp_path):
+def test_a_mark_names_kind_and_source_of_an_image(tmp_path):
     path = tmp_path / "x.png"
     write_image(path, GREEN)
     tail = path.read_bytes()[-marks.TAIL:]

@@ -28,7 +28,7 @@ def test_a_subset_keeps_all_class_names(dataset):
     assert part.counts().tolist() == [0, 1]
 
 
-def test_a_sample_is_random_ordered_and_no_larger_than_asked(dataset):
+def test_a_sample_is_random_in_order_and_no_larger_than_the_limit(dataset):
     samples = {dataset.sample(3, np.random.default_rng(seed)).files
                for seed in range(20)}
     assert len(samples) > 1

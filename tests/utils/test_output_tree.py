@@ -1,4 +1,4 @@
-"""leaffliction/utils/output_tree.py: whose file is it, the run's or mine?"""
+"""leaffliction/utils/output_tree.py: results and the user's files."""
 
 import os
 from pathlib import Path

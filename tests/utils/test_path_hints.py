@@ -131,7 +131,7 @@ def test_ambiguous_path_gets_no_suggestion(folder):
     (train, ["star", "--output", "leaf.png/a.zip"],
      "leaf.png: cannot be written (leaf.png is a file, not a folder)"),
 ])
-def test_each_program_answers_a_wrong_path_in_one_line(
+def test_each_program_reports_a_wrong_path_in_one_line(
         folder, program, arguments, expected, capsys):
     for file in ("leaf.png", "alone/leaf.png"):
         write_image(Path(file), np.zeros((9, 9, 3), np.uint8))

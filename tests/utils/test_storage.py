@@ -11,13 +11,13 @@ from object_store import contents, fill, put, run
 from paths import ROOT
 
 import Distribution
+from leaffliction.augmentation.file_copy import link_or_copy
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.training.data import read_domains
 from leaffliction.training.leaf_csv import read_groups
 from leaffliction.utils import storage
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.file_copy import link_or_copy
 from leaffliction.utils.files import (atomic_write, directory_lock,
                                       is_nonempty_file)
 from leaffliction.utils.folders import empty_folders, find_images
@@ -159,7 +159,7 @@ def test_store_paths_can_be_sent_to_another_process(tmp_path):
     assert (folder / "a" / "new").read_bytes() == b"from the other process"
 
 
-# How paths lie to each other.
+# How two paths are related.
 
 def test_same_file_follows_links_and_same_target_ignores_case(
         store, tmp_path, monkeypatch):

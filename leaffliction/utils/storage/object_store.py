@@ -19,10 +19,10 @@ from fsspec import get_filesystem_class
 from upath.extensions import ProxyUPath
 
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.storage.wildcards import WILDCARD
+from leaffliction.utils.storage.wildcards import has_wildcards
 
-# Attempts of botocore (S3), each of which s3fs repeats five times: a server
-# that accepts a request and never answers is given up after 150 s, not 375.
+# Attempts of botocore (S3), each of which s3fs repeats five times.  A server
+# that accepts a request and never replies costs 150 s, not 375 s.
 os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
 # The error number of exceptions that come without one.
 ERROR_NUMBERS = {FileNotFoundError: errno.ENOENT,
@@ -62,7 +62,7 @@ def store_errors(path: "StorePath") -> Iterator[None]:
     """Turn every exception of a store's library into an OSError with the path.
 
     Each library has its own exceptions, for wrong credentials or a server
-    that can't be reached.
+    that cannot be reached.
     """
     try:
         yield
@@ -84,7 +84,7 @@ class StorePath(ProxyUPath):
     __slots__ = ()
 
     def is_below(self, other: "StorePath") -> bool:
-        """Tell whether this path equals another of the store, or is below."""
+        """Return whether this path equals another, or lies below it."""
         return type(self.fs) is type(other.fs) and PurePosixPath(
             self.path).is_relative_to(other.path)
 
@@ -101,15 +101,15 @@ class StorePath(ProxyUPath):
                 return ""
 
     def exists(self, **_) -> bool:
-        """Tell whether an object has this name, or lies below it."""
+        """Return whether an object has this name, or lies below it."""
         return bool(self._kind())
 
     def is_dir(self) -> bool:
-        """Tell whether objects lie below this name."""
+        """Return whether objects lie below this name."""
         return self._kind() == "directory"
 
     def is_file(self) -> bool:
-        """Tell whether an object has this name."""
+        """Return whether an object has this name."""
         return self._kind() == "file"
 
     def stat(self, **_):
@@ -150,7 +150,7 @@ class StorePath(ProxyUPath):
         The name of a bucket can hold none: then the list is empty.
         """
         above = next((folder for folder in self.parents
-                      if not WILDCARD.search(str(folder))), None)
+                      if not has_wildcards(folder)), None)
         if above is None:
             return []
         with store_errors(self):
@@ -199,7 +199,7 @@ class StorePath(ProxyUPath):
     def check_writable(self) -> None:
         """Raise OSError if nothing can be written below this name.
 
-        Asked before minutes or hours of work whose results go there.
+        Called before minutes or hours of work whose results go there.
         """
         probe = self / PROBE
         with tempfile.NamedTemporaryFile() as empty:

@@ -1,32 +1,32 @@
-"""Questions about one or two paths, reading, linking and deleting."""
+"""Questions about one or two paths; reading, linking, copying, deleting."""
 
-import glob
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
 
 from leaffliction.utils.storage.paths import StoragePath
+from leaffliction.utils.storage.wildcards import match_on_disk
 
 
 def lexists(path: StoragePath) -> bool:
-    """Tell whether a path exists; a link that leads nowhere does."""
+    """Return whether a path exists; a link that leads nowhere does."""
     return (os.path.lexists(path) if isinstance(path, Path)
             else path.exists())
 
 
 def is_folder(path: StoragePath) -> bool:
-    """Tell whether a path is a folder, or has objects below it."""
+    """Return whether a path is a folder, or has objects below it."""
     return os.path.isdir(path) if isinstance(path, Path) else path.is_dir()
 
 
 def is_disk_file(path: StoragePath) -> bool:
-    """Tell whether a path is a file on a disk, for libraries that need one."""
+    """Return whether a path is a file on a disk: some libraries need one."""
     return isinstance(path, Path) and path.is_file()
 
 
 def is_special_file(path: StoragePath) -> bool:
-    """Tell whether a path is a pipe, a socket or a device.
+    """Return whether a path is a pipe, a socket or a device.
 
     Opening a pipe would wait, perhaps for ever, for a process that writes
     to it.
@@ -41,7 +41,7 @@ def is_special_file(path: StoragePath) -> bool:
 
 
 def is_device(path: StoragePath) -> bool:
-    """Tell whether a path must be written in place, such as /dev/stdout.
+    """Return whether a path must be written in place, such as /dev/stdout.
 
     Moving a finished file there would replace the device itself.
     """
@@ -51,7 +51,7 @@ def is_device(path: StoragePath) -> bool:
 
 
 def same_file(one: StoragePath, other: StoragePath) -> bool:
-    """Tell whether two paths name one existing file, links followed."""
+    """Return whether two paths name one existing file, links followed."""
     if not (isinstance(one, Path) and isinstance(other, Path)):
         return str(one) == str(other)
     try:
@@ -61,7 +61,7 @@ def same_file(one: StoragePath, other: StoragePath) -> bool:
 
 
 def same_target(one: StoragePath, other: StoragePath) -> bool:
-    """Tell whether two paths name one file, even if it does not exist yet.
+    """Return whether two paths name one file, even if it does not exist yet.
 
     Names of missing files are compared without case: some file systems do
     not distinguish it.
@@ -75,36 +75,16 @@ def same_target(one: StoragePath, other: StoragePath) -> bool:
 
 
 def match_wildcards(path: StoragePath) -> list[StoragePath]:
-    """Return the paths that match a path with wildcards, in any order.
-
-    Parts that exist exactly as written are taken literally.
-    """
-    if not isinstance(path, Path):
-        return path.match_wildcards()
-    matches = [path.anchor]
-    for part in path.parts[bool(path.anchor):]:
-        matches = [match for folder in matches
-                   for match in _match_part(folder, part)]
-    if "**" in path.parts:
-        # "**" follows links, and enters a loop of links repeatedly.
-        matches = {os.path.realpath(match): match
-                   for match in reversed(matches)}.values()
-    return list(map(Path, matches))
-
-
-def _match_part(folder: str, part: str) -> list[str]:
-    """Return the paths in a folder that one part of a path matches."""
-    literal = os.path.join(folder, part)
-    if os.path.lexists(literal):
-        return [literal]
-    return glob.glob(os.path.join(glob.escape(folder), part), recursive=True)
+    """Return the paths that match a path with wildcards, in any order."""
+    return (match_on_disk(path) if isinstance(path, Path)
+            else path.match_wildcards())
 
 
 def read_ends(path: StoragePath, head: int, tail: int
               ) -> tuple[bytes, bytes]:
     """Return the first `head` and the last `tail` bytes of a file.
 
-    Both are empty for a file that can't be read and for a special file.
+    Both are empty for a file that cannot be read and for a special file.
     """
     if not isinstance(path, Path):
         try:
@@ -140,7 +120,7 @@ def download(path: StoragePath) -> bytes | None:
 
 
 def hard_link(source: StoragePath, new: Path) -> bool:
-    """Give a file on a disk a second name; tell whether that worked.
+    """Give a file on a disk a second name; return whether that worked.
 
     It takes neither time nor space, but some file systems have no hard
     links, and none leads from one disk to another.  `new` is replaced.
@@ -158,7 +138,7 @@ def hard_link(source: StoragePath, new: Path) -> bool:
 
 
 def copy_within_store(source: StoragePath, target: StoragePath) -> bool:
-    """Have an object store copy an object; tell whether both are in one.
+    """Have an object store copy an object; return whether both are in one.
 
     Its bytes do not pass through this computer.
     """

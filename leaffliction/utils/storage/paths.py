@@ -1,4 +1,4 @@
-"""From the text of a command line to a path; how paths lie to each other."""
+"""From the text of a command line to a path; how two paths are related."""
 
 import os
 import re
@@ -93,7 +93,7 @@ def resolved(path: StoragePath) -> StoragePath:
 
 
 def is_inside(inner: StoragePath, outer: StoragePath) -> bool:
-    """Tell whether a resolved path equals another, or lies below it."""
+    """Return whether a resolved path equals another, or lies below it."""
     if isinstance(inner, Path) != isinstance(outer, Path):
         return False
     if isinstance(inner, Path):

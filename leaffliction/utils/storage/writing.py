@@ -36,7 +36,7 @@ def staged_write(path: StoragePath) -> Iterator[Path]:
     Missing folders are made.  If the block raises, `path` is unchanged.  A
     device or a pipe (/dev/stdout) is yielded itself.
     Raises FileLockedError while another process writes the same path, and
-    OSError if it can't be written.
+    OSError if it cannot be written.
     """
     if not isinstance(path, Path):
         with path.staged_write() as partial:
@@ -82,7 +82,7 @@ def _lock_file(path: Path) -> int:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock an open file or folder; tell whether its disk supports locks.
+    """Lock an open file or folder; return whether its disk has locks.
 
     The system releases the lock when the process ends, even by kill -9.
     Raises FileLockedError if another process has it.
@@ -98,11 +98,11 @@ def _lock(descriptor: int) -> bool:
 
 @contextmanager
 def locked_folder(folder: StoragePath) -> Iterator[bool]:
-    """Keep a folder to this process until the block ends.
+    """Lock a folder against other processes until the block ends.
 
-    Yields False where the disk or the store has no locks.  A missing folder
+    Yields False if the disk or the store has no locks.  A missing folder
     is made, and deleted at the end if it is still empty.
-    Raises FileLockedError if another process has the folder, and OSError if
+    Raises FileLockedError if another process has the lock, and OSError if
     nothing can be written into it.
     """
     if not isinstance(folder, Path):
@@ -129,10 +129,10 @@ def locked_folder(folder: StoragePath) -> Iterator[bool]:
 
 
 def remove_partial(folder: StoragePath) -> None:
-    """Delete what a killed run was writing below a folder.
+    """Delete the unfinished files that a killed run left below a folder.
 
-    What another run is writing right now stays.  In a store nothing exists
-    before it is complete.
+    Those that another run is writing stay.  In a store no object exists before
+    it is complete.
     """
     if not isinstance(folder, Path):
         return

@@ -1,4 +1,4 @@
-"""Files are linked or copied, and errors name the file at fault."""
+"""leaffliction/augmentation/file_copy.py: errors name the file at fault."""
 
 import errno
 import os
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from leaffliction.augmentation.file_copy import SourceError, link_or_copy
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.file_copy import SourceError, link_or_copy
 
 
 @pytest.fixture
