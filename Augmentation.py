@@ -36,7 +36,7 @@ from leaffliction.utils import cli
 from leaffliction.utils.console import printable
 from leaffliction.utils.copies import augmented_copies, copy_path
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.figures import renderable, open_pyplot, show_or_save
+from leaffliction.utils.figures import open_pyplot, renderable, show_or_save
 from leaffliction.utils.files import sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
 from leaffliction.utils.marks import (COPY, last_bytes, mark_line, marked_kind,
@@ -87,13 +87,13 @@ def show_augmentations(path: Path, output: Path, augmentations: Sequence[str],
 
 def check_targets(targets: dict[str, Path], path: Path, checksum: str,
                   rgb_img: np.ndarray, seed: int) -> None:
-    """Raise UserError where an augmented copy would overwrite another image.
+    """Raise UserError if an augmented copy would overwrite another image.
 
     targets: the file of each augmentation's copy.  path, checksum, rgb_img:
-    of the original.  Files that this program did not make are not
-    overwritten, nor are copies of another image, which have the same names
-    where several images share an --output-dir.  A file without a mark may be
-    overwritten if it has the bytes of the copy: earlier versions wrote none.
+    of the original.  Two kinds of images are not overwritten: those that this
+    program did not make, and copies of another image, which may have the same
+    names in an --output-dir.  An image without a mark is overwritten if
+    its bytes are those of the copy: earlier versions wrote no marks.
     """
     for name, target in targets.items():
         end = last_bytes(target)

@@ -1,4 +1,4 @@
-"""Step 1: look at the classes - how many images has each one?
+"""Step 1: look at the classes. How many images does each one have?
 
     python Distribution.py images
     python Distribution.py images/Apple --save apple.png --csv apple.csv
@@ -9,7 +9,7 @@ set is whether its classes have the same size.  The program draws one figure
 for each plant: a pie chart and a bar chart in the same colours, with titles
 and labels from the names of the folders.  It prints a table with the same
 numbers, unreadable files, image sizes and modes, and lists the images that
-repeat.
+repeat (identical or nearly so, also rotated or mirrored).
 """
 
 from leaffliction import program  # first: it handles Ctrl-C during imports
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from leaffliction.utils.parallel import Workers
 
 
-def check_names(dataset: "Dataset", csv: Path | None, save: Path | None
-                ) -> None:
-    """Raise UserError, before the work, where an output can't be written.
+def check_output_files(dataset: "Dataset", csv: Path | None,
+                       save: Path | None) -> None:
+    """Raise UserError if an output can't be written, before any work is done.
 
-    csv, save: the files that the user named.
+    csv, save: the files of --csv and --save.
     """
     outputs = [csv, save]
-    # First the files themselves: "." would be given a stem below.
+    # First the files as given: below, "." would get a stem and seem valid.
     check_outputs(outputs, ())
     check_figure_format(save)
     if save is not None:
@@ -102,11 +102,11 @@ def build_parser() -> cli.Parser:
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
     options = build_parser().parse_args(argv)
-    # These import numpy and OpenCV, for which --help need not wait.
+    # Imported here because they import numpy and OpenCV: -h must not wait.
     from leaffliction.utils.class_folders import read_dataset
     from leaffliction.utils.folders import empty_folders
     dataset = read_dataset(options.directory)
-    check_names(dataset, options.csv, options.save)
+    check_output_files(dataset, options.csv, options.save)
     facts, repeats, sizes = None, [], dataset.counts().tolist()
     if not options.quick:
         facts, repeats = analyse(
@@ -114,7 +114,7 @@ def main(argv: list[str] | None = None) -> int:
         sizes = [of_class.count for of_class in facts.values()]
     counts = by_plant(dataset, sizes)
     table = class_table(counts, facts)
-    # With --csv -, stdout has the CSV and nothing else.
+    # With --csv -, stdout carries the CSV and nothing else.
     quiet = options.csv is not None and is_stdout(options.csv)
     if not quiet:
         print(format_table(table))

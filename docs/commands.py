@@ -12,9 +12,9 @@ from leaffliction.program import PROGRAMS
 PAGE = Path(__file__).resolve().parent / "reference" / "commands.md"
 TITLE = """# Every option of every program
 
-`-` instead of a file name stands for stdout. Files, formats and exit statuses
-are described in [files.md](files.md). (This page is made by `python -m
-docs.commands` from the programs' own help.)
+What each program prints with `-h`. `-` instead of a file name stands for
+stdout. Files, formats and exit statuses are described in [files.md](files.md).
+(`python -m docs.commands` writes this page.)
 """
 
 
@@ -25,7 +25,7 @@ def command_page() -> str:
     for name in PROGRAMS:
         parser = importlib.import_module(name).build_parser()
         parser.prog = f"python {name}.py"
-        # The number of processors of this computer is no one else's.
+        # This computer's number of cores would be a wrong default elsewhere.
         parser.set_defaults(jobs=None)
         sections.append(f"\n## {name}.py\n\n```\n{parser.format_help()}```\n")
     return "".join(sections)

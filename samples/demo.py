@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "which", choices=("first", "validation"),
         help="first: one readable image of ./images; validation: one image "
-             "of each class that train.py kept for validation")
+             "of each class in the validation set of train.py")
     options = parser.parse_args(argv)
     leaves = ([first_leaf(IMAGES)] if options.which == "first"
               else validation_leaves(IMAGES, SPLIT))

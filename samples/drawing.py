@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from samples.shapes import (Relief, apple_shape, grape_shape, make_relief,
-                            pose_shape)
+from samples.shapes import (Pose, Relief, apple_shape, grape_shape,
+                            make_relief, pose_shape)
 from samples.symptoms import SYMPTOMS, blend, smooth_noise
 
 MIN_SIZE = 16     # pixels per side; a smaller leaf is only a blur
@@ -40,7 +40,7 @@ class Scene:
     shadow_length: float
     shadow_blur: float
     shadow_depth: float       # 0 none, 1 black
-    pose: tuple               # of the leaf, see shapes.pose_shape
+    pose: Pose                # of the leaf
 
 
 def draw_scene(rng: np.random.Generator, size: int) -> Scene:
@@ -70,8 +70,8 @@ def draw_scene(rng: np.random.Generator, size: int) -> Scene:
         shadow_length=rng.uniform(.005, .06),
         shadow_blur=rng.uniform(.003, .02),
         shadow_depth=rng.uniform(.25, .8),
-        pose=(rng.normal(0, .4), rng.uniform(.84, .98),
-              *rng.uniform(-.5, .5, 2)))
+        pose=Pose(rng.normal(0, .4), rng.uniform(.84, .98),
+                  *rng.uniform(-.5, .5, 2)))
 
 
 def _paint_blade(relief: Relief, rng: np.random.Generator) -> list:

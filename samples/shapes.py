@@ -33,6 +33,16 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Pose:
+    """How a leaf lies in its frame."""
+
+    angle: float              # radians
+    extent: float             # of the blade, as a fraction of the frame
+    x: float                  # -0.5 left edge, 0 middle, 0.5 right edge
+    y: float                  # -0.5 upper edge, 0 middle, 0.5 lower edge
+
+
+@dataclass(frozen=True)
 class Relief:
     """Fields of a leaf in its frame: coverage, and distances to the veins."""
 
@@ -83,14 +93,17 @@ def apple_shape(rng: np.random.Generator) -> Shape:
     """
     blunt, taper = rng.uniform(.48, .66), rng.uniform(.62, .9)
     pinch = rng.uniform(.1, .7)
+    # Greatest widths of the right and of the left half.
     widths = rng.uniform(.33, .46) * rng.uniform(.94, 1.06, 2)
-    highest = blunt / (blunt + taper)
-    top = highest ** blunt * (1 - highest) ** taper
+    widest = blunt / (blunt + taper)
+    greatest = widest ** blunt * (1 - widest) ** taper
 
     def half_width(t):
-        # The last factor narrows the blade to a small point at the tip.
-        return t ** blunt * (1 - t) ** taper / top * (1 - pinch * t ** 12)
+        # A beta curve from the base (t = 0) to the tip (1), with maximum 1 at
+        # `widest`.  The last factor narrows the blade to a point at the tip.
+        return t ** blunt * (1 - t) ** taper / greatest * (1 - pinch * t ** 12)
 
+    # More points near base and tip, where the outline bends most.
     t = (1 - np.cos(np.linspace(0, np.pi, 300))) / 2
     wave = 1 + .03 * np.sin(2 * np.pi * (t * rng.uniform(1.5, 3)
                                          + rng.uniform()))
@@ -111,10 +124,46 @@ def apple_shape(rng: np.random.Generator) -> Shape:
         side += list(np.stack([
             sign * out * reach,
             starts + rise * (.75 * out + .25 * out ** 3)], axis=2))
-    stalk = np.linspace(0, 1, 12)
-    petiole = np.stack([rng.uniform(-.12, .12) * stalk ** 2,
-                        -rng.uniform(.12, .4) * stalk], axis=1)
-    return Shape(outline, main, side, petiole)
+    return Shape(outline, main, side, _petiole(.12, (.12, .4), rng))
+
+
+def _petiole(bend: float, lengths: tuple[float, float],
+             rng: np.random.Generator) -> np.ndarray:
+    """Return a petiole, (12, 2), from the base of the blade downwards.
+
+    bend: largest deviation of its end to either side.  lengths: the smallest
+    and the largest.
+    """
+    along = np.linspace(0, 1, 12)
+    return np.stack([rng.uniform(-bend, bend) * along ** 2,
+                     -rng.uniform(*lengths) * along], axis=1)
+
+
+def _lobed_half(reach: dict[float, float], sinus: float, low_sinus: float,
+                rng: np.random.Generator) -> np.ndarray:
+    """Return one half of a grape leaf's outline, (N, 2) from base to tip.
+
+    reach: length of the midrib, the inner and the outer main vein, by their
+    angle from the midrib in radians; each ends in the tip of a lobe.
+    sinus, low_sinus: how far the outline recedes between these lobes; 1: not
+    at all.
+    """
+    _, inner, outer = reach
+    # In polar coordinates, from the tip to the base: lobes and sinuses in
+    # turn.
+    angles = [0, inner * .5, inner, (inner + outer) / 2, outer,
+              np.radians(142), np.radians(rng.uniform(160, 168)), np.pi]
+    radii = np.array([
+        1, sinus * .9, reach[inner], low_sinus * reach[outer] * 1.05,
+        reach[outer], reach[outer] * .88, rng.uniform(.45, .62), .06])
+    radii *= rng.uniform(.96, 1.04, len(radii))
+    fine = np.linspace(np.pi, 0, 320)
+    radius = np.interp(fine, angles, radii)
+    soft = np.ones(15) / 15
+    radius = np.convolve(np.pad(radius, 7, mode="edge"), soft, "valid")
+    half = np.stack([radius * np.sin(fine), radius * np.cos(fine)], 1)
+    return _toothed(half, int(rng.integers(14, 22)),
+                    rng.uniform(.045, .085), .6, rng)
 
 
 def grape_shape(rng: np.random.Generator) -> Shape:
@@ -124,25 +173,13 @@ def grape_shape(rng: np.random.Generator) -> Shape:
     them.  The base is heart-shaped; there the petiole meets the five main
     veins.
     """
+    # Angles of the inner and outer main veins from the midrib (angle 0), and
+    # the length of each: the lobes end there.
     inner, outer = np.radians(rng.uniform([46, 98], [60, 116]))
     sinus, low_sinus = rng.uniform(.68, .95), rng.uniform(.75, .98)
     reach = {0: 1., inner: rng.uniform(.82, .95),
              outer: rng.uniform(.66, .8)}
-    halves = []
-    for _ in range(2):
-        angles = [0, inner * .5, inner, (inner + outer) / 2, outer,
-                  np.radians(142), np.radians(rng.uniform(160, 168)), np.pi]
-        radii = np.array([
-            1, sinus * .9, reach[inner], low_sinus * reach[outer] * 1.05,
-            reach[outer], reach[outer] * .88, rng.uniform(.45, .62), .06])
-        radii *= rng.uniform(.96, 1.04, len(radii))
-        fine = np.linspace(np.pi, 0, 320)
-        radius = np.interp(fine, angles, radii)
-        soft = np.ones(15) / 15
-        radius = np.convolve(np.pad(radius, 7, mode="edge"), soft, "valid")
-        half = np.stack([radius * np.sin(fine), radius * np.cos(fine)], 1)
-        halves.append(_toothed(half, int(rng.integers(14, 22)),
-                               rng.uniform(.045, .085), .6, rng))
+    halves = [_lobed_half(reach, sinus, low_sinus, rng) for _ in range(2)]
     outline = np.concatenate([halves[0], _mirrored(halves[1])[::-1]])
     main, side = [], []
     out = np.linspace(0, 1, 12)
@@ -163,23 +200,15 @@ def grape_shape(rng: np.random.Generator) -> Shape:
             root = ray[(starts * 11).astype(int)][:, None]
             side += list(root + np.stack([grown * np.sin(way),
                                           grown * np.cos(way)], axis=2))
-    stalk = np.linspace(0, 1, 12)
-    petiole = np.stack([rng.uniform(-.3, .3) * stalk ** 2,
-                        -rng.uniform(.1, .75) * stalk], axis=1)
-    return Shape(outline, main, side, petiole)
+    return Shape(outline, main, side, _petiole(.3, (.1, .75), rng))
 
 
-def pose_shape(shape: Shape, pose: tuple, size: int,
+def pose_shape(shape: Shape, pose: Pose, size: int,
                rng: np.random.Generator) -> Shape:
-    """Return the shape bent, rotated and scaled to pixels of a frame.
-
-    pose: angle in radians; extent of the blade as a fraction of the frame;
-    position between the edges, x and y in -0.5..0.5, 0 in the middle.
-    """
-    angle, extent, *offset = pose
+    """Return the shape bent, rotated and scaled to pixels of a frame."""
     bend = rng.uniform(-.12, .12)
-    turn = np.array([[np.cos(angle), -np.sin(angle)],
-                     [np.sin(angle), np.cos(angle)]])
+    turn = np.array([[np.cos(pose.angle), -np.sin(pose.angle)],
+                     [np.sin(pose.angle), np.cos(pose.angle)]])
     lines = [shape.outline, *shape.main, *shape.side, shape.petiole]
     ends = np.cumsum([len(line) for line in lines])[:-1]
     points = np.concatenate(lines)
@@ -187,9 +216,10 @@ def pose_shape(shape: Shape, pose: tuple, size: int,
     points = (points @ turn.T) * [1, -1]
     blade = points[:ends[0]]
     low, high = blade.min(axis=0), blade.max(axis=0)
-    scale = extent * size / (high - low).max()
+    scale = pose.extent * size / (high - low).max()
     room = size - scale * (high - low)      # width and height left free
-    points = points * scale + room * (.5 + np.array(offset)) - scale * low
+    offset = np.array([pose.x, pose.y])
+    points = points * scale + room * (.5 + offset) - scale * low
     outline, *veins, petiole = np.split(points, ends)
     return Shape(outline, veins[:len(shape.main)], veins[len(shape.main):],
                  petiole)

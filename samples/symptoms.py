@@ -41,9 +41,9 @@ LEAF_SPOT = [(0, 46, 30, 30, .95), (.5, 54, 34, 30, .95), (.6, 84, 58, 34, .8),
 
 def smooth_noise(rng: np.random.Generator, size: int,
                  waves: int) -> np.ndarray:
-    """Return smooth noise as a field: mean 0, standard deviation about 1.
+    """Return smooth noise, float32 (size, size): mean 0, deviation about 1.
 
-    waves: size of the grid of random values that is interpolated.
+    waves: side of the grid of random values between which it interpolates.
     """
     hills = rng.standard_normal((waves, waves), dtype=np.float32)
     return cv2.resize(hills, (size, size), interpolation=cv2.INTER_CUBIC)
@@ -134,11 +134,11 @@ def _spots(relief: Relief, rng: np.random.Generator, count: int,
     return field
 
 
-def _healthy(leaf, relief, rng):
+def _healthy(leaf: list, relief: Relief, rng: np.random.Generator) -> None:
     """Paint nothing: a healthy leaf has no symptoms."""
 
 
-def _scab(leaf, relief, rng):
+def _scab(leaf: list, relief: Relief, rng: np.random.Generator) -> None:
     """Apple scab: olive, velvety blotches with feathery edges.
 
     Venturia inaequalis grows in threads under the cuticle, often along the
@@ -150,7 +150,7 @@ def _scab(leaf, relief, rng):
     _paint(leaf, field, SCAB, rng)
 
 
-def _rust(leaf, relief, rng):
+def _rust(leaf: list, relief: Relief, rng: np.random.Generator) -> None:
     """Apple rust: orange spots with a yellow rim and a reddish centre.
 
     Gymnosporangium feeds on the living leaf around each point of infection;
@@ -161,7 +161,7 @@ def _rust(leaf, relief, rng):
     _paint(leaf, field, RUST, rng)
 
 
-def _apple_rot(leaf, relief, rng):
+def _apple_rot(leaf: list, relief: Relief, rng: np.random.Generator) -> None:
     """Black rot of apple (frogeye leaf spot): tan with a purple-brown rim.
 
     Botryosphaeria obtusa kills the leaf in phases, each of which leaves a
@@ -177,7 +177,7 @@ def _apple_rot(leaf, relief, rng):
     _paint(leaf, field, APPLE_ROT, rng)
 
 
-def _grape_rot(leaf, relief, rng):
+def _grape_rot(leaf: list, relief: Relief, rng: np.random.Generator) -> None:
     """Black rot of grape: round, brown, dark-rimmed, with black dots.
 
     The dots are the pycnidia, in which Guignardia bidwellii makes spores.
@@ -192,7 +192,7 @@ def _grape_rot(leaf, relief, rng):
     _paint(leaf, distance_to(dots) / (len(dots) * .008), PYCNIDIA, rng)
 
 
-def _esca(leaf, relief, rng):
+def _esca(leaf: list, relief: Relief, rng: np.random.Generator) -> None:
     """Esca: tiger stripes, red-brown and yellow between green veins.
 
     Fungi in the trunk (Phaeomoniella and others) poison the leaf and cut off
@@ -207,7 +207,7 @@ def _esca(leaf, relief, rng):
     _paint(leaf, field + .55 * (1 - between) ** 2, ESCA, rng)
 
 
-def _leaf_spot(leaf, relief, rng):
+def _leaf_spot(leaf: list, relief: Relief, rng: np.random.Generator) -> None:
     """Leaf spot of grape: dark, angular lesions on a yellowing leaf.
 
     Isariopsis (Pseudocercospora vitis) stops at the fine veins, so each

@@ -138,10 +138,10 @@ def balance(dataset: Dataset, copies: dict[Path, Path], output: Path,
     copies: {file: original} of the files that are not to be augmented.
     output: folder to write to.  open_tree: returns the new tree for the files
     planned; None where the data set's own folder is balanced in place.
-    Each image is decoded once, for all its copies.  Where images prove
-    unreadable, a new plan is made without them and completed; the copies that
-    only the earlier plan has are deleted.
-    Raises UserError where no image can be read or nothing can be written.
+    Each image is decoded once, for all its copies.  If some cannot be read, a
+    new plan is made without them and carried out; the copies that only the
+    earlier plan has are deleted.
+    Raises UserError if no image can be read or nothing can be written.
     """
     errors: list[UserError] = []
     tree, ever_planned, before = None, set(), set(dataset.files)

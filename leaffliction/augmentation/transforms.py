@@ -277,7 +277,7 @@ def _levels(values: np.ndarray) -> np.ndarray:
 
 # For each augmentation the functions that sample and apply its parameters.
 # The names are part of file names ("image (1)_Flip.JPG"), and in the order of
-# utils.labels.AUGMENTATION_NAMES.
+# AUGMENTATION_NAMES in utils/labels.py.
 GEOMETRIC: dict[str, tuple[Callable, Callable]] = {
     "Flip": (sample_flip, flip),
     "Rotate": (sample_rotate, rotate),

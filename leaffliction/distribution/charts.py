@@ -6,14 +6,14 @@ import textwrap
 from leaffliction.distribution.class_facts import Counts, shares
 from leaffliction.utils.figures import renderable, replace_missing_glyphs
 
-# Okabe and Ito (2008): colours that colour-blind people can tell apart.  Grey
+# Okabe and Ito (2008): colours that colour-blind people distinguish.  Grey
 # replaces their black, on which a percentage would be illegible.
 PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#F0E442",
            "#0072B2", "#D55E00", "#CC79A7", "#999999")
 # From the ninth class on the colours repeat, each time with another pattern.
 PATTERNS = ("", "///", "...", "xxx", "---")
-# Inches.  Each class is a row.  Beyond MAX_HEIGHT (6,000 pixels; a PNG's limit
-# is 65,536) the rows become narrower instead of the figure longer.
+# Inches.  Each class is a row.  At MAX_HEIGHT (6,000 pixels; a PNG's limit is
+# 65,536) the figure stops growing, and the rows become narrower instead.
 ROW_HEIGHT, MARGINS, MIN_HEIGHT, MAX_HEIGHT = 0.24, 1.5, 5.0, 60.0
 # Inches, without the class names: pie and bars.
 WIDTH = 10.0
@@ -40,7 +40,7 @@ def draw_charts(pyplot, counts: Counts) -> dict[str, object]:
         if not classes:
             continue
         name = figure_name(plant)
-        while name in figures:
+        while name in figures:      # "a b" and "a/b" both become "a_b".
             name += "_"
         figures[name] = draw_plant(pyplot, plant, classes)
     return figures

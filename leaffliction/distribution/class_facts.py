@@ -1,6 +1,6 @@
 """What each class holds: readable images, sizes, modes, repeats, and shares.
 
-This module imports no numpy, so that `Distribution.py -h` answers at once.
+This module imports no NumPy, so that `Distribution.py -h` need not wait.
 """
 
 import math
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from leaffliction.utils.errors import UserError
+from leaffliction.utils.storage import natural_key
 
 if TYPE_CHECKING:
     from leaffliction.distribution.duplicates import Repeat
@@ -24,11 +25,12 @@ Counts = dict[str, dict[str, int]]
 class ClassFacts:
     """What the files of one class are.
 
-    count: readable images.  unreadable: other files.
+    count, unreadable: number of images that can and can't be read.
     sizes, modes: number of images of each size ("256x256") and mode ("RGB").
-    identical, near_identical: images that another file of the class repeats;
-    near_identical includes rotated and mirrored ones.  other_classes: images
-    that a file of another class repeats, in whichever way.
+    identical, near_identical: number of images that another file of the class
+    repeats; near_identical includes rotated and mirrored ones.
+    other_classes: number of images that a file of another class repeats, in
+    any of these ways.
     """
 
     count: int = 0
@@ -73,7 +75,6 @@ def by_plant(dataset: "Dataset", counts: Sequence[int]) -> Counts:
     counts: number of images of each class.  "Apple" and "apple" are one
     plant, under the first spelling.
     """
-    from leaffliction.utils.storage import natural_key
     spellings: dict[str, str] = {}
     plants: Counts = {}
     for class_name, plant, count in zip(dataset.class_names, dataset.plants,

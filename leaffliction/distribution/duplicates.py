@@ -49,7 +49,7 @@ class Repeat:
         return KINDS[2 if self.is_turned else len(set(self.sha256s)) > 1]
 
     def crosses_classes(self) -> bool:
-        """Tell whether the files are in several classes."""
+        """Return whether the files are in several classes."""
         return len(set(self.class_names)) > 1
 
 
@@ -75,8 +75,8 @@ def find_repeats(dataset: Dataset, inspections: Sequence[Inspection]
               if len(positions) > 1]
     if not groups:
         return []
-    # A group that falls apart without orientations has rotated or mirrored
-    # images.
+    # A group that falls apart when images are compared only as they lie has
+    # rotated or mirrored ones.
     repeated = np.concatenate(groups)
     unturned = dict(zip(repeated.tolist(), near_identical(
         thumbnails[repeated], turned=False).tolist()))
@@ -145,9 +145,9 @@ def near_identical(thumbnails: np.ndarray, linked: np.ndarray | None = None,
 def _candidates(images: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the index of an image and those of images that may be near it.
 
-    images: float32 (N, side, side, 3).  Each pair comes at least once.  Only
-    signatures are compared, and only within a window along their first
-    component, because near images have near signatures.
+    images: float32 (N, side, side, 3).  Each near pair comes at least once.
+    Near images have near signatures, so only signatures are compared, and
+    only within a window along their first component.
     """
     count = len(images)
     points = signatures(images)
@@ -214,6 +214,7 @@ def signatures(images: np.ndarray) -> np.ndarray:
 
 
 def _flat(part: np.ndarray) -> np.ndarray:
+    """Return (N, ...) as (N, D): one row for each image."""
     return part.reshape(len(part), -1)
 
 

@@ -37,13 +37,14 @@ class Inspection:
 def inspect_image(path: Path) -> Inspection:
     """Read an image to its end and describe it.
 
-    Raises UserError where it can't be read.
+    Raises UserError if it can't be read.
     """
     content = fetch(path)
     with open_image(path, content) as image:
         size, mode = image.size, image.mode
-        # A quarter of a JPEG's size is enough for most images.  The file is
-        # read to its end nevertheless, so a truncated one is noticed.
+        # For most images a JPEG's draft, decoded at a fraction of its size,
+        # is enough.  Pillow still reads the file to its end, so a truncated
+        # one is noticed.
         draft(image, (4 * SIDE, 4 * SIDE))
         image.load()
         rgb_img = to_rgb(image)
@@ -51,7 +52,7 @@ def inspect_image(path: Path) -> Inspection:
     rgb_img = shrink(rgb_img, 2 * LEAF_IMAGE_SIDE)
     leaf = find_small_leaf(rgb_img)
     if leaf is not None and min(size) > decoded_side:
-        # A small leaf needs more pixels.
+        # A small leaf needs more pixels: decode again, at LEAF_IMAGE_SIDE.
         with open_image(path, content) as image:
             draft(image, (LEAF_IMAGE_SIDE, LEAF_IMAGE_SIDE))
             rgb_img = shrink(to_rgb(image), 2 * LEAF_IMAGE_SIDE)

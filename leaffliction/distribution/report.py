@@ -124,7 +124,7 @@ def repeat_lines(repeats: "list[Repeat]") -> list[str]:
 def repeats_path(path: Path) -> Path:
     """Return the CSV file of the repeats, beside the table at path.
 
-    Raises UserError if another file has that name.
+    Raises UserError if a file of that name is not a table of repeats.
     """
     path = path.with_stem(f"{path.stem}_repeats")
     if path.is_file():
@@ -132,7 +132,7 @@ def repeats_path(path: Path) -> Path:
             if ",".join(REPEAT_COLUMNS).encode() not in stream.readline():
                 raise UserError(
                     f"{path}: is not a table that this program wrote, and "
-                    "--csv would write over it; choose another name")
+                    "--csv would overwrite it; choose another name")
     return path
 
 

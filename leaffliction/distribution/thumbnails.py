@@ -1,16 +1,14 @@
 """Make the thumbnails that are compared to find near-identical images.
 
 The thumbnail of most images is the whole image at 16x16 pixels.  At that size
-all small leaves on a plain background look the same, so the thumbnail of such
-an image shows the leaf alone.
+small leaves on a plain background cannot be distinguished, so the thumbnail of
+such an image shows the leaf alone.
 """
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-
-from leaffliction.utils.images import shrink
 
 SIDE = 16                # pixels of a thumbnail
 # Largest radius of a small leaf, as a fraction of the image's shorter side.
@@ -38,16 +36,11 @@ class Circle:
     radius: float
 
 
-def make_thumbnail(rgb_img: np.ndarray) -> np.ndarray:
-    """Return the thumbnail, uint8 (3 * 16 * 16,), of RGB uint8 (H, W, 3)."""
-    rgb_img = shrink(rgb_img, 2 * LEAF_IMAGE_SIDE)
-    return thumbnail_of(rgb_img, find_small_leaf(rgb_img))
-
-
 def thumbnail_of(rgb_img: np.ndarray, leaf: Circle | None) -> np.ndarray:
     """Return a thumbnail of the leaf, or of the whole image if leaf is None.
 
-    uint8 (3 * 16 * 16,).  That of a leaf has reduced contrast.
+    rgb_img: RGB uint8 (H, W, 3).  The thumbnail is uint8 (3 * 16 * 16,); that
+    of a leaf has reduced contrast.
     """
     if leaf is None:
         return cv2.resize(rgb_img, (SIDE, SIDE),
@@ -69,7 +62,8 @@ def thumbnail_of(rgb_img: np.ndarray, leaf: Circle | None) -> np.ndarray:
 def find_small_leaf(rgb_img: np.ndarray) -> Circle | None:
     """Return a circle around what differs from a plain background.
 
-    None where that is not small, or where nothing differs.
+    rgb_img: RGB uint8 (H, W, 3).  Returns None if what differs is not small,
+    or if nothing differs.
     Each pixel is weighted by its difference from the background, so the
     circle of an image saved again, scaled or rotated is the same to a
     fraction of a pixel.

@@ -128,7 +128,7 @@ class Classifier:
         activations between two layers stay in that core's cache.  For an
         out-of-distribution image the probabilities are the mean over four
         views (test-time augmentation): they are more often right, and less
-        confident (docs/field.md).
+        confident (docs/explanation/field.md).
         """
         original, *others = tta_views(rgb_img)
         logits, class_maps, features = self._forward(original)

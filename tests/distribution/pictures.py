@@ -3,6 +3,11 @@
 import cv2
 import numpy as np
 
+from leaffliction.distribution.thumbnails import (LEAF_IMAGE_SIDE,
+                                                  find_small_leaf,
+                                                  thumbnail_of)
+from leaffliction.utils.images import shrink
+
 
 def picture(seed, size=256):
     """Return a smooth random picture with discs, RGB uint8 (size, size, 3)."""
@@ -20,6 +25,12 @@ def saved_again(image, quality):
     return cv2.imdecode(cv2.imencode(
         ".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1],
         cv2.IMREAD_COLOR)
+
+
+def make_thumbnail(image):
+    """Return the thumbnail of an image, as inspect_image makes it."""
+    image = shrink(image, 2 * LEAF_IMAGE_SIDE)
+    return thumbnail_of(image, find_small_leaf(image))
 
 
 def eight_views(images):

@@ -42,7 +42,7 @@ def test_subject_5_pie_and_bars_share_colours_and_titles(classes):
     styles = [[(to_hex(patch.get_facecolor()), patch.get_hatch())
                for patch in patches] for patches in (slices, bars)]
     assert styles[0] == styles[1]
-    assert len(set(styles[0])) == len(classes), "two classes look the same"
+    assert len(set(styles[0])) == len(classes), "a style repeats"
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
     if len(classes) == 2:
         assert texts.count("3\n75.0%") == texts.count("3  (75.0%)") == 1

@@ -6,13 +6,12 @@ import cv2
 import numpy as np
 import pytest
 from inspections import dataset_of, inspection_of
-from pictures import eight_views, picture, saved_again
+from pictures import eight_views, make_thumbnail, picture, saved_again
 
 from leaffliction.distribution import duplicates
 from leaffliction.distribution.class_facts import collect_facts
 from leaffliction.distribution.duplicates import find_repeats, near_identical
 from leaffliction.distribution.inspection import Inspection
-from leaffliction.distribution.thumbnails import make_thumbnail
 from leaffliction.utils.copies import link_copies
 
 
@@ -175,8 +174,8 @@ def test_groups_are_those_of_comparing_every_pair(
 def test_differences_outside_the_signatures_count(noise, groups):
     # The difference of two images has twice the variance of the noise.
     values = np.random.default_rng(0).normal(120, noise, (100, 768))
-    found = near_identical(np.rint(values).astype(np.uint8))
-    assert len(set(found)) == groups
+    group_of = near_identical(np.rint(values).astype(np.uint8))
+    assert len(set(group_of)) == groups
 
 
 def test_a_group_of_thousands_takes_no_pairwise_comparison():

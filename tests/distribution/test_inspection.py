@@ -5,12 +5,11 @@ import hashlib
 import cv2
 import numpy as np
 import pytest
-from pictures import picture
+from pictures import make_thumbnail, picture
 from PIL import Image
 
 from leaffliction.distribution import duplicates
 from leaffliction.distribution.inspection import inspect_dataset, inspect_image
-from leaffliction.distribution.thumbnails import make_thumbnail
 from leaffliction.utils import parallel
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.errors import UserError
@@ -27,12 +26,12 @@ def test_size_mode_and_checksum_are_those_of_the_file(
     else:
         image = Image.new("RGB", size, "olive").convert(mode)
     image.save(tmp_path / name)
-    found = inspect_image(tmp_path / name)
-    assert (found.size, found.mode) == (size, mode)
-    assert found.sha256 == hashlib.sha256(
+    inspection = inspect_image(tmp_path / name)
+    assert (inspection.size, inspection.mode) == (size, mode)
+    assert inspection.sha256 == hashlib.sha256(
         (tmp_path / name).read_bytes()).hexdigest()
-    assert found.thumbnail.shape == (768,)
-    assert found.thumbnail.dtype == np.uint8
+    assert inspection.thumbnail.shape == (768,)
+    assert inspection.thumbnail.dtype == np.uint8
 
 
 @pytest.mark.parametrize("size", [(64, 64), (90, 70), (1500, 1100)])

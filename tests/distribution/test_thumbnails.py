@@ -3,12 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-from pictures import picture
+from pictures import make_thumbnail, picture
 from PIL import Image
 
 from leaffliction.distribution.duplicates import near_identical
 from leaffliction.distribution.inspection import inspect_image
-from leaffliction.distribution.thumbnails import make_thumbnail
 
 
 def on_table(leaf, side, level):

@@ -475,10 +475,10 @@ def test_impossible_inputs_and_outputs_are_refused(
 def test_subject_1_wrong_usage_is_an_error_line_and_no_traceback(
         arguments, status, reason, clutter, capsys):
     try:
-        found = run(*arguments)
+        returned = run(*arguments)
     except SystemExit as end:       # argparse ends the program itself.
-        found = end.code
-    assert found == status
+        returned = end.code
+    assert returned == status
     errors = capsys.readouterr().err
     *others, last = errors.splitlines()
     assert last.startswith("error: ") and reason in last

@@ -313,10 +313,10 @@ def test_subject_1_wrong_usage_is_an_error_line_and_no_traceback(
     (tmp_path / "figures").write_text("in the way")
     before = sorted(tmp_path.rglob("*"))
     try:
-        found = run("--quick", *arguments)
+        returned = run("--quick", *arguments)
     except SystemExit as end:       # argparse ends the program itself.
-        found = end.code
-    assert found == status
+        returned = end.code
+    assert returned == status
     lines = capsys.readouterr().err.splitlines()
     assert lines[-1].startswith("error: ")
     assert "internal error" not in lines[-1]

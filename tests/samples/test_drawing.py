@@ -68,9 +68,9 @@ def test_the_mask_covers_exactly_the_leaf(class_name):
         assert .2 < mask.mean() < .8
         # The scene is drawn first, so the same seed gives the bare paper.
         scene = draw_scene(rng_of(3, number), SIZE)
-        ground = np.stack([(level + scene.grain) * scene.light + scene.noise
-                           for level in scene.paper], axis=2)
-        difference = image - np.clip(ground, 0, 255)
+        paper = np.stack([(level + scene.grain) * scene.light + scene.noise
+                          for level in scene.paper], axis=2)
+        difference = image - np.clip(paper, 0, 255)
         # A leaf is never grey: even a dead spot differs in some channel.
         assert (np.abs(difference[mask]).max(axis=1) > 12).mean() > .9
         # A pixel next to the mask may be part leaf.  Beyond it the image is
