@@ -6,9 +6,9 @@
     python predict.py images --evaluate
 
 Prints the most probable classes of each image and shows a figure: the leaf,
-the leaf cut out with its lesions outlined, the regions that the network
-looked at, and the probabilities.  It needs nothing but learnings.zip, which
-train.py writes; TensorFlow is not imported.
+the leaf on white with its lesions outlined, the regions that speak for the
+predicted class, and the probabilities.  It needs nothing but learnings.zip,
+which train.py writes; TensorFlow is not imported.
 """
 
 from leaffliction import program  # first: it handles Ctrl-C during imports
@@ -44,7 +44,7 @@ MAX_ROWS = 8    # images in the figure: more would be too small to see
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where predictions go.
+    """Where predictions are written and shown.
 
     csv, json: a file, "-" for stdout, or None.  figure: the file of --save,
     or None.  no_display: open no window.  top: classes printed per image.
@@ -62,9 +62,10 @@ class Outputs:
         return is_stdout(self.csv) or is_stdout(self.json)
 
     def wants_figure(self, count: int) -> bool:
-        """Tell whether a figure of `count` images is shown or saved.
+        """Return whether a run of `count` images shows or saves a figure.
 
-        It shows only a few, so for a whole folder it must be asked for.
+        With --save it always does.  Otherwise there is no figure of more
+        than MAX_ROWS images, and none while stdout holds a table.
         """
         return bool(self.figure) or not self.quiet and count <= MAX_ROWS
 
@@ -72,8 +73,9 @@ class Outputs:
 def list_images(paths: list[Path]) -> list[Path]:
     """Return the images that the arguments name, in the order given.
 
-    Folders are searched, wildcards that the shell left are expanded.
-    Raises UserError for a folder without images, or where nothing matches.
+    Folders are searched; wildcards that the shell left are expanded.
+    Raises UserError for a folder without images, and for a wildcard that
+    matches nothing.
     """
     images = []
     for path in (match for given in paths
@@ -91,7 +93,7 @@ def list_images(paths: list[Path]) -> list[Path]:
 def predict_images(classifier: Classifier, paths: list[Path],
                    workers: Workers, outputs: Outputs) -> int:
     """Print, write and show the predictions; return the exit status."""
-    rows, failed, unknown = [], 0, 0
+    shown, failed, unknown = [], 0, 0
     wants_figure = outputs.wants_figure(len(paths))
     results = progress(
         predict_files(classifier, paths, workers,
@@ -113,19 +115,19 @@ def predict_images(classifier: Classifier, paths: list[Path],
                 failed += 1
                 continue
             unknown += not result.prediction.known
-            if len(rows) < MAX_ROWS:
-                rows.append(result)
+            if len(shown) < MAX_ROWS:
+                shown.append(result)
             if not outputs.quiet:
                 print(f"{printable(path)}: "
                       f"{describe(result.prediction, outputs.top)}")
     if len(paths) > 1:
         print_note(summarize(len(paths), unknown, failed))
-    if rows and wants_figure:
+    if shown and wants_figure:
         if len(paths) > MAX_ROWS:
             print_note(f"the figure shows the first {MAX_ROWS} images")
         sys.stdout.flush()      # The text need not wait for the figure.
-        show_predictions([ensure_pixels(row, classifier) for row in rows],
-                         outputs)
+        show_predictions([ensure_pixels(result, classifier)
+                          for result in shown], outputs)
     return cli.FAILED if failed else cli.DONE
 
 

@@ -1,6 +1,6 @@
-"""The bundle, learnings.zip: write it, read it, verify it.
+"""The bundle, learnings.zip: read it, write it, sign and verify it.
 
-The archive stands alone; predicting needs nothing else.  Its members:
+Predicting needs nothing but this archive.  Its members:
 
     learnings.json           class names in order, preprocessing, calibration,
                              metrics, settings, seed, versions, and the
@@ -36,17 +36,17 @@ from leaffliction.utils.path_hints import path_hint
 from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import delete_if_permitted
 
-# Raised when an older program could no longer read the archive correctly.
+# Increased whenever an older program would misread new archives.
 FORMAT = 2
-ARCHIVE = "learnings.zip"    # its default name in a folder
+ARCHIVE = "learnings.zip"    # the archive's default name
 DESCRIPTION, IMAGES = "learnings.json", "augmented_directory"
 MODEL, FLOAT_MODEL = "model.tflite", "model_float32.tflite"
 OOD_DETECTOR = "familiarity.npz"
 # Size limit of each member, against zip bombs.
 MAX_BYTES = {DESCRIPTION: 10 * 2**20, MODEL: 200 * 2**20,
              OOD_DETECTOR: 50 * 2**20}
-# The first date that zip has, for all members: equal content gives equal
-# bytes, whenever it was written.
+# The date of all members, the earliest that a zip can hold: equal content
+# gives equal bytes, whenever it was written.
 NO_DATE = (1980, 1, 1, 0, 0, 0)
 TRUNCATED = "a truncated zip: copy or download it again"
 
@@ -223,10 +223,10 @@ def _open_zip(stream: BinaryIO) -> zipfile.ZipFile:
 
 
 def _member_names(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Return {our name of a member: its name in this archive}.
+    """Return {name of a member in train.py's archives: its name in this one}.
 
     A file manager that packs an unpacked archive again puts everything into
-    a folder, adds files of its own, or writes backslashes.
+    a folder, adds further files, or writes backslashes.
     Raises ValueError where the zip holds no bundle, or several.
     """
     names = {name.replace("\\", "/"): name for name in archive.namelist()}
@@ -257,12 +257,12 @@ def _read_member(archive: zipfile.ZipFile, name: str, names: dict[str, str]
 
     Raises ValueError where it is too large, or its compression is unknown.
     """
-    found = archive.getinfo(names[name])
-    if found.file_size > MAX_BYTES[name]:
+    member = archive.getinfo(names[name])
+    if member.file_size > MAX_BYTES[name]:
         raise ValueError(f"{name} is too large")
     # train.py stores members, and file managers deflate them.  The other
     # decompressors raise further kinds of errors for damaged data.
-    if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} has an unknown compression")
     return archive.read(names[name])
 
@@ -279,8 +279,8 @@ def write_archive(path: Path, description: Description,
     stale: files that describe an earlier archive; they need not exist.
 
     The new archive replaces an earlier one in one step.  Just before that
-    step the earlier signature and the stale files are deleted, so a run that
-    is stopped at any time leaves no archive beside another's signature.
+    step the earlier signature and the stale files are deleted, so that a run
+    which is stopped never leaves an archive beside another's signature.
     Raises UserError where it cannot be written.
     """
     fields = {"format": FORMAT, **to_fields(description),
@@ -294,7 +294,7 @@ def write_archive(path: Path, description: Description,
         members[f"{IMAGES}/{name}"] = root / file
     with atomic_write(path) as partial:
         _write_zip(path, partial, members)
-        # On the disk before it gets the name, in case the power fails.
+        # In case the power fails: on the disk before it gets its name.
         fsync(partial)
         for file in (path.with_name(SIGNATURE), *stale):
             delete_if_permitted(file)
@@ -342,9 +342,9 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
 
     content: a stream of the archive.  Without a signature file nothing is
     compared; a file that cannot be read or understood is an error.
-    A single digest counts whatever name it gives, since files get renamed.
-    Of several digests those with the archive's name count; if none has it,
-    one that matches is enough.
+    If the file holds one digest, the name beside it does not matter, since
+    archives get renamed.  If it holds several, those with the archive's name
+    must match; if none has that name, one that matches is enough.
     """
     signature = path.with_name(SIGNATURE)
     digests = read_signature(signature)
@@ -352,8 +352,9 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
         return
     relevant = [digest for digest in digests
                 if digest.is_of(path.name)] or digests
-    # A digest of one length may be of several algorithms.  Each kind of
-    # digest in the file must match at least once.
+    # Several algorithms have digests of one length, so a digest matches if
+    # one of its algorithms does.  Each kind of digest in the file must match
+    # at least once.
     matches = defaultdict(bool)
     for digest in relevant:
         for algorithm in digest.algorithms:

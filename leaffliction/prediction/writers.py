@@ -1,4 +1,4 @@
-"""CSV and JSON of predictions, written while they come."""
+"""Predictions as CSV and JSON, each written as soon as it is made."""
 
 import csv
 import json
@@ -58,7 +58,7 @@ def open_json(target: str, classifier: Classifier) -> Iterator[Callable]:
     """Give a function that writes the object of (path, prediction or error).
 
     target: a file, or "-" for stdout.  The whole output is one JSON object:
-    the classifier, the versions, and the list of images, an image a line.
+    the classifier, the versions, and the list of images, one on each line.
     """
     description = classifier.description
     head = {"learnings": {

@@ -1,4 +1,4 @@
-"""How likely each pixel is leaf, judged by its colour alone.
+"""Estimate how likely each pixel is leaf, from its colour alone.
 
 The median colour of the image's frame is the background's.  A logistic
 regression turns the difference between a pixel and that colour, in CIE Lab,

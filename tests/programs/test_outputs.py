@@ -102,7 +102,7 @@ def test_an_output_that_would_overwrite_a_file_is_an_error_before_the_work(
     before = content()
     for owner, name in ((Transformation, "analyse_image"),
                         (Distribution, "analyse"), (train, "learn"),
-                        (predict.Classifier, "predict_file")):
+                        (predict.Classifier, "read")):
         monkeypatch.setattr(owner, name, must_not_run)
     if "--evaluate" in arguments:
         monkeypatch.setattr(predict.Classifier, "load",
