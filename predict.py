@@ -50,8 +50,8 @@ class Outputs:
     or None.  no_display: open no window.  top: classes printed per image.
     """
 
-    csv: str | None
-    json: str | None
+    csv: Path | None
+    json: Path | None
     figure: Path | None
     no_display: bool
     top: int
@@ -81,10 +81,10 @@ def list_images(paths: list[Path]) -> list[Path]:
     for path in (match for given in paths
                  for match in expand_wildcards(given)):
         if path.is_dir():
-            found = find_images(path)
-            if not found:
+            files = find_images(path)
+            if not files:
                 raise UserError(f"{path}: no images in it or below it")
-            images += [path / file for file in found]
+            images += [path / file for file in files]
         else:
             images.append(path)
     return images
@@ -191,17 +191,17 @@ def build_parser() -> cli.Parser:
     add("--top", type=cli.positive_int, default=3, metavar="N",
         help="number of classes to print for each image, the most probable "
              "first")
-    add("--csv", metavar="FILE|-",
-        help="write a table with a row for each image (-: to stdout), "
-             + CSV_HELP)
-    add("--json", metavar="FILE|-",
+    add("--csv", type=path_of, metavar="FILE|-",
+        help="write a table with a row for each image to this file (-: to "
+             "stdout), " + CSV_HELP)
+    add("--json", type=path_of, metavar="FILE|-",
         help="write all probabilities, the versions of the libraries and the "
-             "checksum of the archive (-: to stdout)")
+             "checksum of the archive to this file (-: to stdout)")
     add("--evaluate", action="store_true",
         help="compare the predictions with the names of the folders that the "
              "images are in, and print accuracy and other metrics")
     add("--save", type=path_of, metavar="FIGURE",
-        help="save the figure as this file")
+        help="save the figure as this file (.png, .pdf, .svg, ...)")
     parser.add_jobs()
     parser.add_display()
     return parser
@@ -225,11 +225,13 @@ def main(argv: list[str] | None = None) -> int:
             workers, options.save, options.no_display)
     paths = list_images(options.paths)
     check_figure_format(options.save)
+    # --learnings is the archive, or the folder that holds it.
+    learnings = options.learnings
     check_outputs([options.csv, options.json, options.save],
-                  [options.learnings, options.learnings / ARCHIVE,
-                   options.learnings.parent / SIGNATURE, *paths])
+                  [learnings, learnings.parent / SIGNATURE,
+                   learnings / ARCHIVE, learnings / SIGNATURE, *paths])
     return predict_images(
-        Classifier.load(options.learnings, verify), paths, workers,
+        Classifier.load(learnings, verify), paths, workers,
         Outputs(options.csv, options.json, options.save, options.no_display,
                 options.top))
 

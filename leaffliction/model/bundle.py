@@ -182,7 +182,8 @@ def _archive_in(folder: Path) -> Path:
     if (folder / DESCRIPTION).is_file():
         raise UserError(f"{folder}: an archive that was unpacked; give the "
                         "zip itself, or pack this folder as a zip again")
-    raise UserError(f"{folder}: a folder without {ARCHIVE} in it")
+    raise UserError(f"{folder}: a folder without {ARCHIVE} in it; give the "
+                    "archive itself")
 
 
 def _read_members(path: Path, stream: BinaryIO) -> Bundle:
@@ -195,7 +196,7 @@ def _read_members(path: Path, stream: BinaryIO) -> Bundle:
         text = _read_member(archive, DESCRIPTION, names)
         fields = json.loads(text)
         if fields["format"] != FORMAT:
-            advice = ("use a newer version of it"
+            advice = ("use a newer version of the program"
                       if fields["format"] > FORMAT else
                       "train again, or use the version that wrote it")
             raise UserError(f"{path}: has format {fields['format']}, this "
@@ -205,7 +206,8 @@ def _read_members(path: Path, stream: BinaryIO) -> Bundle:
             content[name] = _read_member(archive, name, names)
             digest = hashlib.sha256(content[name]).hexdigest()
             if digest != fields["sha256"][name]:
-                raise UserError(f"{path}: damaged, {name} was changed")
+                raise UserError(f"{path}: damaged, {name} was changed; copy "
+                                "or download it again")
     return Bundle(path, from_fields(fields), content[MODEL],
                   content[OOD_DETECTOR], hashlib.sha256(text).hexdigest())
 
@@ -366,8 +368,8 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
     if all(matches.values()):
         return
     names = sorted({digest.name for digest in digests} - {"", "-"})
-    others = (f", which names {', '.join(names[:3])}; an archive beside it "
-              "needs a line of its own in it"
+    others = (f", which names {', '.join(names[:3])}; this archive needs a "
+              "line of its own in it"
               if names and relevant is digests else "")
     raise UserError(
         f"{path}: is not the archive that {signature} was made for{others}; "

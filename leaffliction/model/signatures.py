@@ -109,8 +109,8 @@ def read_signature(path: Path) -> list[Digest]:
     digests = parse_signature(content)
     if not digests or len(content) > MAX_BYTES:
         raise UserError(
-            f"{path}: holds no digest in a known form, such as the one that "
-            f"sha1sum prints; {advice}")
+            f"{path}: holds no checksum in a known form, such as the one "
+            f"that sha1sum prints; {advice}")
     return digests
 
 

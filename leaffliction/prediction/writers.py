@@ -41,7 +41,7 @@ def json_object(path: Path, result: Prediction | UserError) -> dict:
 
 
 @contextmanager
-def open_csv(target: str) -> Iterator[Callable]:
+def open_csv(target: Path) -> Iterator[Callable]:
     """Give a function that writes the row of (path, prediction or error).
 
     target: a file, or "-" for stdout.
@@ -54,7 +54,7 @@ def open_csv(target: str) -> Iterator[Callable]:
 
 
 @contextmanager
-def open_json(target: str, classifier: Classifier) -> Iterator[Callable]:
+def open_json(target: Path, classifier: Classifier) -> Iterator[Callable]:
     """Give a function that writes the object of (path, prediction or error).
 
     target: a file, or "-" for stdout.  The whole output is one JSON object:
