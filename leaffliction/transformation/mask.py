@@ -31,7 +31,7 @@ from leaffliction.transformation.segmentation import (MIN_PIECE_SHARE, Box,
 from leaffliction.utils.images import shrink
 
 # An image whose longer side has more pixels is reduced first: 12 megapixels
-# then take 0.2 s, and the outline moves by at most 2 pixels in 4000.
+# then take 0.2 s, and the outline moves by 2 pixels in 4000.
 MAX_SIDE = 1024
 # A leaf fills the image if its box has this fraction of the image's longer
 # side; all of 5,775 photographs of one leaf reach it.

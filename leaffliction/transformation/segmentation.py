@@ -1,4 +1,4 @@
-"""Segment an image into leaf and background, and group the parts to leaves.
+"""Segment an image into leaf and background, and group its parts into leaves.
 
 `segment` marks the pixels that have a leaf's colour, `connected_parts`
 outlines their connected components, and `group_parts` decides which of these
