@@ -1,4 +1,4 @@
-"""Step 3: look at one leaf - what can be seen, separated and measured?
+"""Step 3: look at one leaf - what can be separated and measured?
 
     python Transformation.py "images/Apple_scab/image (1).JPG"
     python Transformation.py leaf.jpg --save views.png --json leaf.json
@@ -64,7 +64,7 @@ def show_image(path: Path, views: list[str], save: Path | None,
     sys.stdout.flush()
     quiet = json_file is not None and is_stdout(json_file)
     if quiet and save is None:
-        return      # A program reads stdout: there is nobody to see a page.
+        return      # stdout holds JSON for a program: nobody sees a page.
     figure = draw_page(open_pyplot(no_display, save), image, views,
                        f"{path.name}: {describe(measurements)}")
     show_or_save({f"transformation_{path.stem}": figure}, save, path, quiet)
@@ -245,23 +245,24 @@ def build_parser() -> cli.Parser:
 def main(argv: list[str] | None = None) -> int:
     """Show the views of one image, or write those of many."""
     parser = build_parser()
-    args = parser.parse_args(argv)
-    for_one = args.image or args.save or args.json
-    for_many = args.src or args.dst or args.csv or args.force
-    if for_one and for_many or not (args.image or args.src and args.dst):
+    options = parser.parse_args(argv)
+    for_one = options.image or options.save or options.json
+    for_many = options.src or options.dst or options.csv or options.force
+    if for_one and for_many or not (
+            options.image or options.src and options.dst):
         parser.error("give IMAGE [--save, --json], or -src and -dst [--csv, "
                      "--force]")
     if sys.flags.optimize > 1:
         raise UserError("PlantCV's libraries need their docstrings: do "
                         "without python -OO (PYTHONOPTIMIZE=2)")
-    views = [name for name in VIEWS if name in (args.views or VIEWS)]
-    if args.image:
-        show_image(path_of(args.image), views, args.save, args.json,
-                   args.no_display)
+    views = [name for name in VIEWS if name in (options.views or VIEWS)]
+    if options.image:
+        show_image(path_of(options.image), views, options.save, options.json,
+                   options.no_display)
         return cli.DONE
-    workers = program.make_workers(args.jobs, args.cluster)
-    return transform_batch(plan_batch(args.src, args.dst), views, args.csv,
-                           workers, args.force)
+    workers = program.make_workers(options.jobs, options.cluster)
+    return transform_batch(plan_batch(options.src, options.dst), views,
+                           options.csv, workers, options.force)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@
     python predict.py images --evaluate
 
 Prints the most probable classes of each image and shows a figure: the leaf,
-the leaf cut out with its lesions outlined, the regions that the network
-looked at, and the probabilities.  It needs nothing but learnings.zip, which
-train.py writes; TensorFlow is not imported.
+the leaf on white with its lesions outlined, the regions that speak for the
+predicted class, and the probabilities.  It needs nothing but learnings.zip,
+which train.py writes; TensorFlow is not imported.
 """
 
 from leaffliction import program  # first: it handles Ctrl-C during imports
@@ -44,14 +44,14 @@ MAX_ROWS = 8    # images in the figure: more would be too small to see
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where predictions go.
+    """Where predictions are written and shown.
 
     csv, json: a file, "-" for stdout, or None.  figure: the file of --save,
     or None.  no_display: open no window.  top: classes printed per image.
     """
 
-    csv: str | None
-    json: str | None
+    csv: Path | None
+    json: Path | None
     figure: Path | None
     no_display: bool
     top: int
@@ -62,9 +62,10 @@ class Outputs:
         return is_stdout(self.csv) or is_stdout(self.json)
 
     def wants_figure(self, count: int) -> bool:
-        """Tell whether a figure of `count` images is shown or saved.
+        """Return whether a run of `count` images shows or saves a figure.
 
-        It shows only a few, so for a whole folder it must be asked for.
+        With --save it always does.  Otherwise there is no figure of more
+        than MAX_ROWS images, and none while stdout holds a table.
         """
         return bool(self.figure) or not self.quiet and count <= MAX_ROWS
 
@@ -72,17 +73,18 @@ class Outputs:
 def list_images(paths: list[Path]) -> list[Path]:
     """Return the images that the arguments name, in the order given.
 
-    Folders are searched, wildcards that the shell left are expanded.
-    Raises UserError for a folder without images, or where nothing matches.
+    Folders are searched; wildcards that the shell left are expanded.
+    Raises UserError for a folder without images, and for a wildcard that
+    matches nothing.
     """
     images = []
     for path in (match for given in paths
                  for match in expand_wildcards(given)):
         if path.is_dir():
-            found = find_images(path)
-            if not found:
+            files = find_images(path)
+            if not files:
                 raise UserError(f"{path}: no images in it or below it")
-            images += [path / file for file in found]
+            images += [path / file for file in files]
         else:
             images.append(path)
     return images
@@ -91,7 +93,7 @@ def list_images(paths: list[Path]) -> list[Path]:
 def predict_images(classifier: Classifier, paths: list[Path],
                    workers: Workers, outputs: Outputs) -> int:
     """Print, write and show the predictions; return the exit status."""
-    rows, failed, unknown = [], 0, 0
+    shown, failed, unknown = [], 0, 0
     wants_figure = outputs.wants_figure(len(paths))
     results = progress(
         predict_files(classifier, paths, workers,
@@ -113,19 +115,19 @@ def predict_images(classifier: Classifier, paths: list[Path],
                 failed += 1
                 continue
             unknown += not result.prediction.known
-            if len(rows) < MAX_ROWS:
-                rows.append(result)
+            if len(shown) < MAX_ROWS:
+                shown.append(result)
             if not outputs.quiet:
                 print(f"{printable(path)}: "
                       f"{describe(result.prediction, outputs.top)}")
     if len(paths) > 1:
         print_note(summarize(len(paths), unknown, failed))
-    if rows and wants_figure:
+    if shown and wants_figure:
         if len(paths) > MAX_ROWS:
             print_note(f"the figure shows the first {MAX_ROWS} images")
         sys.stdout.flush()      # The text need not wait for the figure.
-        show_predictions([ensure_pixels(row, classifier) for row in rows],
-                         outputs)
+        show_predictions([ensure_pixels(result, classifier)
+                          for result in shown], outputs)
     return cli.FAILED if failed else cli.DONE
 
 
@@ -189,17 +191,17 @@ def build_parser() -> cli.Parser:
     add("--top", type=cli.positive_int, default=3, metavar="N",
         help="number of classes to print for each image, the most probable "
              "first")
-    add("--csv", metavar="FILE|-",
-        help="write a table with a row for each image (-: to stdout), "
-             + CSV_HELP)
-    add("--json", metavar="FILE|-",
+    add("--csv", type=path_of, metavar="FILE|-",
+        help="write a table with a row for each image to this file (-: to "
+             "stdout), " + CSV_HELP)
+    add("--json", type=path_of, metavar="FILE|-",
         help="write all probabilities, the versions of the libraries and the "
-             "checksum of the archive (-: to stdout)")
+             "checksum of the archive to this file (-: to stdout)")
     add("--evaluate", action="store_true",
         help="compare the predictions with the names of the folders that the "
              "images are in, and print accuracy and other metrics")
     add("--save", type=path_of, metavar="FIGURE",
-        help="save the figure as this file")
+        help="save the figure as this file (.png, .pdf, .svg, ...)")
     parser.add_jobs()
     parser.add_display()
     return parser
@@ -223,11 +225,13 @@ def main(argv: list[str] | None = None) -> int:
             workers, options.save, options.no_display)
     paths = list_images(options.paths)
     check_figure_format(options.save)
+    # --learnings is the archive, or the folder that holds it.
+    learnings = options.learnings
     check_outputs([options.csv, options.json, options.save],
-                  [options.learnings, options.learnings / ARCHIVE,
-                   options.learnings.parent / SIGNATURE, *paths])
+                  [learnings, learnings.parent / SIGNATURE,
+                   learnings / ARCHIVE, learnings / SIGNATURE, *paths])
     return predict_images(
-        Classifier.load(options.learnings, verify), paths, workers,
+        Classifier.load(learnings, verify), paths, workers,
         Outputs(options.csv, options.json, options.save, options.no_display,
                 options.top))
 

@@ -1,6 +1,6 @@
-"""The bundle, learnings.zip: write it, read it, verify it.
+"""The bundle, learnings.zip: read it, write it, sign and verify it.
 
-The archive stands alone; predicting needs nothing else.  Its members:
+Predicting needs nothing but this archive.  Its members:
 
     learnings.json           class names in order, preprocessing, calibration,
                              metrics, settings, seed, versions, and the
@@ -36,17 +36,17 @@ from leaffliction.utils.path_hints import path_hint
 from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import delete_if_permitted
 
-# Raised when an older program could no longer read the archive correctly.
+# Increased whenever an older program would misread new archives.
 FORMAT = 2
-ARCHIVE = "learnings.zip"    # its default name in a folder
+ARCHIVE = "learnings.zip"    # the archive's default name
 DESCRIPTION, IMAGES = "learnings.json", "augmented_directory"
 MODEL, FLOAT_MODEL = "model.tflite", "model_float32.tflite"
 OOD_DETECTOR = "familiarity.npz"
 # Size limit of each member, against zip bombs.
 MAX_BYTES = {DESCRIPTION: 10 * 2**20, MODEL: 200 * 2**20,
              OOD_DETECTOR: 50 * 2**20}
-# The first date that zip has, for all members: equal content gives equal
-# bytes, whenever it was written.
+# The date of all members, the earliest that a zip can hold: equal content
+# gives equal bytes, whenever it was written.
 NO_DATE = (1980, 1, 1, 0, 0, 0)
 TRUNCATED = "a truncated zip: copy or download it again"
 
@@ -182,7 +182,8 @@ def _archive_in(folder: Path) -> Path:
     if (folder / DESCRIPTION).is_file():
         raise UserError(f"{folder}: an archive that was unpacked; give the "
                         "zip itself, or pack this folder as a zip again")
-    raise UserError(f"{folder}: a folder without {ARCHIVE} in it")
+    raise UserError(f"{folder}: a folder without {ARCHIVE} in it; give the "
+                    "archive itself")
 
 
 def _read_members(path: Path, stream: BinaryIO) -> Bundle:
@@ -195,7 +196,7 @@ def _read_members(path: Path, stream: BinaryIO) -> Bundle:
         text = _read_member(archive, DESCRIPTION, names)
         fields = json.loads(text)
         if fields["format"] != FORMAT:
-            advice = ("use a newer version of it"
+            advice = ("use a newer version of the program"
                       if fields["format"] > FORMAT else
                       "train again, or use the version that wrote it")
             raise UserError(f"{path}: has format {fields['format']}, this "
@@ -205,7 +206,8 @@ def _read_members(path: Path, stream: BinaryIO) -> Bundle:
             content[name] = _read_member(archive, name, names)
             digest = hashlib.sha256(content[name]).hexdigest()
             if digest != fields["sha256"][name]:
-                raise UserError(f"{path}: damaged, {name} was changed")
+                raise UserError(f"{path}: damaged, {name} was changed; copy "
+                                "or download it again")
     return Bundle(path, from_fields(fields), content[MODEL],
                   content[OOD_DETECTOR], hashlib.sha256(text).hexdigest())
 
@@ -223,10 +225,10 @@ def _open_zip(stream: BinaryIO) -> zipfile.ZipFile:
 
 
 def _member_names(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Return {our name of a member: its name in this archive}.
+    """Return {name of a member in train.py's archives: its name in this one}.
 
     A file manager that packs an unpacked archive again puts everything into
-    a folder, adds files of its own, or writes backslashes.
+    a folder, adds further files, or writes backslashes.
     Raises ValueError where the zip holds no bundle, or several.
     """
     names = {name.replace("\\", "/"): name for name in archive.namelist()}
@@ -257,12 +259,12 @@ def _read_member(archive: zipfile.ZipFile, name: str, names: dict[str, str]
 
     Raises ValueError where it is too large, or its compression is unknown.
     """
-    found = archive.getinfo(names[name])
-    if found.file_size > MAX_BYTES[name]:
+    member = archive.getinfo(names[name])
+    if member.file_size > MAX_BYTES[name]:
         raise ValueError(f"{name} is too large")
     # train.py stores members, and file managers deflate them.  The other
     # decompressors raise further kinds of errors for damaged data.
-    if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{name} has an unknown compression")
     return archive.read(names[name])
 
@@ -279,8 +281,8 @@ def write_archive(path: Path, description: Description,
     stale: files that describe an earlier archive; they need not exist.
 
     The new archive replaces an earlier one in one step.  Just before that
-    step the earlier signature and the stale files are deleted, so a run that
-    is stopped at any time leaves no archive beside another's signature.
+    step the earlier signature and the stale files are deleted, so that a run
+    which is stopped never leaves an archive beside another's signature.
     Raises UserError where it cannot be written.
     """
     fields = {"format": FORMAT, **to_fields(description),
@@ -294,7 +296,7 @@ def write_archive(path: Path, description: Description,
         members[f"{IMAGES}/{name}"] = root / file
     with atomic_write(path) as partial:
         _write_zip(path, partial, members)
-        # On the disk before it gets the name, in case the power fails.
+        # In case the power fails: on the disk before it gets its name.
         fsync(partial)
         for file in (path.with_name(SIGNATURE), *stale):
             delete_if_permitted(file)
@@ -342,9 +344,9 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
 
     content: a stream of the archive.  Without a signature file nothing is
     compared; a file that cannot be read or understood is an error.
-    A single digest counts whatever name it gives, since files get renamed.
-    Of several digests those with the archive's name count; if none has it,
-    one that matches is enough.
+    If the file holds one digest, the name beside it does not matter, since
+    archives get renamed.  If it holds several, those with the archive's name
+    must match; if none has that name, one that matches is enough.
     """
     signature = path.with_name(SIGNATURE)
     digests = read_signature(signature)
@@ -352,8 +354,9 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
         return
     relevant = [digest for digest in digests
                 if digest.is_of(path.name)] or digests
-    # A digest of one length may be of several algorithms.  Each kind of
-    # digest in the file must match at least once.
+    # Several algorithms have digests of one length, so a digest matches if
+    # one of its algorithms does.  Each kind of digest in the file must match
+    # at least once.
     matches = defaultdict(bool)
     for digest in relevant:
         for algorithm in digest.algorithms:
@@ -365,8 +368,8 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
     if all(matches.values()):
         return
     names = sorted({digest.name for digest in digests} - {"", "-"})
-    others = (f", which names {', '.join(names[:3])}; an archive beside it "
-              "needs a line of its own in it"
+    others = (f", which names {', '.join(names[:3])}; this archive needs a "
+              "line of its own in it"
               if names and relevant is digests else "")
     raise UserError(
         f"{path}: is not the archive that {signature} was made for{others}; "

@@ -19,7 +19,7 @@ MIN_GAIN = 1.0
 def fit_temperature(logits: np.ndarray, targets: np.ndarray,
                     leaves: Sequence | None = None,
                     min_gain: float = MIN_GAIN) -> float:
-    """Return the temperature with the least log loss, or 1 where in doubt.
+    """Return the temperature with the least log loss, or 1 if in doubt.
 
     logits: (N, classes), or (N, views, classes) for test-time augmentation,
     which averages the probabilities over the views.  targets: (N,) class
@@ -27,7 +27,7 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray,
     leaves: the leaf of each image (None: every image shows another leaf).
     min_gain: standard errors by which the temperature must lower the
     cross-validated log loss; with 0 any gain is enough.
-    Returns 1 where the gain is smaller, or with fewer than FOLDS leaves.
+    Returns 1 if the gain is smaller, or if there are fewer than FOLDS leaves.
     """
     views = logits.reshape(len(logits), -1, logits.shape[-1])
     _, leaf = np.unique(range(len(targets)) if leaves is None else leaves,
@@ -35,8 +35,8 @@ def fit_temperature(logits: np.ndarray, targets: np.ndarray,
     count = leaf.max() + 1
     if count < FOLDS:
         return 1.0
-    # For each temperature and image, (temperatures, N): the loss, and the
-    # mean loss if the label were one of the others.
+    # Both (temperatures, N): the loss, and the mean of the losses that each
+    # of the other labels would give.
     losses, mislabelled = np.stack([
         log_losses(targets, softmax(views / temperature).mean(axis=1))
         for temperature in TEMPERATURES], axis=1)

@@ -1,4 +1,4 @@
-"""The classifier: images of leaves to classes with probabilities.
+"""The classifier: from images of leaves to classes with probabilities.
 
 From Python, in any number of threads:
 

@@ -103,9 +103,9 @@ def log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     The first row uses its label; the second is the mean over all other
     labels, as if the image were mislabelled.
     """
-    surprise = -np.log(np.maximum(probabilities, MIN_PROBABILITY))
-    own = surprise[np.arange(len(labels)), labels]
-    return np.stack([own, (surprise.sum(axis=1) - own)
+    losses = -np.log(np.maximum(probabilities, MIN_PROBABILITY))
+    of_label = losses[np.arange(len(labels)), labels]
+    return np.stack([of_label, (losses.sum(axis=1) - of_label)
                      / (probabilities.shape[1] - 1)])
 
 

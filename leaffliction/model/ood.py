@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-# Added to each feature's variance, as a fraction of the mean variance: few
-# images determine the directions of small variance badly.
+# Added to each feature's variance, as a fraction of the mean variance: with
+# few images, small variances are badly estimated.
 SHRINKAGE = 0.03
-# Fraction of new images of the trained classes that shall count as known.
+# Fraction of new images of the trained classes that is to count as known.
 KNOWN_FRACTION = 0.99
 
 
@@ -68,17 +68,18 @@ class OODDetector:
         Reads arrays of numbers only: no pickle, so no code is executed.
         Raises ValueError where shapes, dtypes or values are wrong.
         """
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in cls.__dataclass_fields__}
-        count = found["mean"].size
+        with np.load(io.BytesIO(content), allow_pickle=False) as members:
+            arrays = {name: members[name]
+                      for name in cls.__dataclass_fields__}
+        count = arrays["mean"].size
         shapes = {"mean": (count,), "within": (count, count),
                   "overall": (count, count),
-                  "class_means": (len(found["class_means"]), count)}
-        for name, array in found.items():
+                  "class_means": (len(arrays["class_means"]), count)}
+        for name, array in arrays.items():
             if (array.shape != shapes[name] or array.dtype != np.float32
                     or not np.isfinite(array).all()):
                 raise ValueError(f"{name} is not as it was written")
-        return cls(**found)
+        return cls(**arrays)
 
 
 def fit_ood_detector(features: np.ndarray, labels: np.ndarray) -> OODDetector:

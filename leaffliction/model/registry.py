@@ -1,7 +1,7 @@
-"""Downloaded files: tried at several sources, verified, kept in a cache.
+"""Downloaded files: several sources, verification, a cache.
 
-A downloaded file is used only if its SHA-256 is the expected one.  Then it
-is kept in the user's cache folder, and found there the next time.
+A downloaded file is used only if its SHA-256 is the expected one.  It is then
+stored in the user's cache folder, where the next run finds it.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from leaffliction.utils.console import print_note
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write, file_digest
 
-DOWNLOAD_TIMEOUT = 30    # seconds without an answer
+DOWNLOAD_TIMEOUT = 30    # seconds without a response
 
 
 def home_folder() -> Path:
@@ -67,15 +67,15 @@ def find_cached(name: str, sha256: str) -> Path:
 
 
 def download(url: str) -> bytes:
-    """Return what is at a URL; not verified.
+    """Return the content at a URL; the caller verifies it.
 
-    Raises OSError if there is no answer within DOWNLOAD_TIMEOUT seconds, and
-    HTTPException if the answer is truncated.
+    Raises OSError if there is no response within DOWNLOAD_TIMEOUT seconds,
+    and HTTPException if the response is truncated.
     """
-    # Imported here: no program but train.py asks for anything.
+    # Imported here: of all programs only train.py downloads anything.
     from urllib.request import urlopen
-    with urlopen(url, timeout=DOWNLOAD_TIMEOUT) as answer:
-        return answer.read()
+    with urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response:
+        return response.read()
 
 
 def check_sha256(content: bytes, expected: str, name: str) -> None:
@@ -87,7 +87,8 @@ def check_sha256(content: bytes, expected: str, name: str) -> None:
         raise UserError(f"{name}: wrong SHA-256 checksum")
 
 
-def keep(content: bytes, locate: Callable[[], Path], fallback: Path) -> Path:
+def add_to_cache(content: bytes, locate: Callable[[], Path], fallback: Path
+                 ) -> Path:
     """Write a verified content to a cache; return the file.
 
     locate: function that returns the path in the cache.  If it raises

@@ -1,8 +1,8 @@
-"""Read signature.txt, the checksum of an archive, in any usual form.
+"""Read signature.txt, which holds a digest of an archive, in any usual form.
 
-train.py writes it as sha1sum does.  People write their own with sha256sum,
-shasum, openssl, certutil, PowerShell or GnuPG, which print the same digest in
-other forms, and editors and shells change its encoding and line ends.
+train.py writes it as sha1sum does.  People also write it with sha256sum,
+shasum, openssl, certutil, PowerShell or GnuPG, which print a digest in other
+forms, and editors and shells change its encoding and line ends.
 """
 
 import codecs
@@ -61,11 +61,12 @@ BROKEN_DIGEST = re.compile(r"(?<=[0-9A-Fa-f])\r?\n {8,}(?=[0-9A-Fa-f])")
 
 @dataclass(frozen=True)
 class Digest:
-    """A digest in a signature, and the file that it is of.
+    """A digest in a signature, and the name of the file that it is of.
 
-    algorithms: hashlib's names of those it may be of; without a label the
-    digests of sha512sum and b2sum look alike.  value: in lower-case
-    hexadecimal.  name: the file's, without its folder; "" where not given.
+    algorithms: hashlib's names of the algorithms that may have made it; a
+    digest of sha512sum, without a label, could also be one of b2sum.
+    value: in lower-case hexadecimal.
+    name: of the file, without its folder; "" if the line gives none.
     """
 
     algorithms: tuple[str, ...]
@@ -73,7 +74,7 @@ class Digest:
     name: str
 
     def is_of(self, name: str) -> bool:
-        """Tell whether the digest is of a file with this name.
+        """Return whether the digest is of a file with this name.
 
         Case and the encoding of accents do not count: some file systems
         change them.
@@ -108,8 +109,8 @@ def read_signature(path: Path) -> list[Digest]:
     digests = parse_signature(content)
     if not digests or len(content) > MAX_BYTES:
         raise UserError(
-            f"{path}: holds no digest in a known form, such as the one that "
-            f"sha1sum prints; {advice}")
+            f"{path}: holds no checksum in a known form, such as the one "
+            f"that sha1sum prints; {advice}")
     return digests
 
 

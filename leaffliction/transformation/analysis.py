@@ -135,8 +135,8 @@ def analyse_labels(rgb_img: np.ndarray, labels: np.ndarray,
                    qualities: list[float]) -> ImageAnalysis:
     """Return the analysis of RGB uint8 (H, W, 3) whose leaves are known.
 
-    labels: (H, W), the number of each pixel's leaf, from 1, or 0.  A mask of
-    one leaf, bool, is labels as well.
+    labels: (H, W), the number of each pixel's leaf, from 1, or 0; for one
+    leaf also its mask, bool (H, W).
     qualities: of the leaves 1, 2, ...
     """
     labels = labels.astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""What the views draw on a photograph: colours, line widths, leaf numbers."""
+"""What is drawn on a photograph: colours, line widths, outlines, numbers."""
 
 import cv2
 import numpy as np
@@ -6,12 +6,13 @@ import numpy as np
 # RGB.
 GREEN, BLUE, MAGENTA, ORANGE = (
     (0, 200, 0), (0, 0, 255), (255, 0, 255), (255, 120, 0))
-# The image's shorter side over the width of a line: 2 pixels of 256, 31 of
-# 4000.  The leaf's longer side over it is at least LINES_PER_LEAF, so that
-# lines do not cover a small leaf in a large image.
+# The image's shorter side divided by the width of a line: a line is 2 pixels
+# wide at 256, and 31 at 4000.  On a small leaf in a large image the leaf's
+# longer side divided by LINES_PER_LEAF is the limit, so that lines do not
+# cover the leaf.
 LINES_PER_SIDE, LINES_PER_LEAF = 128, 32
-# The image's shorter side over the height of a leaf's number, and the least
-# height in pixels.
+# The image's shorter side divided by the height of a leaf's number, and the
+# least height in pixels.
 NUMBERS_PER_SIDE, MIN_NUMBER_HEIGHT = 24, 11
 
 
@@ -22,6 +23,19 @@ def line_width(rgb_img: np.ndarray, leaf_side: int) -> int:
     """
     return max(1, round(min(min(rgb_img.shape[:2]) / LINES_PER_SIDE,
                             leaf_side / LINES_PER_LEAF)))
+
+
+def draw_outlines(view: np.ndarray, mask: np.ndarray, corner: tuple[int, int],
+                  colour: tuple[int, int, int], width: int) -> None:
+    """Draw the outline of each connected part of a mask, in place.
+
+    view: RGB uint8 (H, W, 3).  mask: bool, of a part of the view.
+    corner: x and y of the mask's first pixel in the view.
+    colour: RGB.  width: of the line, in pixels.
+    """
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL,
+                                   cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(view, outlines, -1, colour, width, offset=corner)
 
 
 def write_numbers(view: np.ndarray, corners: list[tuple[int, int, int]]

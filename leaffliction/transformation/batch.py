@@ -58,7 +58,7 @@ def view_file(target: Path, name: str, suffix: str) -> Path:
 
 
 def is_up_to_date(file: Path, source: Path) -> bool:
-    """Tell whether a file is complete and not older than its source."""
+    """Return whether a file is complete and not older than its source."""
     try:
         return (is_nonempty_file(file)
                 and file.stat().st_mtime >= source.stat().st_mtime)

@@ -1,4 +1,4 @@
-"""How likely each pixel is leaf, judged by its colour alone.
+"""Estimate how likely each pixel is leaf, from its colour alone.
 
 The median colour of the image's frame is the background's.  A logistic
 regression turns the difference between a pixel and that colour, in CIE Lab,
@@ -73,8 +73,8 @@ def leaf_log_odds(lab_img: np.ndarray, background: np.ndarray) -> np.ndarray:
                         for constant, slope in LINEAR)
     l_l, a_a, b_b = map(np.float32, SQUARES)
     l_a, l_b, a_b = map(np.float32, PRODUCTS)
-    log_odds = np.float32(INTERCEPT[0] + INTERCEPT[1] * g
-                          + INTERCEPT[2] * g ** 2)
+    by_1, by_g, by_gg = INTERCEPT
+    log_odds = np.float32(by_1 + by_g * g + by_gg * g ** 2)
     log_odds = (log_odds + d_b * (by_b + b_b * d_b)
                 + d_a * (by_a + a_a * d_a + a_b * d_b)
                 + d_l * (by_l + l_l * d_l + l_a * d_a + l_b * d_b))

@@ -1,4 +1,4 @@
-"""Where a leaf is diseased, judged by its colour alone.
+"""Find the diseased tissue of a leaf by its colour alone.
 
 The colour of healthy tissue is the median colour of the leaf's greenest
 quarter.  Tissue is diseased where it is further from green (a of CIE Lab)
@@ -11,10 +11,12 @@ import math
 import cv2
 import numpy as np
 
+from leaffliction.transformation.segmentation import Box
+
 # Tissue is diseased if its a (CIE Lab, green to magenta) exceeds that of
 # healthy tissue by these levels; veins and uneven light differ by less.
 MIN_REDNESS = 10
-# The fraction of the leaf, the greenest, that is taken for healthy.
+# The greenest tissue, this fraction of the leaf, is taken for healthy.
 HEALTHY_SHARE = 0.25
 # A pixel this much lighter than healthy tissue, and with less than this
 # fraction of its yellow (b of CIE Lab), is a reflection of the sky.
@@ -22,21 +24,22 @@ GLARE_LIGHTNESS, GLARE_YELLOW = 15, 0.6
 # Colours are weaker in the shade, but not by more than this factor.
 MIN_SHADE = 0.4
 # The leaf is resized to the area of a square with a side of 176 pixels, the
-# area of most leaves that fill a photograph of 256; but a long, thin leaf to
-# at most MAX_SIDE pixels.
+# area of most leaves that fill a photograph of 256; but the longer side of a
+# thin leaf to at most MAX_SIDE pixels.
 LEAF_SIDE, MAX_SIDE = 176, 512
 # In pixels at that size: the diameter of the opening that removes the stem,
 # the width of the edge whose colour is mixed with the background's, the
 # diameter of the opening that removes grain, the standard deviation of the
 # blur, and the margin around the leaf that these need.
 STEM, EDGE, GRAIN, BLUR, MARGIN = 13, 2, 3, 0.7, 4
-# Width of the mixed edge in pixels of the photograph, for leaves enlarged;
-# and the standard deviation of the blur that a pixel itself is (a square of
-# side 1 has 1 / sqrt(12)).
+# For a leaf that is enlarged: the width of the mixed edge in pixels of the
+# photograph, and the standard deviation of the blur that a pixel itself is (a
+# square of side 1 has 1 / sqrt(12)).
 PHOTO_EDGE, PIXEL_BLUR = 0.75, 0.29
-# A leaf enlarged by more than MIN_SHARPENED is sharpened, by at most SHARPEN,
-# over a blur of SHARPEN_BLUR pixels of the photograph.  Without it leaves of
-# 60 pixels have 14 % less lesions than at 256, as their spots are pale.
+# A leaf enlarged by more than MIN_SHARPENED is sharpened (unsharp mask) by at
+# most SHARPEN, with a blur of SHARPEN_BLUR pixels of the photograph.  Without
+# it the lesions of a leaf of 60 pixels are 14 % smaller than at 256, as its
+# spots are pale.
 MIN_SHARPENED, SHARPEN, SHARPEN_BLUR = 1.3, 0.5, 0.4
 # Area of the smallest spot as a fraction of the leaf: 10 of 25,000 pixels.
 MIN_SPOT_SHARE = 4e-4
@@ -55,18 +58,19 @@ def find_lesions(rgb_img: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def find_lesions_in_box(rgb_img: np.ndarray, mask: np.ndarray,
-                        box: tuple[int, int, int, int]) -> np.ndarray:
+                        box: Box) -> np.ndarray:
     """Return the diseased tissue of a leaf: bool (height, width).
 
     rgb_img: the whole image, RGB uint8 (H, W, 3).
     mask: one leaf, bool (height, width), within its box (x, y, width,
     height).
 
-    The result depends neither on the image around the leaf nor on the leaf's
-    size: from 200 pixels on, the share of lesions of 98 % of leaves stays
-    within a tenth; at 100 pixels of 85 %, at 60 of 62 %.
-    Stem, edge and reflections are never diseased.  A leaf that is brown all
-    over has no lesions, because its healthy tissue is brown as well.
+    The result does not depend on the image around the leaf, and hardly on
+    the leaf's size: from 200 pixels on, the share of lesions stays within a
+    tenth for 98 % of leaves; at 100 pixels for 85 %, at 60 pixels for 62 %.
+    Stem, edge and reflections never count as diseased.  A leaf that is brown
+    all over has no lesions, because the tissue taken for healthy is brown as
+    well.
     """
     area = np.count_nonzero(mask)
     if not area:
@@ -99,9 +103,9 @@ def resize_to_photograph(lesions: np.ndarray, size: tuple[int, int],
     """Return a mask, bool, at the size (width, height) of the photograph.
 
     zoom: pixels of the given mask for one of the photograph.
-    Where the photograph has fewer pixels, those that the lesions cover most
-    become lesions, as many as keep the area: a limit of half a pixel would
-    lose small spots.
+    Where the photograph has fewer pixels than the mask, the pixels that the
+    lesions cover most become lesions, as many as keep the area.  A threshold
+    of half a pixel would lose small spots.
     """
     if zoom < 1:
         return cv2.resize(lesions.astype(np.uint8) * 255, size) > 127
@@ -144,7 +148,7 @@ def lesions_at_fixed_area(rgb_img: np.ndarray, leaf: np.ndarray, zoom: float
     _, spots, stats, _ = cv2.connectedComponentsWithStats(diseased)
     is_spot = (stats[:, cv2.CC_STAT_AREA]
                >= MIN_SPOT_SHARE * np.count_nonzero(leaf))
-    is_spot[0] = False    # component 0 is all that is not diseased
+    is_spot[0] = False    # component 0 is everything that is not diseased
     return is_spot[spots]
 
 

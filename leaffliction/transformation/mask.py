@@ -1,4 +1,4 @@
-"""Where the leaves of an image are: their masks and how good these are.
+"""Find the leaves of an image: the mask of each, and the mask's quality.
 
 The method, in the order in which `find_leaves` applies it:
 
@@ -30,8 +30,8 @@ from leaffliction.transformation.segmentation import (MIN_PIECE_SHARE, Box,
                                                       group_parts, segment)
 from leaffliction.utils.images import shrink
 
-# Pixels of the longer side beyond which an image is reduced first: 12
-# megapixels take 0.2 s, and the edge moves by 2 pixels of 4000.
+# An image whose longer side has more pixels is reduced first: 12 megapixels
+# then take 0.2 s, and the outline moves by 2 pixels in 4000.
 MAX_SIDE = 1024
 # A leaf fills the image if its box has this fraction of the image's longer
 # side; all of 5,775 photographs of one leaf reach it.
@@ -50,9 +50,10 @@ HOLE_RANGE, MIN_HOLE_SHARE = (24, 6, 6), 0.0003
 # Below this quality there is no leaf: noise has 0.00, the worst of 480 leaves
 # 0.39.
 MIN_QUALITY = 0.25
-# Of several leaves the best has at least this quality.  Of 47 orchard
-# photographs with several patches of one crown the best patch has at most
-# 0.55 in 37, and at most 0.69 in all; the best leaf on a tray has 0.9.
+# Several leaves count only if the best of them has this quality.  In 47
+# orchard photographs, several patches of one crown passed for leaves: the
+# best patch has at most 0.55 in 37 of these photographs, and at most 0.69 in
+# all.  The best leaf on a tray has 0.9.
 MIN_BEST_OF_SEVERAL = 0.55
 
 
@@ -97,10 +98,11 @@ def find_leaves(rgb_img: np.ndarray) -> list[Leaf]:
     The method is described at the top of this file.  Leaves that touch or
     overlap are one leaf.
 
-    The quality is the product of three fractions: of the leaf's area of
-    which the discriminant is certain, of its outline that the image's edge
-    does not cut, and of the leaves in the area of all parts.  It is 0.9 for
-    most leaves on a table, and low in a crown of leaves.
+    The quality is the product of three fractions: how much of the leaf's
+    area the discriminant is certain of, how much of its outline the image's
+    edge does not cut, and how much of the area of all connected parts the
+    leaves have.  It is 0.9 for most leaves on a table, and low in a crown of
+    leaves.
     """
     small_img = shrink(rgb_img, MAX_SIDE)
     segmentation = segment(small_img)
@@ -112,27 +114,30 @@ def find_leaves(rgb_img: np.ndarray) -> list[Leaf]:
         segmentation = segment(small_img, FINE_OPENING)
         parts = connected_parts(segmentation.leaf_pixels)
     groups = group_parts(parts, segmentation)
-    found = []
+    refined = []
     if not fills_image or len(groups) > 1:
-        found = [(group, leaf) for group in groups if (
+        refined = [(group, leaf) for group in groups if (
             leaf := refine_at_full_resolution(rgb_img, group, segmentation))]
     # A leaf that fills the image is the only one, unless the refinement
     # confirms it and another leaf.
-    if fills_image and (len(found) < 2 or found[0][0] is not groups[0]):
-        found = [(groups[0], outline_at_reduced_resolution(
-            groups[0], segmentation, rgb_img.shape[:2]))]
-    share_of_parts = (sum(cv2.contourArea(part) for group, _ in found
+    if fills_image:
+        is_confirmed = any(group is groups[0] for group, _ in refined)
+        if not is_confirmed or len(refined) < 2:
+            refined = [(groups[0], outline_at_reduced_resolution(
+                groups[0], segmentation, rgb_img.shape[:2]))]
+    share_of_parts = (sum(cv2.contourArea(part) for group, _ in refined
                           for part in group)
                       / max(1, sum(map(cv2.contourArea, parts))))
     return in_reading_order(good_leaves(
         [replace(leaf, quality=leaf.quality * share_of_parts)
-         for _, leaf in found]))
+         for _, leaf in refined]))
 
 
 def good_leaves(leaves: list[Leaf]) -> list[Leaf]:
     """Return the leaves of at least MIN_QUALITY.
 
-    None of several, if not one of them reaches MIN_BEST_OF_SEVERAL.
+    If there are several, and none of them reaches MIN_BEST_OF_SEVERAL,
+    return no leaf at all.
     """
     leaves = [leaf for leaf in leaves if leaf.quality >= MIN_QUALITY]
     if len(leaves) > 1 and max(
@@ -199,7 +204,8 @@ def crop_bounds(group: list[np.ndarray], coarse: Segmentation,
                 shape: tuple[int, int]) -> tuple[int, int, int, int]:
     """Return left, upper, right and lower end of the crop around a leaf.
 
-    shape: height and width of the photograph, in whose pixels they are.
+    They are in pixels of the photograph.
+    shape: height and width of the photograph.
     """
     size = np.array(shape[::-1])
     scale = size / coarse.leaf_pixels.shape[::-1]
@@ -227,9 +233,10 @@ def coarse_indices(count: int, bounds: tuple[int, int], length: int,
 
 def parts_of_leaf(parts: list[np.ndarray], leaf: np.ndarray
                   ) -> list[np.ndarray]:
-    """Return the parts that lie on a leaf and are no crumbs of it.
+    """Return the parts that lie on a leaf, without crumbs.
 
-    A part lies on the leaf with more than half of its outline or its area.
+    A part lies on the leaf if more than half of its outline or of its area
+    does.  A crumb has less than MIN_PIECE_SHARE of the largest part's area.
     leaf: uint8 (H, W), 1 on the leaf.
     """
     def lies_on_leaf(part: np.ndarray) -> bool:
@@ -288,7 +295,7 @@ def open_holes(mask: np.ndarray, segmentation: Segmentation) -> None:
     is_background = (
         (np.abs(means - segmentation.background) <= HOLE_RANGE).all(axis=1)
         & (areas >= MIN_HOLE_SHARE * mask.size))
-    is_background[0] = False    # component 0 is all that is no hole
+    is_background[0] = False    # component 0 is everything but the holes
     mask[is_background[holes]] = 0
 
 
@@ -311,12 +318,14 @@ def in_reading_order(leaves: list[Leaf]) -> list[Leaf]:
     """
     remaining, ordered = sorted(leaves, key=lambda leaf: leaf.box[1]), []
     while remaining:
-        row_end = remaining[0].box[1] + remaining[0].box[3]
-        row = [leaf for leaf in remaining
-               if leaf.box[1] + leaf.box[3] / 2 <= row_end]
-        remaining = [leaf for leaf in remaining
-                     if leaf.box[1] + leaf.box[3] / 2 > row_end]
+        _, top, _, row_height = remaining[0].box
+        row, below = [], []
+        for leaf in remaining:
+            _, y, _, height = leaf.box
+            is_in_row = y + height / 2 <= top + row_height
+            (row if is_in_row else below).append(leaf)
         ordered += sorted(row, key=lambda leaf: leaf.box[0])
+        remaining = below
     return ordered
 
 

@@ -1,4 +1,4 @@
-"""Segmentation: an image into leaf and background, leaf pixels into leaves.
+"""Segment an image into leaf and background, and group its parts into leaves.
 
 `segment` marks the pixels that have a leaf's colour, `connected_parts`
 outlines their connected components, and `group_parts` decides which of these
@@ -13,34 +13,35 @@ import numpy as np
 from leaffliction.transformation.discriminant import (background_colour,
                                                       leaf_log_odds)
 
-# The longer side of the image over the width of the opening: 3 pixels of
-# 256, which removes the grain of paper and leaves stems, as they are wider.
+# The image's longer side divided by the width of the opening: 3 pixels at
+# 256, which removes the grain of paper but no stems, as these are wider.
 OPENINGS_PER_SIDE = 85
-# The longer side over the standard deviation of the blur that removes the
-# noise of single pixels: 0.7 pixels of 256.
+# The image's longer side divided by the standard deviation of the blur that
+# removes the noise of single pixels: 0.7 pixels at 256.
 BLURS_PER_SIDE = 365
 
-# The shares of areas below are of the image's largest part.
+# The shares below are fractions of the area of the image's largest part.
 # A piece of a leaf that a fold or a shadow cuts has at least this share.
 MIN_PIECE_SHARE = 0.25
 # A separate leaf has at least this share and this many pixels (of an image
 # reduced to 1024 pixels).  A labelled mask of uint8 has room for 255 leaves.
 MIN_LEAF_SHARE, MIN_LEAF_AREA, MAX_LEAVES = 0.02, 40, 255
-# Least solidity (area over the convex hull's) of a leaf; of one with less
-# than MIN_PIECE_SHARE; and least ratio of its shorter to its longer side.
+# Least solidity of a leaf (its area divided by its convex hull's), least
+# solidity of one with less than MIN_PIECE_SHARE, and least ratio of a leaf's
+# shorter to its longer side.
 MIN_SOLIDITY, MIN_SOLIDITY_SMALL, MIN_ASPECT = 0.6, 0.75, 0.25
-# Least mean of the absolute log odds inside a leaf, and inside one that is
-# less solid than RAGGED: what a shadow leaves of a leaf has a ragged outline.
+# Least mean of the absolute log odds inside a leaf, and inside one whose
+# solidity is below RAGGED, as of a leaf that is partly in a shadow.
 MIN_CERTAINTY, MIN_CERTAINTY_RAGGED, RAGGED = 1.0, 2.0, 0.85
 
 # Two parts are pieces of one leaf if the gap between them (within their
 # convex hull) is not certain to be background.  The mean log odds of the gap
 # are above -1.8 in leaves cut in two, below -2.6 between two leaves.
 MAX_BACKGROUND_LOG_ODDS = -2.2
-# They are also pieces of one leaf if the gap is no wider than MAX_GAP (as a
-# fraction of the smaller part's side, the root of its area), both together
-# fill MIN_HULL_FILL of their convex hull, and either MIN_SHARED_EDGE of the
-# smaller outline runs along the gap, or the gap's mean log odds are above
+# They are also pieces of one leaf if the gap is no wider than MAX_GAP times
+# the smaller part's side (the square root of its area), both together fill
+# MIN_HULL_FILL of their convex hull, and either MIN_SHARED_EDGE of the smaller
+# outline runs along the gap, or the gap's mean log odds are above
 # SHADOW_LOG_ODDS, as in a shadow.
 MAX_GAP, MIN_HULL_FILL, MIN_SHARED_EDGE, SHADOW_LOG_ODDS = 0.2, 0.78, 0.2, -3.3
 
@@ -50,7 +51,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The pixels of an image, told apart as leaf and background.
+    """The pixels of an image, classified as leaf or background.
 
     lab_img: CIE Lab as OpenCV scales it, float32 (H, W, 3).
     background: the background's colour in that scale, (3,).
@@ -67,7 +68,7 @@ class Segmentation:
 def segment(rgb_img: np.ndarray, opening: int | None = None,
             leaf: np.ndarray | None = None,
             background: np.ndarray | None = None) -> Segmentation:
-    """Tell the leaf's pixels of RGB uint8 (H, W, 3) from the background's.
+    """Classify each pixel of RGB uint8 (H, W, 3) as leaf or background.
 
     opening: width of the morphological opening in pixels, odd; None: as for
     a leaf that fills the image.
@@ -127,7 +128,7 @@ def group_parts(parts: list[np.ndarray], segmentation: Segmentation
 
 def is_leaf(part: np.ndarray, segmentation: Segmentation, is_small: bool
             ) -> bool:
-    """Tell whether a part has a leaf's shape and, for certain, its colour."""
+    """Return whether a part has a leaf's shape and, certainly, its colour."""
     area = cv2.contourArea(part)
     sides = cv2.minAreaRect(part)[1]
     solidity = area / cv2.contourArea(cv2.convexHull(part))
@@ -144,7 +145,7 @@ def is_leaf(part: np.ndarray, segmentation: Segmentation, is_small: bool
 
 def is_piece(part: np.ndarray, leaf: list[np.ndarray],
              segmentation: Segmentation) -> bool:
-    """Tell whether a part is a piece of a larger leaf.
+    """Return whether a part is a piece of a larger leaf.
 
     Two leaves are separated by background.  Two pieces of one leaf are
     separated by leaf in a dark shadow or in bright light, or by a narrow gap

@@ -16,19 +16,20 @@ import numpy as np
 
 from leaffliction.transformation.analysis import ImageAnalysis
 from leaffliction.transformation.annotations import (BLUE, GREEN, MAGENTA,
-                                                     ORANGE, line_width)
+                                                     ORANGE, draw_outlines,
+                                                     line_width)
 from leaffliction.transformation.histogram import draw_histogram
 from leaffliction.transformation.plantcv_adapter import (plantcv,
                                                          swap_red_and_blue)
 
-# The shorter side of an image that the leaf fills over the width of the
-# blur's kernel: 5 pixels of 256 remove grain and keep veins.
+# The shorter side of an image that the leaf fills, divided by the width of the
+# blur's kernel: 5 pixels at 256 remove grain and preserve veins.
 BLURS_PER_SIDE = 51
 # Rows that PlantCV masks at a time: it lists each pixel of the background in
 # 16 bytes, which are 190 MB for 12 megapixels at once.
 MASKED_ROWS = 256
-# PlantCV cuts a leaf in 20 slices of int(height / 21) pixels.  Of a height
-# of 6 x 21 pixels they cover 95 %, of 41 pixels they would cover half.
+# PlantCV divides a leaf into 20 slices of int(height / 21) pixels.  They
+# cover 95 % of a height of 6 x 21 pixels, but only half of 41 pixels.
 LANDMARK_SIDE = 6 * 21
 
 
@@ -129,7 +130,7 @@ def landmarks(mask: np.ndarray) -> np.ndarray:
     the y axis: PlantCV 4.11's function for the x axis takes its middle
     points from rows instead of columns.
     """
-    # INTER_AREA > 0 keeps all that is thin: in an empty row PlantCV would
+    # INTER_AREA > 0 preserves thin parts: in an empty row PlantCV would
     # repeat a point.
     leaf = (cv2.resize(mask.astype(np.uint8) * 255,
                        (LANDMARK_SIDE, LANDMARK_SIDE),
@@ -147,12 +148,8 @@ def draw_lesions(image: ImageAnalysis) -> np.ndarray:
         pixels = view[leaf.window]
         pixels[leaf.lesions] = (pixels[leaf.lesions] // 2
                                 + np.array(MAGENTA, np.uint8) // 2)
-        outlines, _ = cv2.findContours(
-            leaf.lesions.astype(np.uint8), cv2.RETR_EXTERNAL,
-            cv2.CHAIN_APPROX_NONE)
         width = max(1, line_width(view, leaf.longer_side) // 2)
-        cv2.drawContours(view, outlines, -1, MAGENTA, width,
-                         offset=leaf.box[:2])
+        draw_outlines(view, leaf.lesions, leaf.box[:2], MAGENTA, width)
     return image.write_numbers(view)
 
 
@@ -161,7 +158,8 @@ def draw_color_histogram(image: ImageAnalysis) -> np.ndarray:
     return draw_histogram(image.proportions)
 
 
-# By the part of the file's name, which in small letters is the flag as well.
+# The keys are parts of file names (leaf_Mask.jpg), and in lower case the
+# command's flags (-mask).
 VIEWS = {
     "Original": View(
         "Original",

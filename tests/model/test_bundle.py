@@ -196,8 +196,8 @@ def test_an_archive_that_is_not_the_signed_one_is_refused(archive):
     with pytest.raises(UserError, match="not the archive that signature.txt "
                                         "was made for; --no-verify"):
         read_archive(archive)
-    found = read_archive(archive, verify=False)
-    assert "Grape_Eska" in found.description.class_names
+    bundle = read_archive(archive, verify=False)
+    assert "Grape_Eska" in bundle.description.class_names
 
 
 @pytest.mark.parametrize("text", [
@@ -230,8 +230,8 @@ def pack(target, prefix, extra=(), members=READ_MEMBERS):
     ("", ["old/learnings.json"])])
 def test_an_archive_packed_again_in_a_folder_is_read(archive, prefix, extra):
     pack("again.zip", prefix, extra)
-    found = read_archive(Path("again.zip"))
-    assert replace(found, path=archive) == read_archive(archive)
+    bundle = read_archive(Path("again.zip"))
+    assert replace(bundle, path=archive) == read_archive(archive)
 
 
 @pytest.mark.parametrize("compression, readable", [

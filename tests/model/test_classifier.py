@@ -41,8 +41,8 @@ def test_predictions_are_those_computed_by_hand(archive, images, batch):
 
 def test_unknown_images_get_the_mean_over_four_views(archive, images):
     classifier = Classifier.load(archive)
-    unknown = [image for image, found in zip(
-        images, classifier.predict(images)) if not found.known]
+    unknown = [image for image, prediction in zip(
+        images, classifier.predict(images)) if not prediction.known]
     for image in unknown:
         # A mark in the corner, which the centre crop does not contain.
         image[0, 0] = 255
@@ -50,18 +50,18 @@ def test_unknown_images_get_the_mean_over_four_views(archive, images):
         views = [softmax((preprocess(view, 8).mean(axis=(0, 1)) @ WEIGHTS
                           + BIAS)[np.newaxis] / 3.0)[0]
                  for view in (image, image[:, ::-1], crop, crop[:, ::-1])]
-        found = classifier.predict_image(image).probabilities
-        assert found == pytest.approx(np.mean(views, axis=0), abs=2e-5)
-        assert np.abs(found - views[0]).max() > 2e-4
+        shares = classifier.predict_image(image).probabilities
+        assert shares == pytest.approx(np.mean(views, axis=0), abs=2e-5)
+        assert np.abs(shares - views[0]).max() > 2e-4
     assert unknown
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 9), (10, 20)])
 def test_a_centre_crop_is_never_empty(shape):
-    found = centre_crop(np.zeros(shape), 0.8)
-    assert found.shape == tuple(side - 2 * round(side * 0.1)
-                                for side in shape)
-    assert found.size
+    crop = centre_crop(np.zeros(shape), 0.8)
+    assert crop.shape == tuple(side - 2 * round(side * 0.1)
+                               for side in shape)
+    assert crop.size
 
 
 def test_threads_share_a_classifier(archive, images):

@@ -107,9 +107,9 @@ def test_as_dict_holds_all_metrics_for_json(evaluation):
 
 
 def test_log_losses_are_of_the_label_and_the_mean_of_the_others():
-    found = log_losses(np.array([0, 2]), np.array([[0.5, 0.25, 0.25],
-                                                   [0.1, 0.8, 0.1]]))
-    assert np.allclose(found, [
+    losses = log_losses(np.array([0, 2]), np.array([[0.5, 0.25, 0.25],
+                                                    [0.1, 0.8, 0.1]]))
+    assert np.allclose(losses, [
         [np.log(2), np.log(10)],
         [np.log(4), (np.log(1 / 0.8) + np.log(10)) / 2]])
 

@@ -23,15 +23,15 @@ def features():
 
 def test_scores_are_the_distances_computed_by_hand(features, monkeypatch):
     monkeypatch.setattr(ood, "SHRINKAGE", 0.0)
-    found, labels = features
-    detector = fit_ood_detector(found, labels)
-    means = np.stack([found[labels == label].mean(axis=0)
+    samples, labels = features
+    detector = fit_ood_detector(samples, labels)
+    means = np.stack([samples[labels == label].mean(axis=0)
                       for label in range(3)])
-    within = np.linalg.inv(np.cov((found - means[labels]).T, bias=True))
-    overall = np.linalg.inv(np.cov(found.T, bias=True))
+    within = np.linalg.inv(np.cov((samples - means[labels]).T, bias=True))
+    overall = np.linalg.inv(np.cov(samples.T, bias=True))
     for point in ([1, 2, 5], [4, 0, 5.1], [9, 9, 9]):
-        to_all = (point - found.mean(axis=0)) @ overall @ (
-            point - found.mean(axis=0))
+        to_all = (point - samples.mean(axis=0)) @ overall @ (
+            point - samples.mean(axis=0))
         to_class = min((point - mean) @ within @ (point - mean)
                        for mean in means)
         assert detector.scores(np.array([point], np.float32)
@@ -40,9 +40,9 @@ def test_scores_are_the_distances_computed_by_hand(features, monkeypatch):
 
 
 def test_the_threshold_keeps_99_percent_and_rejects_outliers(features):
-    found, labels = features
-    detector = fit_ood_detector(found[:300], labels[:300])
-    scores = detector.scores(found[300:])
+    samples, labels = features
+    detector = fit_ood_detector(samples[:300], labels[:300])
+    scores = detector.scores(samples[300:])
     threshold = ood_threshold(scores)
     assert np.mean(scores <= threshold) == pytest.approx(0.99, abs=0.004)
     outliers = np.array([[0, 0, 8], [20, 0, 5], [0, -9, 5]], np.float32)

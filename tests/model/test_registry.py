@@ -65,7 +65,8 @@ def test_without_any_source_the_error_gives_the_reason_of_each():
 
 
 def test_a_kept_file_is_found_again(cache, tmp_path):
-    path = registry.keep(CONTENT, lambda: cache / "file", tmp_path / "file")
+    path = registry.add_to_cache(CONTENT, lambda: cache / "file",
+                                 tmp_path / "file")
     assert path == cache / "file" == registry.find_cached("file", SHA256)
     assert path.read_bytes() == CONTENT
     assert not (tmp_path / "file").exists()
@@ -77,7 +78,8 @@ def test_a_missing_file_is_not_found():
 
 
 def test_a_damaged_file_is_deleted(cache, tmp_path):
-    path = registry.keep(CONTENT[1:], lambda: cache / "file", tmp_path)
+    path = registry.add_to_cache(CONTENT[1:], lambda: cache / "file",
+                                 tmp_path)
     with pytest.raises(UserError, match="damaged, removed"):
         registry.find_cached("file", SHA256)
     assert not path.exists()
@@ -86,7 +88,8 @@ def test_a_damaged_file_is_deleted(cache, tmp_path):
 def test_only_the_user_may_read_or_change_a_kept_file(cache, tmp_path):
     umask = os.umask(0)
     try:
-        path = registry.keep(CONTENT, lambda: cache / "file", tmp_path)
+        path = registry.add_to_cache(CONTENT, lambda: cache / "file",
+                                     tmp_path)
     finally:
         os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -95,8 +98,9 @@ def test_only_the_user_may_read_or_change_a_kept_file(cache, tmp_path):
 
 def test_what_cannot_be_kept_goes_to_the_fallback(tmp_path, capsys):
     (tmp_path / "cache").write_bytes(b"a file in the way")
-    path = registry.keep(CONTENT, lambda: registry.cache_folder() / "file",
-                         tmp_path / "fallback")
+    path = registry.add_to_cache(
+        CONTENT, lambda: registry.cache_folder() / "file",
+        tmp_path / "fallback")
     assert path == tmp_path / "fallback" and path.read_bytes() == CONTENT
     assert ("fallback: not kept for the next time ("
             in capsys.readouterr().err)

@@ -141,8 +141,8 @@ def test_a_powershell_list_names_the_file_of_each_digest():
     "fVfBQ8xYRGLQUvLQJlfLQbnFXa8=", "<html>404</html>", b"\xff\xfe\x00",
     f"{SHA1}  learnings.zip\n" + "x\n" * 2**20, SHA1 + " " * 9999 + "a.zip"])
 def test_an_unknown_form_is_refused(tmp_path, text):
-    with pytest.raises(UserError, match="signature.txt: holds no digest in a "
-                                        "known form.*--no-verify"):
+    with pytest.raises(UserError, match="signature.txt: holds no checksum in "
+                                        "a known form.*--no-verify"):
         verify(tmp_path, text)
 
 
@@ -203,11 +203,11 @@ def test_the_output_of_installed_programs_is_read(tmp_path, command):
     (tmp_path / "learnings.zip").write_bytes(CONTENT)
     done = subprocess.run([*command.split(), "learnings.zip"], cwd=tmp_path,
                           capture_output=True, text=True, check=True)
-    found = parse_signature(done.stdout.encode())
+    digests = parse_signature(done.stdout.encode())
     # GnuPG prints RIPEMD-160, which not every hashlib has.
-    assert len(found) == done.stdout.count("learnings.zip") - (
+    assert len(digests) == done.stdout.count("learnings.zip") - (
         "RMD160" in done.stdout)
-    for digest in found:
+    for digest in digests:
         assert digest.is_of("learnings.zip")
         assert digest.value in {hashlib.new(name, CONTENT).hexdigest()
                                 for name in digest.algorithms}

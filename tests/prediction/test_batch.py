@@ -36,12 +36,12 @@ PATHS = [Path(f"{number}.png") for number in range(1, 30)]
 
 @pytest.mark.parametrize("with_pixels", [0, 3])
 def test_only_the_first_results_carry_pixels(with_pixels):
-    found = list(predict_files(Grey(), PATHS, Workers(2), with_pixels))
-    assert [result.path for result in found] == PATHS
-    assert [result.prediction.ood_score for result in found] == list(
+    results = list(predict_files(Grey(), PATHS, Workers(2), with_pixels))
+    assert [result.path for result in results] == PATHS
+    assert [result.prediction.ood_score for result in results] == list(
         range(1, 30))
-    assert all(result.rgb_img is None for result in found[with_pixels:])
-    for number, result in enumerate(found[:with_pixels], 1):
+    assert all(result.rgb_img is None for result in results[with_pixels:])
+    for number, result in enumerate(results[:with_pixels], 1):
         assert result.rgb_img.shape == (MAX_SIDE, MAX_SIDE // 2, 3)
         assert (result.rgb_img == number).all()
 
@@ -58,10 +58,11 @@ def test_a_file_is_read_once_and_again_only_for_missing_pixels():
     with_pixels, without = predict_files(classifier, PATHS[:2], Workers(1), 1)
     assert ensure_pixels(with_pixels, classifier) is with_pixels
     assert classifier.read_paths == PATHS[:2]
-    found = ensure_pixels(without, classifier)
-    assert (found.rgb_img == 2).all() and max(found.rgb_img.shape) == MAX_SIDE
+    reread = ensure_pixels(without, classifier)
+    assert (reread.rgb_img == 2).all()
+    assert max(reread.rgb_img.shape) == MAX_SIDE
     assert classifier.read_paths == [*PATHS[:2], PATHS[1]]
-    assert found.prediction is without.prediction
+    assert reread.prediction is without.prediction
 
 
 def test_files_are_named_for_the_workers_by_their_path():

@@ -53,26 +53,26 @@ def test_unlearned_classes_and_unreadable_images_are_counted_separately(
         tree, capsys):
     dataset = read_dataset(tree({"Apple_healthy": 3, "Grape_Esca": 2,
                                  "Grape_mildew": 3}))
-    found = predict_dataset(FromName(), dataset, Workers(2))
-    assert found.labels.tolist() == [0, 0, 1, 1]
-    assert found.probabilities.argmax(axis=1).tolist() == [0, 1, 0, 1]
-    assert found.known.tolist() == [True, False, True, False]
-    assert found.unlearned.tolist() == [[0, 0], [0, 0], [2, 1]]
-    assert found.failed == 2
+    predictions = predict_dataset(FromName(), dataset, Workers(2))
+    assert predictions.labels.tolist() == [0, 0, 1, 1]
+    assert predictions.probabilities.argmax(axis=1).tolist() == [0, 1, 0, 1]
+    assert predictions.known.tolist() == [True, False, True, False]
+    assert predictions.unlearned.tolist() == [[0, 0], [0, 0], [2, 1]]
+    assert predictions.failed == 2
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2
     assert all(error.startswith("error: ") for error in errors)
-    assert unlearned_table(dataset, found.unlearned).split("\n") == [
+    assert unlearned_table(dataset, predictions.unlearned).split("\n") == [
         "class         images  refused",
         "Grape_mildew       2        1  50.0%"]
     # Of the known ones, one of two is right.
-    assert refused_text(found) == ("refused 50.00% of the images; of the "
-                                   "others 50.00% are right")
+    assert refused_text(predictions) == (
+        "refused 50.00% of the images; of the others 50.00% are right")
 
 
 def test_where_all_images_are_refused_there_is_no_accuracy(tree):
     folder = tree({"Apple_healthy": 2})
     (folder / "Apple_healthy" / "image (1).JPG").unlink()
-    found = predict_dataset(FromName(), read_dataset(Path(folder)),
-                            Workers(1))
-    assert refused_text(found) == "refused 100.00% of the images"
+    predictions = predict_dataset(FromName(), read_dataset(Path(folder)),
+                                  Workers(1))
+    assert refused_text(predictions) == "refused 100.00% of the images"

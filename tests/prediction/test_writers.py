@@ -37,9 +37,9 @@ def test_a_json_object_has_all_probabilities_or_an_error():
     (0.0, "0.0"), (-2.5, "2.5"), (2.5, "-2.5")])
 def test_familiarity_in_json_is_the_negative_of_the_ood_score(
         ood_score, text):
-    found = json_object(LEAF, Prediction(("a",), np.ones(1), ood_score, True,
-                                         np.zeros((1, 1, 1))))
-    assert json.dumps(found["familiarity"]) == text
+    row = json_object(LEAF, Prediction(("a",), np.ones(1), ood_score, True,
+                                       np.zeros((1, 1, 1))))
+    assert json.dumps(row["familiarity"]) == text
 
 
 def test_files_hold_all_images_in_order(tmp_path):
@@ -57,8 +57,8 @@ def test_files_hold_all_images_in_order(tmp_path):
     assert (tmp_path / "a.csv").read_text() == (
         "file,class,confidence,known,error\nleaf.jpg,b,0.666667,no,\n"
         "gone.jpg,,,,gone\nleaf.jpg,b,0.666667,no,\n")
-    found = json.loads((tmp_path / "a.json").read_text())
-    assert found["learnings"] == {
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content["learnings"] == {
         "sha256": "01", "size": 160, "temperature": 1.5,
         "familiarity_threshold": 2.0, "class_names": ["a", "b"]}
-    assert found["images"] == [json_object(*row) for row in rows]
+    assert content["images"] == [json_object(*row) for row in rows]

@@ -78,6 +78,8 @@ REFUSED = [
     (predict, LEAF, "--save", LEAF),
     (predict, "images", "--csv", "learnings.zip"),
     (predict, "images", "--json", "signature.txt"),
+    (predict, "images", "--learnings", "mine", "--json", "mine/learnings.zip"),
+    (predict, "images", "--learnings", "mine", "--csv", "mine/signature.txt"),
     (predict, "images", "--csv", "a", "--json", "./a"),
     (predict, "images", "damaged.JPG", "--csv", "damaged.JPG"),
     (predict, "images", "--evaluate", "--save", LEAF),
@@ -94,7 +96,8 @@ REFUSED = [
 def test_an_output_that_would_overwrite_a_file_is_an_error_before_the_work(
         images, capsys, monkeypatch, program, arguments):
     for file in ("learnings.zip", "signature.txt", "damaged.JPG", "w.h5",
-                 "report/split.csv", "mine_repeats.csv"):
+                 "report/split.csv", "mine_repeats.csv",
+                 "mine/learnings.zip", "mine/signature.txt"):
         Path(file).parent.mkdir(exist_ok=True)
         Path(file).write_text("content")
     for file in ("mine_distribution_Apple.png", "mine/report/errors.png"):
@@ -102,7 +105,7 @@ def test_an_output_that_would_overwrite_a_file_is_an_error_before_the_work(
     before = content()
     for owner, name in ((Transformation, "analyse_image"),
                         (Distribution, "analyse"), (train, "learn"),
-                        (predict.Classifier, "predict_file")):
+                        (predict.Classifier, "read")):
         monkeypatch.setattr(owner, name, must_not_run)
     if "--evaluate" in arguments:
         monkeypatch.setattr(predict.Classifier, "load",

@@ -126,8 +126,8 @@ def test_csv_holds_no_formulas_and_no_control_characters(
     shutil.copy(leaves / "x9.jpg", "=1+1\x1b[2J.jpg")
     assert run("=1+1\x1b[2J.jpg", "@gone.jpg", "--csv", "a.csv") == 1
     with open("a.csv", newline="", encoding="utf-8") as lines:
-        _, found, gone = csv.reader(lines)
-    assert found[0] == r"'=1+1\x1b[2J.jpg" and found[1]
+        _, row, gone = csv.reader(lines)
+    assert row[0] == r"'=1+1\x1b[2J.jpg" and row[1]
     assert gone[0] == "'@gone.jpg" and gone[4].startswith("'@gone.jpg: no")
     assert "\x1b" not in "".join(capfd.readouterr())
 
@@ -180,17 +180,17 @@ def test_json_has_all_probabilities_versions_and_the_checksum(
         leaves, capfd):
     (leaves / "text.jpg").write_text("no image")
     assert run(leaves, "--json", "-") == 1
-    found = json.loads(capfd.readouterr().out)
+    content = json.loads(capfd.readouterr().out)
     with zipfile.ZipFile("learnings.zip") as archive:
         text = archive.read("learnings.json")
-    assert found["learnings"]["sha256"] == hashlib.sha256(text).hexdigest()
-    assert found["learnings"]["class_names"] == json.loads(
+    assert content["learnings"]["sha256"] == hashlib.sha256(text).hexdigest()
+    assert content["learnings"]["class_names"] == json.loads(
         text)["class_names"]
-    assert {"python", "numpy", "ai-edge-litert"} <= set(found["versions"])
-    assert [Path(row["file"]).name for row in found["images"]] == [
+    assert {"python", "numpy", "ai-edge-litert"} <= set(content["versions"])
+    assert [Path(row["file"]).name for row in content["images"]] == [
         "Apple_healthy.jpg", "text.jpg", "x9.jpg", "x10.jpg"]
-    assert set(found["images"][1]) == {"file", "error"}
-    for row in (found["images"][0], *found["images"][2:]):
+    assert set(content["images"][1]) == {"file", "error"}
+    for row in (content["images"][0], *content["images"][2:]):
         shares = row["probabilities"]
         assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
         assert max(shares, key=shares.get) == row["class"]

@@ -250,13 +250,13 @@ def test_json_has_the_largest_leaf_and_each_leaf(tray, tmp_path, monkeypatch):
 
 def test_unreadable_images_are_named_and_skipped(folder, tmp_path, capsys):
     whole = (folder / "Apple_scab/image (1).JPG").read_bytes()
-    (folder / "Apple_scab/cut.jpg").write_bytes(whole[:len(whole) // 2])
+    (folder / "Apple_scab/half.jpg").write_bytes(whole[:len(whole) // 2])
     (folder / "Apple_scab/text.jpg").write_text("no image")
     assert run("-src", folder, "-dst", tmp_path / "views", "-mask") == 1
     captured = capsys.readouterr()
     errors = captured.err.splitlines()
     assert len(errors) == 2
-    assert re.match(r"error: .*cut\.jpg: not a readable image", errors[0])
+    assert re.match(r"error: .*half\.jpg: not a readable image", errors[0])
     assert re.match(r"error: .*text\.jpg: not a readable image", errors[1])
     assert captured.out.startswith("3 images: 3 views written to ")
     assert captured.out.endswith("; 2 images failed\n")

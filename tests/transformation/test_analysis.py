@@ -72,8 +72,8 @@ def test_leaves_have_boxes_masks_and_qualities():
 def test_leaf_that_others_cover_is_not_analysed():
     image, labels = two_leaves()
     labels[labels == 1] = 3
-    found = analyse_labels(image, labels, [0.9, 0.8, 0.7]).leaves
-    assert [(leaf.number, leaf.quality) for leaf in found] == [
+    leaves = analyse_labels(image, labels, [0.9, 0.8, 0.7]).leaves
+    assert [(leaf.number, leaf.quality) for leaf in leaves] == [
         (2, 0.8), (3, 0.7)]
 
 

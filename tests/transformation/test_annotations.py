@@ -1,9 +1,10 @@
-"""transformation/annotations.py: lines and numbers fit the leaf's size."""
+"""transformation/annotations.py: lines, outlines and numbers of leaves."""
 
 import numpy as np
 import pytest
 
-from leaffliction.transformation.annotations import line_width, write_numbers
+from leaffliction.transformation.annotations import (MAGENTA, draw_outlines,
+                                                     line_width, write_numbers)
 
 
 @pytest.mark.parametrize("shape, leaf_side, width", [
@@ -12,6 +13,18 @@ from leaffliction.transformation.annotations import line_width, write_numbers
     ((3000, 4000), 192, 6), ((1, 1), 1, 1)])
 def test_line_width_fits_the_image_and_the_leaf(shape, leaf_side, width):
     assert line_width(np.zeros((*shape, 3), np.uint8), leaf_side) == width
+
+
+def test_each_part_of_a_mask_is_outlined_at_its_position():
+    view = np.full((40, 60, 3), 150, np.uint8)
+    mask = np.zeros((20, 30), bool)
+    mask[2:8, 3:9] = mask[12:15, 20:26] = True
+    draw_outlines(view, mask, (25, 10), MAGENTA, 1)
+    expected = np.zeros((40, 60), bool)
+    expected[12:18, 28:34] = expected[22:25, 45:51] = True
+    expected[13:17, 29:33] = expected[23:24, 46:50] = False
+    assert ((view == MAGENTA).all(axis=2) == expected).all()
+    assert (view[~expected] == 150).all()
 
 
 def test_numbers_are_written_above_the_leaf_or_inside_the_image():

@@ -37,21 +37,21 @@ def leaf(size=256, spots=((100, 120, 10), (150, 140, 6), (128, 90, 8)),
 @pytest.mark.parametrize("size", [256, MAX_SIDE, 3 * MAX_SIDE])
 def test_spots_are_found_and_counted(colour, size):
     image, mask, truth = leaf(size, colour=colour)
-    found = find_lesions(image, mask)
-    assert found.dtype == bool and found.shape == mask.shape
-    overlap = (found & truth).sum() / (found | truth).sum()
+    lesions = find_lesions(image, mask)
+    assert lesions.dtype == bool and lesions.shape == mask.shape
+    overlap = (lesions & truth).sum() / (lesions | truth).sum()
     # The blur widens a vivid spot by half a pixel of 256.
     assert overlap > 0.8
-    assert count_spots(found) == 3
-    assert found.sum() == pytest.approx(truth.sum(), rel=0.25)
+    assert count_spots(lesions) == 3
+    assert lesions.sum() == pytest.approx(truth.sum(), rel=0.25)
 
 
 @pytest.mark.parametrize("light", [0.6, 0.8, 1.2])
 def test_lesions_are_the_same_in_any_light(light):
     image, mask, truth = leaf()
     lit = np.clip(image * light, 0, 255).astype(np.uint8)
-    found = find_lesions(lit, mask)
-    assert (found & truth).sum() / (found | truth).sum() > 0.8
+    lesions = find_lesions(lit, mask)
+    assert (lesions & truth).sum() / (lesions | truth).sum() > 0.8
 
 
 def test_shade_and_reflections_are_not_diseased():
@@ -139,9 +139,9 @@ def test_speck_is_not_a_spot():
 @pytest.mark.parametrize("inside", [False, True])
 def test_lesions_of_no_leaf_and_of_the_smallest_images(shape, inside):
     image = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    found = find_lesions(image, np.full(shape, inside))
-    assert found.shape == shape and found.dtype == bool
-    assert not (found & ~inside).any()
+    lesions = find_lesions(image, np.full(shape, inside))
+    assert lesions.shape == shape and lesions.dtype == bool
+    assert not (lesions & ~inside).any()
 
 
 def test_image_and_mask_are_not_changed():

@@ -38,10 +38,10 @@ def ellipse(size=256, axes=(80, 50), colour=(60, 130, 50)):
 @pytest.mark.parametrize("class_name", CLASS_COUNTS)
 def test_masks_of_drawn_leaves_match_the_truth(class_name):
     # Drawn leaves are easier than real ones: 0.99, but spotted grape 0.96.
-    found = [iou(leaf_mask(image), truth) for image, truth in (
+    overlaps = [iou(leaf_mask(image), truth) for image, truth in (
         draw_leaf_and_mask(class_name, np.random.default_rng(seed), 256)
         for seed in range(4))]
-    assert np.mean(found) > 0.94
+    assert np.mean(overlaps) > 0.94
 
 
 def test_mask_of_a_shape_of_one_colour_is_exact():
@@ -291,7 +291,7 @@ def test_on_white_keeps_the_leaf_and_whitens_the_background():
 def test_masks_of_real_leaves_match_the_reference():
     # All 480 have 0.974 on average.  Every twelfth: five of each class.
     truths = sorted((DATA / "masks").rglob("*.png"))[::12]
-    found = [iou(leaf_mask(read_image(
+    overlaps = [iou(leaf_mask(read_image(
         DATA / "leaves" / path.parent.name / f"{path.stem}.JPG")),
         read_image(path)[..., 0] > 127) for path in truths]
-    assert len(found) == 40 and np.mean(found) >= 0.965
+    assert len(overlaps) == 40 and np.mean(overlaps) >= 0.965

@@ -104,6 +104,6 @@ def test_threads_of_a_worker_do_not_affect_each_other(leaf):
     # PlantCV's settings and observations are those of the whole process.
     expected = [measure_one(*ellipse()), measure_one(*leaf)]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda pair: measure_one(*pair),
-                              [ellipse(), leaf] * 20))
-    assert found == expected * 20
+        values = list(pool.map(lambda pair: measure_one(*pair),
+                               [ellipse(), leaf] * 20))
+    assert values == expected * 20
