@@ -20,7 +20,7 @@ MASK = np.where(np.arange(40) < 20, 255, 0) + np.zeros((20, 1), int)
 
 
 def is_red_and_blue(image, tolerance=8):
-    """Tell whether an image is red on the left and blue on the right."""
+    """Return whether an image is red on the left and blue on the right."""
     left, right = image[:, :18].astype(int), image[:, 22:].astype(int)
     return (image.shape == RGB.shape
             and np.abs(left - RED).max() <= tolerance

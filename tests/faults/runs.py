@@ -93,7 +93,7 @@ def finish(process, timeout=300):
 
 
 def group_has_ended(process, seconds=5):
-    """Tell whether a process and all its children end within a time.
+    """Return whether a process and all its children end within a time.
 
     Those that do not are killed.
     """
@@ -122,7 +122,7 @@ def read_outputs(workspace):
 
 
 def is_temporary(name):
-    """Tell whether a file belongs to a run that has not ended."""
+    """Return whether a file belongs to a run that has not ended."""
     parts = Path(name).parts
     # The record of a balanced tree lists the files that will be in it.
     return (PARTIAL.fullmatch(parts[-1]) or parts[-1] == ".augmentation.json"

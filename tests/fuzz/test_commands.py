@@ -112,7 +112,7 @@ def input_state(folder):
 
 
 def may_write_inputs(program, arguments):
-    """Tell whether a command line asks for outputs among the inputs."""
+    """Return whether a command line asks for outputs among the inputs."""
     beside = "--in-place" in arguments or "--output-dir" not in arguments
     return program == "Augmentation" and beside or "in" in arguments
 

@@ -21,7 +21,7 @@ def refuse(event: str, arguments: tuple) -> None:
 
 
 def is_local(arguments: tuple) -> bool:
-    """Tell whether a call stays within this machine.
+    """Return whether a call stays within this machine.
 
     arguments: those of the audit event.  The first may be a socket; then an
     address follows: (host, port, ...) or a file's name.  Otherwise the first
