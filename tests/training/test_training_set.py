@@ -8,7 +8,7 @@ import pytest
 from leaffliction.training import training_set
 from leaffliction.training.config import TrainConfig
 from leaffliction.training.data import read_grouped_dataset
-from leaffliction.training.parts import split_leaves
+from leaffliction.training.split import split_leaves
 from leaffliction.training.training_set import (TrainingSet, add_field_images,
                                                 make_calibration_set, summary,
                                                 write_balanced)
