@@ -330,8 +330,8 @@ def main(argv: list[str] | None = None) -> int:
     with directory_lock(folder) as is_alone:
         if is_alone:
             # Scratch folders of runs that were killed.
-            for left in folder.glob(f"{SCRATCH}????????"):
-                shutil.rmtree(left, ignore_errors=True)
+            for stale in folder.glob(f"{SCRATCH}????????"):
+                shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(
                 prefix=SCRATCH, dir=scratch_parent(folder)) as scratch:
             return learn(config, Run(

@@ -59,7 +59,8 @@ def split_leaves(leaves: GroupedDataset, config: TrainConfig) -> Parts:
     dataset, usable = leaves.dataset, np.ones(len(leaves.groups), bool)
     if leaves.contradicting.any() and not config.keep_contradictions:
         usable = ~leaves.contradicting
-        print_note("these are left out; --keep-contradictions uses them")
+        print_note("photographs in several classes are left out; "
+                   "--keep-contradictions uses them")
     rows = np.flatnonzero(usable)
     empty = [name for label, name in enumerate(dataset.class_names)
              if label not in dataset.labels[rows]]
