@@ -32,10 +32,12 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "mask": ("IMAGES MASKS", {}),
     "leaf_sizes": ("IMAGES", {"PER_CLASS": 1, "SIZES": [60, 300]}),
     "transformation": ("IMAGES", {"IMAGES": 30, "PLAIN_IMAGES": 2}),
-    "training": ("IMAGES --groups GROUPS --weights none", {}),
+    "training": ("IMAGES --groups GROUPS --weights none --size 64 "
+                 "--epochs 1", {}),
     "learning": ("", {"ROUNDS": 1, "IMAGES": 64}),
     "few": ("IMAGES GROUPS --images 8 --seeds 1 "
-            "--classes Apple_healthy,Grape_Esca", {}),
+            "--classes Apple_healthy,Grape_Esca --weights none --size 64 "
+            "--epochs 1", {}),
     "export": ("", {"ROUNDS": 1}),
     "prediction": ("ARCHIVE IMAGES", {"ROUNDS": 1, "BULK_ROUNDS": 1,
                                       "NETWORK_IMAGES": 50}),

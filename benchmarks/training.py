@@ -3,13 +3,14 @@
     python -m benchmarks.training images
     python -m benchmarks.training images --groups leaf_groups.csv
 
-Ours is train.py with its defaults.  The usual way trains on the same balanced
-images, at the same size, with the same epochs, batch size and unfrozen
-layers: one Keras model, `image_dataset_from_directory`, and the frozen layers
-run in every epoch.  Each runs in a new process, and is timed from its start
-until the network is saved; the usual way does no balancing, synthetic field
-images, archive, calibration or audit.  Prints both times, both accuracies on
-the same validation images, both peaks of memory, and the ratio of the times.
+Ours is train.py with its defaults, or the further options given here.  The
+usual way trains on the same balanced images, at the same size, with the same
+epochs, batch size and unfrozen layers: one Keras model,
+`image_dataset_from_directory`, and the frozen layers run in every epoch.  Each
+runs in a new process, and is timed from its start until the network is saved;
+the usual way does no balancing, synthetic field images, archive, calibration
+or audit.  Prints both times, both accuracies on the same validation images,
+both peaks of memory, and the ratio of the times.
 """
 
 import argparse
@@ -139,8 +140,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("images", type=Path, help="folder of class folders")
     parser.add_argument("--groups", help="see train.py")
     parser.add_argument("--weights", default="imagenet", help="see train.py")
-    options = parser.parse_args(argv)
-    arguments = [str(options.images), "--weights", options.weights]
+    options, of_train = parser.parse_known_args(argv)
+    arguments = [str(options.images), "--weights", options.weights, *of_train]
     if options.groups:
         arguments += ["--groups", options.groups]
     with tempfile.TemporaryDirectory() as scratch:
