@@ -3,9 +3,9 @@
     python -m benchmarks                     all of them, some minutes
     python -m benchmarks mask prediction     only these
 
-This shows that each benchmark works, and roughly how fast this computer is:
-with few images, and one round instead of several.  The figures in docs/ are of
-each benchmark alone, with its defaults, on real photographs.
+This shows that each benchmark works.  With so few images, and one round
+instead of several, its figures are rough; those in docs/ are of each benchmark
+alone, with its defaults, on real photographs.
 """
 
 import json
