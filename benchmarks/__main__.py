@@ -32,8 +32,9 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "mask": ("IMAGES MASKS", {}),
     "leaf_sizes": ("IMAGES", {"PER_CLASS": 1, "SIZES": [60, 300]}),
     "transformation": ("IMAGES", {"IMAGES": 30, "PLAIN_IMAGES": 2}),
+    # Without patience the head would train for 30 epochs.
     "training": ("IMAGES --groups GROUPS --weights none --size 64 "
-                 "--epochs 1", {}),
+                 "--epochs 1 --patience 1", {}),
     "learning": ("", {"ROUNDS": 1, "IMAGES": 64}),
     "few": ("IMAGES GROUPS --images 8 --seeds 1 "
             "--classes Apple_healthy,Grape_Esca --weights none --size 64 "
@@ -59,13 +60,15 @@ sys.exit(module.main())
 def draw(folder: Path) -> None:
     """Draw IMAGES with MASKS and the CSV GROUPS, and other leaves, OTHERS."""
     rows = ["file,leaf"]
-    for name, seed in (("IMAGES", SEED), ("OTHERS", SEED + 1)):
+    # Other names, since field.py leaves out files that were trained on.
+    for name, stem, seed in (("IMAGES", "image", SEED),
+                             ("OTHERS", "other", SEED + 1)):
         for index, (class_name, count) in enumerate(
                 sample_counts(COUNT).items()):
             for number in range(1, count + 1):
                 rng = np.random.default_rng([seed, index, number])
                 leaf, mask = draw_leaf_and_mask(class_name, rng, SIZE)
-                file = f"{class_name}/image ({number})"
+                file = f"{class_name}/{stem} ({number})"
                 write_image(folder / name / f"{file}.JPG", leaf)
                 if name == "IMAGES":
                     rows.append(f"{file}.JPG,{class_name} {number}")
