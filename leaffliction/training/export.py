@@ -28,7 +28,7 @@ from leaffliction.utils.parallel import Workers
 RANGE_IMAGES = 100       # whose activations set the ranges of 8-bit integers
 # Images to fit the OOD detector on.  2,000 of them instead of 4,000 reject a
 # twentieth fewer OOD images.
-OOD_IMAGES = 5000
+DETECTOR_IMAGES = 5000
 # The layers whose features tell whether an image is in distribution.  Those
 # of other layers, and the energy score, reject fewer OOD images
 # (docs/explanation/training.md).
@@ -81,40 +81,6 @@ class CalibratedForm:
                 "log_loss": self.log_loss}
 
 
-def export(inference_model, training: Dataset, calibration: CalibrationSet,
-           size: int, seed: int, workers: Workers) -> Exported:
-    """Convert a network to LiteRT, calibrate it, and fit its OOD detector.
-
-    inference_model: Keras's, of build_inference_model.
-    training: the photographs that it was trained on, without copies.
-    size: side of its input, in pixels.
-    Raises UserError for an image that cannot be read.
-    """
-    rng = np.random.default_rng(seed)
-    forms = convert(inference_model, load_images(
-        training.sample(RANGE_IMAGES, rng).paths(), size, workers, "Ranges"))
-    forms = {name: calibrate(model, calibration, size, workers, name)
-             for name, model in forms.items()}
-    form = choose_form(forms, len(calibration.images.files))
-    chosen = forms[form]
-    detector = fit_detector(chosen.model, training, size, rng, workers)
-    # Networks are overconfident on OOD images, so any temperature that lowers
-    # the loss is taken for them, significant or not (min_gain 0).  The
-    # calibration error on orchard photographs falls from 0.17 to 0.07.
-    minimum = max(chosen.temperature, fit_temperature(
-        chosen.logits, calibration.images.labels, calibration.leaves,
-        min_gain=0))
-    description = Description(
-        calibration.images.class_names, size, chosen.temperature,
-        ood_threshold(detector.scores(chosen.features)),
-        fit_ood_temperature(chosen.model, calibration, minimum, size,
-                            workers))
-    return Exported(
-        description, chosen.model, forms["float32"].model, detector,
-        {"form": form, "images": len(calibration.images.files),
-         **{name: each.figures() for name, each in forms.items()}})
-
-
 def build_inference_model(backbone: FrozenBackbone, top, head):
     """Build the inference model: images to (logits, class maps, features).
 
@@ -147,6 +113,40 @@ def build_inference_model(backbone: FrozenBackbone, top, head):
         head(pool()(last)), maps, *(
             pool()(feature_of.get(name, model.get_layer(name).output))
             for name in OOD_LAYERS)])
+
+
+def export(inference_model, training: Dataset, calibration: CalibrationSet,
+           size: int, seed: int, workers: Workers) -> Exported:
+    """Convert a network to LiteRT, calibrate it, and fit its OOD detector.
+
+    inference_model: Keras's, of build_inference_model.
+    training: the photographs that it was trained on, without copies.
+    size: side of its input, in pixels.
+    Raises UserError for an image that cannot be read.
+    """
+    rng = np.random.default_rng(seed)
+    forms = convert(inference_model, load_images(
+        training.sample(RANGE_IMAGES, rng).paths(), size, workers, "Ranges"))
+    forms = {name: calibrate(model, calibration, size, workers, name)
+             for name, model in forms.items()}
+    form = choose_form(forms, len(calibration.images.files))
+    chosen = forms[form]
+    detector = fit_detector(chosen.model, training, size, rng, workers)
+    # Networks are overconfident on OOD images, so any temperature that lowers
+    # the loss is taken for them, significant or not (min_gain 0).  The
+    # calibration error on orchard photographs falls from 0.17 to 0.07.
+    minimum = max(chosen.temperature, fit_temperature(
+        chosen.logits, calibration.images.labels, calibration.leaves,
+        min_gain=0))
+    description = Description(
+        calibration.images.class_names, size, chosen.temperature,
+        ood_threshold(detector.scores(chosen.features)),
+        fit_ood_temperature(chosen.model, calibration, minimum, size,
+                            workers))
+    return Exported(
+        description, chosen.model, forms["float32"].model, detector,
+        {"form": form, "images": len(calibration.images.files),
+         **{name: each.figures() for name, each in forms.items()}})
 
 
 def convert(inference_model, examples: np.ndarray) -> dict[str, bytes]:
@@ -216,8 +216,8 @@ def fit_detector(model: bytes, training: Dataset, size: int,
     archive that describes fewer classes than it names cannot be loaded.
     """
     _, first_of_class = np.unique(training.labels, return_index=True)
-    sample = training.subset(np.union1d(
-        rng.permutation(len(training.files))[:OOD_IMAGES], first_of_class))
+    sampled = rng.permutation(len(training.files))[:DETECTOR_IMAGES]
+    sample = training.subset(np.union1d(sampled, first_of_class))
     _, _, *features = network_outputs(
         model, sample.paths(), size, workers, "OOD detector")
     return fit_ood_detector(np.hstack(features), sample.labels)

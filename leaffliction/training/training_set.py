@@ -24,12 +24,13 @@ MIN_IMAGES = 200         # of each class in the balanced set
 # Longest side of an augmented copy: this many pixels, or 4 times the size of
 # the network's input if that is more.
 COPY_SIDE = 512
-OOD_IMAGES = 30          # field images of each class, to calibrate with
+# Of each class, to calibrate with.
+FIELD_IMAGES = 30
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What the network learns from.
+    """What the network is trained on.
 
     files: the balanced set, relative to root.
     field_images: synthetic field images, made when they are loaded.
@@ -110,7 +111,7 @@ def make_calibration_set(parts: Parts, backgrounds: Backgrounds, seed: int
     """Return the early-stopping set with synthetic field images of it."""
     dataset = parts.early_stopping
     field_images, targets = plan_field_images(
-        dataset, [OOD_IMAGES] * len(dataset.class_names), seed)
+        dataset, [FIELD_IMAGES] * len(dataset.class_names), seed)
     leaves = np.asarray(parts.leaves.groups)[parts.names == EARLY_STOPPING]
     return CalibrationSet(dataset, leaves, field_images, targets, backgrounds)
 

@@ -130,7 +130,7 @@ def test_an_exported_network_is_small_and_calibrated(
 
 def test_the_ood_detector_describes_rare_classes_too(
         network, training, early_stopping, monkeypatch):
-    monkeypatch.setattr(exports, "OOD_IMAGES", 1)
+    monkeypatch.setattr(exports, "DETECTOR_IMAGES", 1)
     exported = run(network, training, early_stopping)
     # An archive that describes fewer classes than it names cannot be loaded.
     assert exported.ood_detector.class_means.shape == (2, 3)
