@@ -32,7 +32,6 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.model.classifier import Classifier
 from leaffliction.model.signatures import SIGNATURE
 from leaffliction.training import config as defaults
 from leaffliction.training import loop
@@ -46,16 +45,16 @@ from leaffliction.training.data import read_grouped_dataset
 from leaffliction.training.evaluate import (evaluate_classifier,
                                             evaluation_table)
 from leaffliction.training.examples import compute_features
-from leaffliction.training.export import CalibrationSet, export
+from leaffliction.training.export import build_inference_model, export
 from leaffliction.training.keras import limit_threads
 from leaffliction.training.loop import Fitted
 from leaffliction.training.network import (build_classifier, build_head,
-                                           build_inference_model,
                                            fast_precision, fold_batch_norm)
-from leaffliction.training.parts import Parts, split_leaves
 from leaffliction.training.report import (Clock, report_files, write_report,
                                           write_split)
-from leaffliction.training.training_set import (TrainingSet, add_field_images,
+from leaffliction.training.split import Parts, split_leaves
+from leaffliction.training.training_set import (CalibrationSet, TrainingSet,
+                                                add_field_images,
                                                 make_calibration_set, summary,
                                                 write_balanced)
 from leaffliction.utils import cli
@@ -113,16 +112,15 @@ def learn(config: TrainConfig, run: Run) -> int:
         exported = export(
             build_inference_model(backbone, fitted.top, fitted.head),
             parts.training, calibration, config.size, config.seed, workers)
-    description = describe(config, parts, training, backbone, fitted,
-                           exported)
     with clock.phase("validation"):
         evaluation, figures, probabilities = evaluate_classifier(
-            Classifier(description, exported.model, exported.ood_detector),
-            parts.training, parts.validation, config.seed, workers)
+            exported.classifier(), parts.training, parts.validation,
+            config.seed, workers)
     print(evaluation.table())
     print(evaluation_table(figures), flush=True)
-    description = add_results(description, evaluation.as_dict() | figures,
-                              fitted)
+    description = add_results(
+        describe(config, parts, training, backbone, fitted, exported),
+        evaluation.as_dict() | figures, fitted)
     with clock.phase("archive"):
         signature = write_signed(run.output, description, exported, training)
     with clock.phase("audit"):
@@ -144,14 +142,13 @@ def augment(config: TrainConfig, parts: Parts, run: Run
             ) -> tuple[TrainingSet, CalibrationSet]:
     """Balance the training set, and plan synthetic field images.
 
-    They come from the training set, to learn from, and from the
-    early-stopping set, to calibrate with; their backgrounds, from the
-    training set alone.
+    Those of the training set are trained on; those of the early-stopping set
+    serve to calibrate.  Both have backgrounds from the training set.
     """
-    balanced = write_balanced(
-        parts, config, run.scratch / "augmented_directory", run.workers)
     backgrounds = collect_backgrounds(parts.training, config.size,
                                       config.seed, run.workers)
+    balanced = write_balanced(
+        parts, config, run.scratch / "augmented_directory", run.workers)
     return (add_field_images(balanced, parts.training, config),
             make_calibration_set(parts, backgrounds, config.seed))
 
@@ -170,11 +167,11 @@ def fit(config: TrainConfig, backbone: FrozenBackbone, training: TrainingSet,
     with run.clock.phase("head"):
         top = fold_batch_norm(backbone.model, backbone.split_layer, precision)
         head = build_head(len(class_names))
+        network = build_classifier(top, head)
         head_history = loop.train_head(
             head, loop.pool_examples(top, examples, rng),
             loop.pool_examples(top, early_stopping, rng), plan.patience)
     with run.clock.phase("fine-tuning"):
-        network = build_classifier(top, head)
         head_weights = network.get_weights()
         if run.strategy is None:
             history, interrupted = loop.fine_tune(
@@ -332,9 +329,9 @@ def main(argv: list[str] | None = None) -> int:
     # temporary files (TMPDIR).
     with directory_lock(folder) as is_alone:
         if is_alone:
-            # Those that killed runs could not delete.
-            for left in folder.glob(f"{SCRATCH}????????"):
-                shutil.rmtree(left, ignore_errors=True)
+            # Scratch folders of runs that were killed.
+            for stale in folder.glob(f"{SCRATCH}????????"):
+                shutil.rmtree(stale, ignore_errors=True)
         with tempfile.TemporaryDirectory(
                 prefix=SCRATCH, dir=scratch_parent(folder)) as scratch:
             return learn(config, Run(

@@ -3,9 +3,9 @@
     python -m benchmarks                     all of them, some minutes
     python -m benchmarks mask prediction     only these
 
-This shows that each benchmark runs, and roughly what this computer does:
-fewer images, and one round instead of several.  For the figures in the
-documents run each one alone, with its defaults, on real photographs.
+This shows that each benchmark works.  With so few images, and one round
+instead of several, its figures are rough; those in docs/ are of each benchmark
+alone, with its defaults, on real photographs.
 """
 
 import json
@@ -24,27 +24,33 @@ from samples.drawing import draw_leaf_and_mask
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNT, SIZE, SEED = 160, 256, 42     # drawn leaves, pixels
-# Arguments of each benchmark, and constants that make it brief.  IMAGES,
-# OTHERS, MASKS, GROUPS and ARCHIVE are paths in the folder of this run.
-BRIEF: dict[str, tuple[str, dict[str, int]]] = {
+# Arguments of each benchmark, and values of its constants that make it brief.
+# In the arguments, IMAGES, OTHERS, MASKS, GROUPS and ARCHIVE stand for paths
+# in the folder of this run.
+BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "augmentation": ("IMAGES", {"ROUNDS": 1}),
     "mask": ("IMAGES MASKS", {}),
-    "leaf_sizes": ("IMAGES", {}),
-    "transformation": ("IMAGES", {"IMAGES": 60, "PLAIN": 2}),
-    "training": ("IMAGES --groups GROUPS --weights none", {}),
+    "leaf_sizes": ("IMAGES", {"PER_CLASS": 1, "SIZES": [60, 300]}),
+    "transformation": ("IMAGES", {"IMAGES": 30, "PLAIN_IMAGES": 2}),
+    # Without patience the head would train for 30 epochs.
+    "training": ("IMAGES --groups GROUPS --weights none --size 64 "
+                 "--epochs 1 --patience 1", {}),
     "learning": ("", {"ROUNDS": 1, "IMAGES": 64}),
     "few": ("IMAGES GROUPS --images 8 --seeds 1 "
-            "--classes Apple_healthy,Grape_Esca", {}),
+            "--classes Apple_healthy,Grape_Esca --weights none --size 64 "
+            "--epochs 1", {}),
     "export": ("", {"ROUNDS": 1}),
     "prediction": ("ARCHIVE IMAGES", {"ROUNDS": 1, "BULK_ROUNDS": 1,
                                       "NETWORK_IMAGES": 50}),
     "field": ("ARCHIVE/.. --leaves IMAGES --field OTHERS", {}),
-    "scale": ("--learnings ARCHIVE", {"FEW": 200, "ROUNDS": 1})}
-# Run in a process of its own: (module, constants, arguments).
+    "scale": ("--learnings ARCHIVE", {"IMAGES": 200, "ROUNDS": 1})}
+# Each runs in a new process: python -c START module constants arguments ...
 START = """
 import importlib, json, sys
 name, constants = sys.argv[1], json.loads(sys.argv[2])
 module = importlib.import_module(f"benchmarks.{name}")
+if unknown := set(constants) - set(vars(module)):
+    sys.exit(f"error: benchmarks/{name}.py has no {unknown}")
 vars(module).update(constants)
 sys.argv = [name, *sys.argv[3:]]
 sys.exit(module.main())
@@ -52,15 +58,17 @@ sys.exit(module.main())
 
 
 def draw(folder: Path) -> None:
-    """Draw leaves with masks and a table of leaves, and other leaves."""
+    """Draw IMAGES with MASKS and the CSV GROUPS, and other leaves, OTHERS."""
     rows = ["file,leaf"]
-    for name, seed in (("IMAGES", SEED), ("OTHERS", SEED + 1)):
+    # Other names, since field.py leaves out files that were trained on.
+    for name, stem, seed in (("IMAGES", "image", SEED),
+                             ("OTHERS", "other", SEED + 1)):
         for index, (class_name, count) in enumerate(
                 sample_counts(COUNT).items()):
             for number in range(1, count + 1):
                 rng = np.random.default_rng([seed, index, number])
                 leaf, mask = draw_leaf_and_mask(class_name, rng, SIZE)
-                file = f"{class_name}/image ({number})"
+                file = f"{class_name}/{stem} ({number})"
                 write_image(folder / name / f"{file}.JPG", leaf)
                 if name == "IMAGES":
                     rows.append(f"{file}.JPG,{class_name} {number}")
@@ -80,7 +88,7 @@ def train(folder: Path) -> None:
 
 
 def main(names: list[str]) -> int:
-    """Run the benchmarks; return how many of them failed."""
+    """Run the benchmarks; return the exit status, 1 if one has failed."""
     failed = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -103,7 +111,7 @@ def main(names: list[str]) -> int:
             print(f"   ({time.monotonic() - start:.0f} s)\n", flush=True)
     if failed:
         print("failed: " + ", ".join(failed), file=sys.stderr)
-    return len(failed)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -5,15 +5,16 @@
 
 Balances the classes in FOLDER (by default 600 drawn leaves of 256 x 256
 pixels in 3 classes) in three ways: as Augmentation.py does with 1 and with 2
-jobs, and with a plain loop of the same augmentations and OpenCV's own reading
-and writing, in one process.  Prints for each the images a second, median of
+jobs, and with a plain loop of the same augmentations in one process, which
+reads and writes with OpenCV.  Prints images a second for each, the median of
 ROUNDS, the three ways alternating; the clock starts when the first image is
 done, so the start of the processes does not count.
 
-Then it prints how long decoding, augmenting and encoding take an image, in
-one process.
+Then prints how long decoding, augmenting and encoding an image take, in one
+process.
 """
 
+import argparse
 import statistics
 import sys
 import tempfile
@@ -24,10 +25,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.throughput import rate
 from leaffliction.augmentation.balance import (PlannedImage, class_targets,
                                                plan_balance, plan_files,
                                                read_leaf, write_plan)
 from leaffliction.augmentation.transforms import augment
+from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.images import JPEG_QUALITY, write_image
 from leaffliction.utils.parallel import Workers
@@ -42,7 +45,7 @@ COUNTS = {"Apple_healthy": 400, "Apple_rust": 80, "Grape_Esca": 120}
 
 def plain_loop(plan: list[PlannedImage], root: Path, output: Path
                ) -> Iterator[int]:
-    """Write what write_plan writes, one image after the other.
+    """Write the plan's images one after the other, with OpenCV.
 
     Yields the number of images written for each source.
     """
@@ -64,17 +67,6 @@ def write_jobs(plan: list[PlannedImage], root: Path, output: Path, jobs: int
     for planned, problem in zip(plan, write_plan(plan, root, output, SEED,
                                                  Workers(jobs))):
         yield 0 if problem else len(planned.files())
-
-
-def rate(numbers: Iterator[int]) -> float:
-    """Return images a second, measured from the first number on.
-
-    numbers: of the images that were written in each step.
-    """
-    next(numbers)
-    start = time.perf_counter()
-    written = sum(numbers)
-    return written / (time.perf_counter() - start)
 
 
 def stages(plan: list[PlannedImage], root: Path, output: Path
@@ -134,18 +126,24 @@ def measure(root: Path, work: Path) -> None:
               f"{'a source' if name == 'decode' else 'a copy'}")
 
 
-def main() -> None:
-    """Measure the folder of the command line, or drawn leaves."""
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?",
+                        help="folder of class folders; default: drawn leaves")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(*sys.argv[1:2]) if sys.argv[1:] else Path(folder, "drawn")
-        if not sys.argv[1:]:
+        root = options.folder or Path(folder, "drawn")
+        if not options.folder:
             for name, count in COUNTS.items():
                 for number in range(count):
                     rng = np.random.default_rng([number, count])
                     write_image(root / name / f"image ({number}).JPG",
                                 draw_leaf(name, rng, SIZE))
         measure(root, Path(folder))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(cli.run(main))

@@ -21,7 +21,7 @@ Prints for each classifier:
 - the shortcut audit of its report.
 
 --figure draws photographs and the class map of each classifier on them.
-docs/field.md has the results.
+docs/explanation/field.md has the results.
 """
 
 import argparse
@@ -45,10 +45,11 @@ from leaffliction.utils.images import read_image
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers, raise_errors
 
-COVERAGES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)   # shares of images that are kept
+# Shares of the images, the most certain first.
+COVERAGES = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 CROPS = {"middle 80 %": lambda rgb_img: centre_crop(rgb_img, 0.8),
          "middle 60 %": lambda rgb_img: centre_crop(rgb_img, 0.6),
-         "leaf found": lambda rgb_img: crop_leaf(rgb_img)}
+         "the leaf": lambda rgb_img: crop_leaf(rgb_img)}
 SHOWN_PER_CLASS = 3      # photographs in the figure
 JOBS = 2
 
@@ -119,7 +120,7 @@ def print_coverage(part: Dataset, predictions: list[Prediction]) -> None:
         "OOD score": [prediction.ood_score for prediction in predictions]}
     for name, rank in ranks.items():
         order = np.argsort(rank, kind="stable")
-        print(f"    kept by {name}: " + ", ".join(
+        print(f"    most certain by {name}: " + ", ".join(
             f"{coverage:.0%} "
             f"{right[order[:max(1, round(coverage * len(order)))]].mean():.1%}"
             for coverage in COVERAGES))
@@ -142,24 +143,24 @@ def validation_part(leaves: Path, rows: list[dict], class_names: tuple
 
     rows: of split.csv.
     """
-    found = [(suffix, class_names.index(row["class"])) for row in rows
-             if row["part"] == "validation"
-             for suffix in path_suffixes(row["file"])
-             if (leaves / suffix).is_file()]
-    return Dataset(leaves, tuple(file for file, _ in found),
-                   np.array([label for _, label in found], int),
+    images = [(suffix, class_names.index(row["class"])) for row in rows
+              if row["part"] == "validation"
+              for suffix in path_suffixes(row["file"])
+              if (leaves / suffix).is_file()]
+    return Dataset(leaves, tuple(file for file, _ in images),
+                   np.array([label for _, label in images], int),
                    class_names, class_names)
 
 
-def without_learned(part: Dataset, rows: list[dict]) -> Dataset:
+def without_training_images(part: Dataset, rows: list[dict]) -> Dataset:
     """Return the images on which a classifier was not trained.
 
     rows: of its split.csv; images of its validation set stay.
     """
-    learned = {suffix for row in rows if row["part"] != "validation"
-               for suffix in path_suffixes(row["file"])}
+    trained_on = {suffix for row in rows if row["part"] != "validation"
+                  for suffix in path_suffixes(row["file"])}
     return part.subset([index for index, file in enumerate(part.files)
-                        if file not in learned])
+                        if file not in trained_on])
 
 
 def halves(part: Dataset) -> tuple[Dataset, Dataset]:
@@ -179,12 +180,12 @@ def print_classifier(folder: Path, leaves: Path, field: Dataset) -> None:
     if laboratory.files:
         print_accuracy("laboratory, validation", laboratory,
                        predict_part(classifier, laboratory))
-    others = without_learned(field, rows)
+    others = without_training_images(field, rows)
     predictions = predict_part(classifier, others)
     print_accuracy("field", others, predictions)
     print_coverage(others, predictions)
     by_file = dict(zip(others.files, predictions))
-    parts = {title: without_learned(half, rows) for title, half in
+    parts = {title: without_training_images(half, rows) for title, half in
              zip(("first half", "other half"), halves(field))}
     parts = {title: half for title, half in parts.items() if half.files}
     for title, half in parts.items():

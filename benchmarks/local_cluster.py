@@ -1,4 +1,4 @@
-"""A Dask scheduler and its workers on this computer, see docs/scale.md.
+"""A Dask scheduler and its workers on this computer, for benchmarks and tests.
 
 Each is a process of its own, as on a cluster, so that the memory of each can
 be measured.

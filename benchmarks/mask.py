@@ -4,12 +4,14 @@
     python -m benchmarks.mask LEAVES MASKS --fit
 
 LEAVES and MASKS contain CLASS/name.JPG and CLASS/name.png (white = leaf).
-Prints the intersection over union of each class, and milliseconds an image,
-first for every second mask, then for the others.  --fit first fits the
-discriminant's coefficients to the former, and prints them as they stand in
-leaffliction/transformation/discriminant.py; so the latter are a test set.
+Prints the intersection over union of each class, and milliseconds an image on
+one core: first for every second mask, then for the others.  With --fit, the
+coefficients of the discriminant are fitted to the first half before, and
+printed as in leaffliction/transformation/discriminant.py; the other half then
+is a test set.
 """
 
+import argparse
 import statistics
 import sys
 import time
@@ -21,6 +23,7 @@ import numpy as np
 
 from leaffliction.transformation import discriminant
 from leaffliction.transformation.mask import leaf_mask
+from leaffliction.utils import cli
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
 
@@ -93,15 +96,23 @@ def report(title: str, pairs: list) -> None:
     print(f"{1000 * statistics.median(seconds):.1f} ms an image (median)\n")
 
 
-def main() -> None:
+def main() -> int:
     """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("leaves", type=Path, help="folder of photographs")
+    parser.add_argument("masks", type=Path, help="folder of their masks")
+    parser.add_argument("--fit", action="store_true",
+                        help="fit the coefficients first")
+    options = parser.parse_args()
     cv2.setNumThreads(1)
-    pairs = list(read_pairs(*map(Path, sys.argv[1:3])))
-    if "--fit" in sys.argv:
+    pairs = list(read_pairs(options.leaves, options.masks))
+    if options.fit:
         fit(pairs[::2])
     report("fitted to", pairs[::2])
     report("not fitted to", pairs[1::2])
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(cli.run(main))

@@ -5,7 +5,8 @@
 
 images: the folder that train.py was given; report/split.csv beside the
 archive names the images that were not trained on.  --strangers: folders of
-images that should be refused, each reported separately.  Prints, in one run:
+images that are out of distribution, so should be refused; each is reported
+separately.  Prints, in one run, with 2 threads:
 
 - images per second from a folder to a CSV file, and peak memory;
 - seconds of a cold start, without and with a figure, and of `import
@@ -47,7 +48,7 @@ from leaffliction.utils.parallel import Workers
 
 ROUNDS = 5
 BULK_ROUNDS = 3
-NETWORK_IMAGES = 400     # per round of the network alone
+NETWORK_IMAGES = 400     # in a round of the network alone
 JOBS = 2
 
 
@@ -193,9 +194,11 @@ def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("learnings", type=Path)
-    parser.add_argument("images", type=Path)
-    parser.add_argument("--strangers", type=Path, nargs="*", default=[])
+    parser.add_argument("learnings", type=Path, help="archive of train.py")
+    parser.add_argument("images", type=Path,
+                        help="the folder that train.py was given")
+    parser.add_argument("--strangers", type=Path, nargs="*", default=[],
+                        metavar="DIR", help="out-of-distribution images")
     options = parser.parse_args(argv)
     classifier = Classifier.load(options.learnings)
     split = options.learnings.parent / "report" / "split.csv"
@@ -205,7 +208,8 @@ def main(argv: list[str] | None = None) -> int:
     paths, labels = parts["validation"]
     archive = str(options.learnings)
     with tempfile.TemporaryDirectory() as folder:
-        # First: with TensorFlow loaded, the peak memory would be its own.
+        # First, before a child process imports TensorFlow: the peak memory
+        # is that of the largest child so far.
         print_bulk(archive, options.images, Path(folder))
         print_cold_start(archive, str(paths[0]), Path(folder))
     with zipfile.ZipFile(options.learnings) as opened:

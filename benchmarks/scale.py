@@ -3,12 +3,13 @@
     python -m benchmarks.scale
     python -m benchmarks.scale --files 54000 --learnings learnings.zip
 
-Draws leaves of 256x256 pixels, in eight classes of unequal sizes, and runs
-the functions that the programs apply to many images on them: with 1 process,
-2 processes, and 2 workers of a Dask cluster on this computer.  Prints images
-a second from the first result on (without the start of the processes),
-medians of ROUNDS, alternating.  The overhead is the additional time for an
-image on the cluster, compared with 2 processes.
+Draws IMAGES leaves of 256 x 256 pixels, in eight classes of unequal sizes,
+and applies to them what the programs apply to many images: with 1 process,
+with 2, and with 2 workers of a Dask cluster on this computer.  Prints images
+a second, the median of ROUNDS, the three ways alternating; the clock starts
+when the first image is done, so the start of the processes does not count.
+The overhead is the additional time for an image on the cluster, compared with
+2 processes.
 With --files, the programs themselves then process that many files on the
 cluster, while the memory of the scheduler, the workers and the program is
 measured.
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -30,6 +31,7 @@ import numpy as np
 import psutil
 
 from benchmarks.local_cluster import ROOT, LocalCluster, local_cluster
+from benchmarks.throughput import rate
 from leaffliction.augmentation.balance import (class_targets, make_copies,
                                                plan_balance)
 from leaffliction.distribution.inspection import inspect_image
@@ -40,7 +42,7 @@ from leaffliction.transformation.batch import transform_file
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.images import write_image
-from leaffliction.utils.parallel import Workers
+from leaffliction.utils.parallel import Workers, raise_errors
 from leaffliction.utils.progress import progress
 from samples.dataset import CLASS_COUNTS
 from samples.drawing import draw_leaf
@@ -95,7 +97,7 @@ def steps(root: Path, learnings: Path | None) -> list[Step]:
     dataset = read_dataset(root)
     paths = dataset.paths()
     plan = plan_balance(dataset, class_targets(dataset, None, False), SEED)
-    found = [
+    measured = [
         # The cost of distributing alone.
         Step("nothing", lambda work: (os.fspath, paths)),
         Step("Distribution", lambda work: (inspect_image, paths)),
@@ -107,22 +109,13 @@ def steps(root: Path, learnings: Path | None) -> list[Step]:
     if learnings:
         classifier = Classifier.load(learnings)
         load = partial(load_image, size=classifier.description.size)
-        found += [
+        measured += [
             Step("predict", lambda work: (classifier.predict_file, paths),
                  True),
             Step("train, features", lambda work: (partial(
                 predict_batch, network=classifier.network, load=load,
                 dtype=np.float16), paths), True)]
-    return found
-
-
-def rate(results: Iterator, count: int) -> float:
-    """Return items a second, from the first of `count` results on."""
-    next(results)
-    start = time.perf_counter()
-    done = sum(1 for _ in results)
-    assert done == count - 1
-    return done / (time.perf_counter() - start)
+    return measured
 
 
 def measure_steps(root: Path, learnings: Path | None, cluster: LocalCluster,
@@ -138,9 +131,10 @@ def measure_steps(root: Path, learnings: Path | None, cluster: LocalCluster,
             for way, workers in ways.items():
                 function, items = step.make(
                     work / step.name / way / str(number))
-                rates[way].append(rate(workers.map(
-                    function, items, step.in_threads), len(items)))
-        medians = [statistics.median(found) for found in rates.values()]
+                rates[way].append(rate(1 for _ in raise_errors(workers.map(
+                    function, items, step.in_threads))))
+        medians = [statistics.median(of_rounds)
+                   for of_rounds in rates.values()]
         _, two, dask = medians
         print(f"{step.name}\n        " + "".join(
             f"{median:16,.0f}" for median in medians)
@@ -170,8 +164,8 @@ def watch(title: str, command: list, cluster: LocalCluster, files: int
     measured = []
     while program.poll() is None:
         try:
-            own = psutil.Process(program.pid).memory_info().rss >> 20
-            measured.append(memory_of(cluster) | {"program": own})
+            rss = psutil.Process(program.pid).memory_info().rss
+            measured.append(memory_of(cluster) | {"program": rss >> 20})
         except psutil.NoSuchProcess:
             pass
         time.sleep(INTERVAL)

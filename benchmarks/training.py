@@ -3,14 +3,14 @@
     python -m benchmarks.training images
     python -m benchmarks.training images --groups leaf_groups.csv
 
-Ours is train.py with its defaults.  The usual way trains on the same balanced
-images, at the same size, with the same epochs, batch size and unfrozen
-layers: one Keras model, `image_dataset_from_directory`, and the frozen layers
-run in every epoch.  Each runs in a process of its own, and is timed from its
-start until the network is saved; the usual way does no balancing, synthetic
-field images, archive, calibration or audit.  Prints both times, both
-accuracies on the same validation images, both peaks of memory, and the ratio
-of the times.
+Ours is train.py with its defaults, or the further options given here.  The
+usual way trains on the same balanced images, at the same size, with the same
+epochs, batch size and unfrozen layers: one Keras model,
+`image_dataset_from_directory`, and the frozen layers run in every epoch.  Each
+runs in a new process, and is timed from its start until the network is saved;
+the usual way does no balancing, synthetic field images, archive, calibration
+or audit.  Prints both times, both accuracies on the same validation images,
+both peaks of memory, and the ratio of the times.
 """
 
 import argparse
@@ -86,7 +86,9 @@ def train_usual(folder: Path, settings: Settings) -> tuple[float, float]:
     folder: of lay_out's trees.
     Returns the accuracy on validation, and the peak of memory in GB.
     """
+    from leaffliction.training.backbone import build_backbone
     from leaffliction.training.keras import import_keras
+    from leaffliction.training.pretrained import find_weights
     keras = import_keras()
     keras.utils.set_random_seed(42)
     size = settings.size
@@ -96,7 +98,7 @@ def train_usual(folder: Path, settings: Settings) -> tuple[float, float]:
         verbose=False) for part in ("training", "stopping", "validation")}
     classes = len(parts["training"].class_names)
     parts = {name: part.prefetch(2) for name, part in parts.items()}
-    backbone = load_mobilenet(keras, settings, folder)
+    backbone = build_backbone(size, find_weights(settings.weights, folder)[0])
     model = keras.Sequential([
         keras.layers.Input((size, size, 3)),
         keras.layers.Rescaling(1 / 127.5, -1), backbone,
@@ -120,23 +122,10 @@ def train_usual(folder: Path, settings: Settings) -> tuple[float, float]:
         resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def load_mobilenet(keras, settings: Settings, scratch: Path):
-    """Return MobileNetV2 without its top, frozen."""
-    from leaffliction.training.pretrained import find_weights
-    backbone = keras.applications.MobileNetV2(
-        input_shape=(settings.size, settings.size, 3), include_top=False,
-        weights=None)
-    file, _ = find_weights(settings.weights, scratch)
-    if file is not None:
-        backbone.load_weights(file, by_name=True)
-    backbone.trainable = False
-    return backbone
-
-
 def run_usual(folder: Path, settings: Settings) -> tuple[float, float, float]:
     """Return seconds, accuracy and peak memory (GB) of train_usual.
 
-    It runs in a process of its own, and is timed from the start of that.
+    It runs in a new process, and is timed from the start of that.
     """
     start = time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -148,11 +137,11 @@ def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("images", type=Path)
+    parser.add_argument("images", type=Path, help="folder of class folders")
     parser.add_argument("--groups", help="see train.py")
     parser.add_argument("--weights", default="imagenet", help="see train.py")
-    options = parser.parse_args(argv)
-    arguments = [str(options.images), "--weights", options.weights]
+    options, of_train = parser.parse_known_args(argv)
+    arguments = [str(options.images), "--weights", options.weights, *of_train]
     if options.groups:
         arguments += ["--groups", options.groups]
     with tempfile.TemporaryDirectory() as scratch:

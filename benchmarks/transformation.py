@@ -3,29 +3,32 @@
     python -m benchmarks.transformation
     python -m benchmarks.transformation FOLDER
 
-Reads images (of FOLDER, or 600 drawn leaves of 256x256 pixels), and makes and
-writes views as Transformation.py does: each view alone, the seven views of
-the exercise, all eight, and all eight with the measurements; with 1 and with
-2 jobs.  The clock starts when the first image is done, so it excludes the
-start of the processes.  For comparison, the seven views of a few images are
-made with nothing but PlantCV's and matplotlib's own functions.
+Reads images (of FOLDER, or 600 drawn leaves of 256 x 256 pixels), and makes
+and writes views as Transformation.py does: each view alone, the seven views
+of the exercise, all eight, and all eight with the measurements; with 1 and
+with 2 jobs.  Prints images a second, from one run each; the clock starts when
+the first image is done, so the start of the processes does not count.  For
+comparison, makes the seven views of PLAIN_IMAGES images with nothing but
+PlantCV and matplotlib.
 """
 
+import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from benchmarks.throughput import rate
 from leaffliction.transformation.batch import transform_file
 from leaffliction.transformation.views import VIEWS
+from leaffliction.utils import cli
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import write_image
-from leaffliction.utils.parallel import Workers
+from leaffliction.utils.parallel import Workers, raise_errors
 from samples.drawing import draw_leaf
 
 IMAGES = 600            # at most
@@ -33,18 +36,11 @@ PLAIN_IMAGES = 6        # for the comparison, which is slow
 SEVEN = [name for name in VIEWS if name != "Lesions"]
 
 
-def rate(results: Iterator, count: int) -> float:
-    """Return images a second, after the first."""
-    next(results)
-    start = time.perf_counter()
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
-    return (count - 1) / (time.perf_counter() - start)
-
-
 def plain_views(path: Path, target: Path) -> None:
-    """Make the seven views in the way of PlantCV's tutorials."""
+    """Make the seven views as PlantCV's tutorials do; write them as PNGs.
+
+    target: the path of the views, without _View.png.
+    """
     from matplotlib import pyplot
     from plantcv import plantcv as pcv
     pcv.params.debug = None
@@ -87,8 +83,8 @@ def measure(root: Path, work: Path) -> None:
                      for file in files]
             transform = partial(transform_file, views=views,
                                 measured=measured, force=True)
-            rates.append(rate(Workers(jobs).map(transform, pairs),
-                              len(files)))
+            rates.append(rate(1 for _ in raise_errors(
+                Workers(jobs).map(transform, pairs))))
         print(f"{title:<10} {rates[0]:7.1f} {rates[1]:7.1f}", flush=True)
     (work / "plain").mkdir()
     plain_views(root / files[0], work / "plain" / "first")
@@ -99,16 +95,22 @@ def measure(root: Path, work: Path) -> None:
     print(f"{'plain way':<10} {PLAIN_IMAGES / seconds:7.1f}")
 
 
-def main() -> None:
+def main() -> int:
     """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?",
+                        help="folder of images; default: drawn leaves")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(*sys.argv[1:2]) if sys.argv[1:] else Path(folder, "drawn")
-        if not sys.argv[1:]:
+        root = options.folder or Path(folder, "drawn")
+        if not options.folder:
             for number in range(IMAGES):
                 write_image(root / "Apple_scab" / f"{number}.jpg", draw_leaf(
                     "Apple_scab", np.random.default_rng(number), 256))
         measure(root, Path(folder))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(cli.run(main))

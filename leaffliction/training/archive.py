@@ -13,9 +13,8 @@ from leaffliction.training.config import EARLY_STOPPING_SHARE, TrainConfig
 from leaffliction.training.export import Exported
 from leaffliction.training.loop import HEAD_RATE, WEIGHT_DECAY, Fitted
 from leaffliction.training.network import DROPOUT
-from leaffliction.training.parts import Parts
 from leaffliction.training.report import report_files
-from leaffliction.training.split import part_counts
+from leaffliction.training.split import Parts, part_counts
 from leaffliction.training.training_set import TrainingSet
 
 PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
@@ -25,17 +24,15 @@ PACKAGES = ("tensorflow", "keras", "numpy", "opencv-python", "pillow",
 def describe(config: TrainConfig, parts: Parts, training: TrainingSet,
              backbone: FrozenBackbone, fitted: Fitted, exported: Exported
              ) -> Description:
-    """Return the description of a network that is not yet evaluated."""
-    return Description(
-        parts.training.class_names, config.size, exported.temperature,
-        exported.threshold, exported.ood_temperature, {
-            "settings": settings_of(config, backbone, fitted),
-            "interrupted": fitted.interrupted, "forms": exported.figures,
-            "images": part_counts(parts.names),
-            "contradicting_images": int(parts.leaves.contradicting.sum()),
-            "leaves": part_counts(parts.names, parts.leaves.groups),
-            "augmented_images": len(training.files),
-            "field_views": len(training.field_images)})
+    """Return the description with the settings and the numbers of images."""
+    return replace(exported.description, details={
+        "settings": settings_of(config, backbone, fitted),
+        "interrupted": fitted.interrupted, "forms": exported.figures,
+        "images": part_counts(parts.names),
+        "contradicting_images": int(parts.leaves.contradicting.sum()),
+        "leaves": part_counts(parts.names, parts.leaves.groups),
+        "augmented_images": len(training.files),
+        "field_views": len(training.field_images)})
 
 
 def settings_of(config: TrainConfig, backbone: FrozenBackbone,
@@ -58,7 +55,10 @@ def settings_of(config: TrainConfig, backbone: FrozenBackbone,
 
 def add_results(description: Description, validation: dict, fitted: Fitted
                 ) -> Description:
-    """Return the description with the results on the validation set."""
+    """Return the description with the results on the validation set.
+
+    validation: figures, as plain values.
+    """
     return replace(description, details=description.details | {
         "validation": validation,
         "epochs_done": [len(history.get("loss", []))

@@ -46,7 +46,7 @@ def collect_backgrounds(part: Dataset, size: int, seed: int, workers: Workers
                         ) -> Backgrounds:
     """Return backgrounds made of LEAVES_PER_CLASS leaves of each class.
 
-    part: the training set; a leaf of another set must not be learned from.
+    part: the training set; no leaf of another set may be trained on.
     size: side of the images, in pixels.
     Raises UserError for an image that cannot be read.
     """
@@ -130,8 +130,7 @@ def paste_blurred(image: np.ndarray, leaf: Cutout, rng: np.random.Generator
                   ) -> np.ndarray:
     """Return an image, (size, size, 3), with a leaf pasted at random on it.
 
-    The blur hides the lesions: those of the background must not tell a
-    class.
+    The blur hides the lesions, so that the background shows no disease.
     """
     size = len(image)
     warped, alpha = warp_leaf(leaf.to_rgb(), leaf.mask, size, rng,

@@ -90,7 +90,7 @@ def transplant_lesions(source: Cutout, target: Cutout,
     """Return the target leaf with the lesions of the source leaf.
 
     The lesions are turned by a random angle and scaled like the leaves.
-    They keep their colour, because it tells diseases apart, but become
+    They keep their colour, because it is a sign of the disease, but become
     lighter or darker with the leaf.  Returns the source leaf if the lesions
     would fall outside the target leaf.
     """

@@ -18,7 +18,6 @@ from leaffliction.distribution.inspection import (Inspection, inspect_dataset,
 from leaffliction.training.groups import (find_contradictions, join_groups,
                                           note_leaves_in_several_classes)
 from leaffliction.training.leaf_csv import read_groups
-from leaffliction.training.split import MIN_LEAVES
 from leaffliction.utils.class_folders import read_dataset, split_folders
 from leaffliction.utils.class_names import TEST, class_key
 from leaffliction.utils.console import print_note
@@ -204,35 +203,3 @@ def read_domain_groups(csv: Path, dataset: Dataset, domains: np.ndarray,
         for row, leaf in zip(rows, leaves_of_part):
             leaves[row] = leaf
     return leaves
-
-
-def class_by_domain(dataset: Dataset, domains: np.ndarray) -> Dataset:
-    """Return the dataset with a class for each pair of class and domain.
-
-    The class of several domains then is several classes of the same name.
-    """
-    pairs, labels = np.unique(np.stack([dataset.labels, domains]), axis=1,
-                              return_inverse=True)
-    return replace(
-        dataset, labels=labels.ravel(),
-        class_names=tuple(dataset.class_names[label] for label in pairs[0]),
-        plants=tuple(dataset.plants[label] for label in pairs[0]))
-
-
-def split_strata(dataset: Dataset, groups: list[str], domains: np.ndarray
-                 ) -> Dataset:
-    """Return the dataset with a class for each stratum of the split.
-
-    A stratum is a class in a domain, so that every set of the split gets its
-    share of both.  Where a domain has fewer than MIN_LEAVES leaves of a
-    class, its images count to the domain with the most images of the class.
-    """
-    groups, stratum_domains = np.asarray(groups), domains.copy()
-    for label in range(len(dataset.class_names)):
-        in_class = dataset.labels == label
-        largest_domain = np.bincount(domains[in_class]).argmax()
-        for domain in set(domains[in_class].tolist()):
-            in_stratum = in_class & (domains == domain)
-            if len(set(groups[in_stratum])) < MIN_LEAVES:
-                stratum_domains[in_stratum] = largest_domain
-    return class_by_domain(dataset, stratum_domains)

@@ -1,4 +1,4 @@
-"""Examples: what the frozen layers compute of each image, with its class."""
+"""Examples: the frozen layers' features of each image, with its class."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.training.backbone import FrozenBackbone
-from leaffliction.training.export import CalibrationSet
 from leaffliction.training.features import extract_features, load_image
 from leaffliction.training.litert import to_litert
-from leaffliction.training.training_set import TrainingSet
+from leaffliction.training.training_set import CalibrationSet, TrainingSet
 from leaffliction.utils.parallel import Workers
 
 EXAMPLE_SETS = ("training", "early_stopping")

@@ -1,21 +1,25 @@
 """Export: the trained network as LiteRT, calibrated, with an OOD detector."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from leaffliction.model.bundle import Description
 from leaffliction.model.calibration import fit_temperature
-from leaffliction.model.classifier import tta_views
+from leaffliction.model.classifier import Classifier, tta_views
 from leaffliction.model.metrics import log_loss, softmax
 from leaffliction.model.ood import OODDetector, fit_ood_detector, ood_threshold
 from leaffliction.model.runtime import Network
+from leaffliction.training.backbone import FrozenBackbone
 from leaffliction.training.backgrounds import Backgrounds
 from leaffliction.training.features import (load_images, network_outputs,
                                             predict_batches)
 from leaffliction.training.field_images import FieldImage
+from leaffliction.training.keras import import_keras
 from leaffliction.training.litert import to_litert
+from leaffliction.training.network import fold_batch_norm
+from leaffliction.training.training_set import CalibrationSet
 from leaffliction.utils.console import print_note
 from leaffliction.utils.images import preprocess
 from leaffliction.utils.labels import Dataset
@@ -24,7 +28,11 @@ from leaffliction.utils.parallel import Workers
 RANGE_IMAGES = 100       # whose activations set the ranges of 8-bit integers
 # Images to fit the OOD detector on.  2,000 of them instead of 4,000 reject a
 # twentieth fewer OOD images.
-OOD_IMAGES = 5000
+DETECTOR_IMAGES = 5000
+# The layers whose features tell whether an image is in distribution.  Those
+# of other layers, and the energy score, reject fewer OOD images
+# (docs/explanation/training.md).
+OOD_LAYERS = ("block_9_add", "block_14_add")
 # How much higher the log loss and the share of errors of the 8-bit network
 # may be.  They differ by this much by chance on 500 images; a network that 8
 # bits are too coarse for differs by more.
@@ -32,40 +40,24 @@ MAX_LOG_LOSS_INCREASE, MAX_ERROR_INCREASE = 0.1, 0.02
 
 
 @dataclass(frozen=True)
-class CalibrationSet:
-    """Images that the network has not learned from, to calibrate it with.
-
-    images: the early-stopping set, N images.  leaves: the leaf that each of
-    them shows, (N,).
-    field_images: synthetic field images of these leaves, which stand for OOD
-    images.  targets: the class of each of them, int.  backgrounds: theirs.
-    """
-
-    images: Dataset
-    leaves: Sequence
-    field_images: Sequence[FieldImage]
-    targets: np.ndarray
-    backgrounds: Backgrounds
-
-
-@dataclass(frozen=True)
 class Exported:
-    """What the archive contains of the network, besides its description.
+    """What the archive contains of a network.
 
-    model: LiteRT, in 8-bit integers or, where these are too coarse, in 32-bit
-    floats.  float_model: the same in 32-bit floats.
-    temperature, ood_temperature: divisors of the logits of in-distribution
-    and of OOD images.  threshold: OOD score above which an image is OOD.
+    description: with the calibration, and as yet without details.
+    model: LiteRT, in 8-bit integers or, if these are too coarse, in 32-bit
+    floats.  float_model: the same network in 32-bit floats.
     figures: how both forms do on the early-stopping set.
     """
 
+    description: Description
     model: bytes
     float_model: bytes
-    temperature: float
     ood_detector: OODDetector
-    threshold: float
-    ood_temperature: float
     figures: dict
+
+    def classifier(self) -> Classifier:
+        """Return what Classifier.load will return for the archive."""
+        return Classifier(self.description, self.model, self.ood_detector)
 
 
 @dataclass(frozen=True)
@@ -89,11 +81,48 @@ class CalibratedForm:
                 "log_loss": self.log_loss}
 
 
+def build_inference_model(backbone: FrozenBackbone, top, head):
+    """Build the inference model: images to (logits, class maps, features).
+
+    top: the trained copy above the split layer (fold_batch_norm).
+    head: pooled features to logits.
+    Outputs: logits (N, classes); class maps (N, h, w, classes), whose mean
+    over all positions is the logits, so that they show where the image looks
+    like a class (Zhou et al. 2016); and for the OOD detector the mean over
+    all positions of each of OOD_LAYERS, (N, channels).
+    """
+    keras = import_keras()
+    model, split_layer = backbone.model, backbone.split_layer
+    # In float32, whatever the precision of training.
+    exact = fold_batch_norm(model, split_layer)
+    exact.set_weights(top.get_weights())
+    names = [layer.name for layer in model.layers]
+    below = names[:names.index(split_layer) + 1]
+    above = [name for name in OOD_LAYERS if name not in below]
+    last, *features = keras.Model(exact.input, [
+        exact.output, *(exact.get_layer(name).output for name in above)])(
+            model.get_layer(split_layer).output)
+    feature_of = dict(zip(above, features))
+    dense = head.layers[-1]
+    to_maps = keras.layers.Conv2D(dense.units, 1)
+    maps = to_maps(last)
+    kernel, bias = dense.get_weights()
+    to_maps.set_weights([kernel[np.newaxis, np.newaxis], bias])
+    pool = keras.layers.GlobalAveragePooling2D
+    return keras.Model(model.input, [
+        head(pool()(last)), maps, *(
+            pool()(feature_of.get(name, model.get_layer(name).output))
+            for name in OOD_LAYERS)])
+
+
 def export(inference_model, training: Dataset, calibration: CalibrationSet,
            size: int, seed: int, workers: Workers) -> Exported:
-    """Convert a network (build_inference_model) to LiteRT and calibrate it.
+    """Convert a network to LiteRT, calibrate it, and fit its OOD detector.
 
-    training: the originals that it has learned from.
+    inference_model: Keras's, of build_inference_model.
+    training: the photographs that it was trained on, without copies.
+    size: side of its input, in pixels.
+    Raises UserError for an image that cannot be read.
     """
     rng = np.random.default_rng(seed)
     forms = convert(inference_model, load_images(
@@ -109,11 +138,13 @@ def export(inference_model, training: Dataset, calibration: CalibrationSet,
     minimum = max(chosen.temperature, fit_temperature(
         chosen.logits, calibration.images.labels, calibration.leaves,
         min_gain=0))
-    return Exported(
-        chosen.model, forms["float32"].model, chosen.temperature, detector,
+    description = Description(
+        calibration.images.class_names, size, chosen.temperature,
         ood_threshold(detector.scores(chosen.features)),
         fit_ood_temperature(chosen.model, calibration, minimum, size,
-                            workers),
+                            workers))
+    return Exported(
+        description, chosen.model, forms["float32"].model, detector,
         {"form": form, "images": len(calibration.images.files),
          **{name: each.figures() for name, each in forms.items()}})
 
@@ -179,14 +210,14 @@ def is_as_good(int8: CalibratedForm, exact: CalibratedForm, images: int
 
 def fit_detector(model: bytes, training: Dataset, size: int,
                  rng: np.random.Generator, workers: Workers) -> OODDetector:
-    """Return the OOD detector of the images that were learned from.
+    """Return the OOD detector, fitted to the images of the training set.
 
     Fitted on a random sample with at least one image of each class, since an
     archive that describes fewer classes than it names cannot be loaded.
     """
     _, first_of_class = np.unique(training.labels, return_index=True)
-    sample = training.subset(np.union1d(
-        rng.permutation(len(training.files))[:OOD_IMAGES], first_of_class))
+    sampled = rng.permutation(len(training.files))[:DETECTOR_IMAGES]
+    sample = training.subset(np.union1d(sampled, first_of_class))
     _, _, *features = network_outputs(
         model, sample.paths(), size, workers, "OOD detector")
     return fit_ood_detector(np.hstack(features), sample.labels)

@@ -4,7 +4,8 @@ In a laboratory each class was photographed in one session: its disease, the
 tone of its leaves, its light and its background always occur together, and a
 network learns all of them as one sign of the class.  Such a network is right
 for 99 % of the laboratory's leaves, but for 42 % of an orchard's.  A synthetic
-field image takes the four apart, so that only the lesions tell the class:
+field image takes the four apart, so that the lesions alone are a sign of the
+class:
 
 1. cut out: masks separate the leaf and its lesions from the photograph;
 2. transplant: the lesions are pasted on a healthy leaf of the same plant;
@@ -16,7 +17,8 @@ field image takes the four apart, so that only the lesions tell the class:
 Steps 1 and 4 are "Cut, Paste and Learn" (Dwibedi et al. 2017) and "Simple
 Copy-Paste" (Ghiasi et al. 2021) for classification: a label for the image, no
 boxes.  Step 2 is what helps: it is worth 10 to 14 points of accuracy on
-photographs from orchards; without it the images gain nothing (docs/field.md).
+photographs from orchards; without it the images gain nothing
+(docs/explanation/field.md).
 """
 
 from collections.abc import Sequence
@@ -121,8 +123,8 @@ def change_light(rgb_img: np.ndarray, rng: np.random.Generator,
     """Return an image in a random light, float32 (H, W, 3), 0..255.
 
     Gamma, white balance, contrast and brightness change by `strength`;
-    saturation changes little, because the colour of a lesion is part of what
-    tells its disease.
+    saturation changes little, because the colour of a lesion is a sign of
+    its disease.
     """
     levels = np.arange(256, dtype=np.float32)[:, np.newaxis] / 255
     levels = levels ** np.exp(rng.normal(0, 0.3 * strength))

@@ -1,6 +1,6 @@
 """Which images show the same leaf: the groups by which a dataset is split.
 
-Three sources tell that two images belong together: the CSV of --groups, their
+Three sources say which images belong together: the CSV of --groups, their
 file names (augmented copies) and their pixels (near-identical images).  What
 any of them joins is one leaf, and the split puts a leaf into one set only.
 """

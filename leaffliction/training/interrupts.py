@@ -11,8 +11,8 @@ def record_interrupts() -> Iterator[list]:
     """Yield a list that stays empty until Ctrl-C is pressed.
 
     KeyboardInterrupt is not raised inside the block: a machine that stopped
-    in the middle of a step would leave the others waiting.  The caller ends
-    the step, tells them, and stops.
+    in the middle of a step would leave the others waiting.  The caller
+    finishes the step, informs the others with it, and stops.
     """
     interrupts = []
     with _handle_interrupts(lambda *_: interrupts.append(True)):

@@ -33,7 +33,7 @@ UTF_16_MARKS = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the CSV: its line number, its file and its leaf, maybe ""."""
+    """A row of the CSV: its line number, file and leaf ("" if missing)."""
 
     line: int
     file: str
@@ -133,8 +133,9 @@ def _report_gaps(path: Path, rows: Sequence[Row], unmatched: Sequence[Row],
 def read_rows(path: Path) -> list[Row]:
     """Return the rows of a CSV that name a file, white space stripped.
 
-    Read are UTF-8, UTF-16 (a spreadsheet's "Unicode text") and Windows-1252
-    (its plain CSV), any of SEPARATORS, and column names in capitals or not.
+    It may be in UTF-8, UTF-16 (a spreadsheet's "Unicode text") or
+    Windows-1252 (its plain CSV), use any of SEPARATORS, and have the column
+    names in capitals.
     Raises UserError where it can't be read or lacks a column.
     """
     try:

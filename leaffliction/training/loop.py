@@ -1,7 +1,7 @@
 """The two phases of training: the head alone, then the top with the head.
 
 Both phases train on the features that the frozen layers computed once for
-each image.  docs/training.md tells what was tried, and what it changed.
+each image.  docs/explanation/training.md says what else was tried.
 """
 
 import sys
@@ -226,7 +226,8 @@ def run_epoch(session: Session, step: Callable, examples: Examples,
     """
     strategy = session.strategy
     sums, count = np.zeros(2), 0
-    # Closed here: Python might close it in the prefetching thread otherwise.
+    # Closed here: the garbage collector might close it in the prefetching
+    # thread.
     with closing(replicas.distributed_batches(
             strategy, examples.features, examples.targets,
             session.plan.batch_size, sampled)) as distributed:

@@ -1,8 +1,9 @@
-"""The networks above the split layer: the top that learns, and the head.
+"""The network that is trained: what is above the split layer.
 
-    image -> frozen backbone -> features -> top -> mean -> head -> logits
+    image -> frozen layers -> features -> top -> mean -> head -> logits
 
-Training runs from the features on; the inference model, from the image on.
+Training runs from the features on; the inference model (export.py), from
+the image on.
 """
 
 import re
@@ -10,14 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from leaffliction.training.backbone import FrozenBackbone
 from leaffliction.training.keras import import_keras
 
 DROPOUT = 0.2            # of the pooled features, against overfitting
 POOLED_FEATURES = 1280   # of MobileNetV2
-# Their features tell whether an image is in distribution.  Features of other
-# layers, and the energy score, reject fewer OOD images (docs/training.md).
-OOD_LAYERS = ("block_9_add", "block_14_add")
 
 
 def fold_batch_norm(backbone, split_layer: str, precision: str = "float32"):
@@ -94,37 +91,3 @@ def build_classifier(top, head):
     keras = import_keras()
     pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(top.output)
     return keras.Model(top.input, head(pooled))
-
-
-def build_inference_model(backbone: FrozenBackbone, top, head):
-    """Build the inference model: images to (logits, class maps, features).
-
-    top: the trained copy above the split layer (fold_batch_norm).
-    head: pooled features to logits.
-    Outputs: logits (N, classes); class maps (N, h, w, classes), whose mean
-    over all positions is the logits, so that they show where the image looks
-    like a class (Zhou et al. 2016); and for the OOD detector the mean over
-    all positions of each of OOD_LAYERS, (N, channels).
-    """
-    keras = import_keras()
-    model, split_layer = backbone.model, backbone.split_layer
-    # In float32, whatever the precision of training.
-    exact = fold_batch_norm(model, split_layer)
-    exact.set_weights(top.get_weights())
-    names = [layer.name for layer in model.layers]
-    below = names[:names.index(split_layer) + 1]
-    above = [name for name in OOD_LAYERS if name not in below]
-    last, *features = keras.Model(exact.input, [
-        exact.output, *(exact.get_layer(name).output for name in above)])(
-            model.get_layer(split_layer).output)
-    feature_of = dict(zip(above, features))
-    dense = head.layers[-1]
-    to_maps = keras.layers.Conv2D(dense.units, 1)
-    maps = to_maps(last)
-    kernel, bias = dense.get_weights()
-    to_maps.set_weights([kernel[np.newaxis, np.newaxis], bias])
-    pool = keras.layers.GlobalAveragePooling2D
-    return keras.Model(model.input, [
-        head(pool()(last)), maps, *(
-            pool()(feature_of.get(name, model.get_layer(name).output))
-            for name in OOD_LAYERS)])

@@ -117,8 +117,8 @@ def distributed_batches(strategy, features: np.ndarray, targets: np.ndarray,
     dropout factors of their pooled features, float32 (n, 1280).
     The argument holds, for each replica, float32 features, int32 targets,
     the factors, and the share of each row in the batch's mean.  All replicas
-    get the same number of rows; rows that fill up have a share of 0, so that
-    no replica is without rows.
+    get the same number of rows, at least one: they are padded with rows whose
+    share is 0.
     """
     count, local = strategy.num_replicas_in_sync, local_replicas(strategy)
     longest = -(-min(size, len(targets)) // count)

@@ -1,7 +1,7 @@
 """The report folder: what training did, as JSON, CSV and figures.
 
 report.json      settings, figures, versions, seconds of each phase
-split.csv        the part of the split in which each image is
+split.csv        each image's class, leaf and part of the split
 confusion.png    confusion matrix of the validation set
 curves.png       loss and accuracy of each epoch
 errors.png       validation images that were predicted wrongly
@@ -142,7 +142,7 @@ def errors_figure(pyplot, validation: Dataset, probabilities: np.ndarray):
         ax.set_title(
             f"{renderable(truncate(path.name, NAME_LENGTH))}\n"
             f"is {names[validation.labels[index]]}\n"
-            f"said {names[predicted[index]]} "
+            f"predicted {names[predicted[index]]} "
             f"({probabilities[index].max():.0%})", fontsize=9)
     figure.suptitle(
         f"{len(wrong)} of {len(predicted)} validation images are wrong"

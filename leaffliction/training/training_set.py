@@ -1,5 +1,9 @@
-"""What the network learns from: balanced images and synthetic field images."""
+"""What the network is trained on, and what it is calibrated with.
 
+The training set is balanced first; both sets get synthetic field images.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +14,9 @@ from leaffliction.augmentation.balance import (class_targets, plan_balance,
 from leaffliction.augmentation.transforms import AUGMENTATIONS
 from leaffliction.training.backgrounds import Backgrounds
 from leaffliction.training.config import TrainConfig
-from leaffliction.training.data import class_by_domain
-from leaffliction.training.export import CalibrationSet
 from leaffliction.training.field_images import FieldImage, plan_field_images
-from leaffliction.training.parts import Parts
-from leaffliction.training.split import STOPPING, TRAINING, part_counts
+from leaffliction.training.split import (EARLY_STOPPING, TRAINING, Parts,
+                                         class_by_domain, part_counts)
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
 
@@ -22,12 +24,13 @@ MIN_IMAGES = 200         # of each class in the balanced set
 # Longest side of an augmented copy: this many pixels, or 4 times the size of
 # the network's input if that is more.
 COPY_SIDE = 512
-OOD_IMAGES = 30          # field images of each class, to calibrate with
+# Of each class, to calibrate with.
+FIELD_IMAGES = 30
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What the network learns from.
+    """What the network is trained on.
 
     files: the balanced set, relative to root.
     field_images: synthetic field images, made when they are loaded.
@@ -42,6 +45,24 @@ class TrainingSet:
     def images(self) -> list[Path | FieldImage]:
         """Return all images in the order of targets."""
         return [self.root / file for file in self.files] + self.field_images
+
+
+@dataclass(frozen=True)
+class CalibrationSet:
+    """Images that the network is not trained on, to calibrate it with.
+
+    images: the early-stopping set, N images.
+    leaves: the leaf that each of them shows, (N,).
+    field_images: synthetic field images of these leaves, which stand for OOD
+    images.  targets: the class of each field image, int.
+    backgrounds: of the field images of both sets.
+    """
+
+    images: Dataset
+    leaves: Sequence
+    field_images: Sequence[FieldImage]
+    targets: np.ndarray
+    backgrounds: Backgrounds
 
 
 def write_balanced(parts: Parts, config: TrainConfig, root: Path,
@@ -90,8 +111,8 @@ def make_calibration_set(parts: Parts, backgrounds: Backgrounds, seed: int
     """Return the early-stopping set with synthetic field images of it."""
     dataset = parts.early_stopping
     field_images, targets = plan_field_images(
-        dataset, [OOD_IMAGES] * len(dataset.class_names), seed)
-    leaves = np.asarray(parts.leaves.groups)[parts.names == STOPPING]
+        dataset, [FIELD_IMAGES] * len(dataset.class_names), seed)
+    leaves = np.asarray(parts.leaves.groups)[parts.names == EARLY_STOPPING]
     return CalibrationSet(dataset, leaves, field_images, targets, backgrounds)
 
 
@@ -99,7 +120,7 @@ def summary(parts: Parts, training: TrainingSet) -> str:
     """Return the numbers of images, in a line for people."""
     leaves = len(set(parts.leaves.groups))
     sizes = ", ".join(
-        f"{count} {'early stopping' if name == STOPPING else name}"
+        f"{count} {'early stopping' if name == EARLY_STOPPING else name}"
         for name, count in part_counts(parts.names).items())
     return (f"{len(parts.names)} images of {leaves} leaves: {sizes}; training "
             f"on {len(training.files)} balanced images and "

@@ -1,4 +1,4 @@
-"""leaffliction/training/backgrounds.py: foliage that tells no disease."""
+"""leaffliction/training/backgrounds.py: foliage that shows no disease."""
 
 import numpy as np
 from round_leaf import round_leaf

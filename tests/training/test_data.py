@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from leaffliction.training.data import (class_by_domain, read_domain_groups,
-                                        read_domains, read_grouped_dataset,
-                                        split_strata)
+from leaffliction.training.data import (read_domain_groups, read_domains,
+                                        read_grouped_dataset)
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
@@ -78,26 +77,6 @@ def test_a_folder_inside_another_is_refused(tree, below):
     folder = tree({"A_b": 2, "A_c": 1})
     with pytest.raises(UserError, match="given twice"):
         read_domains([folder, folder / below])
-
-
-def test_class_by_domain_has_a_class_for_each_pair(tree):
-    dataset, domains = read_domains([tree({"A_b": 2, "A_c": 1}, "lab"),
-                                     tree({"A_c": 2}, "field")])
-    parts = class_by_domain(dataset, domains)
-    assert parts.class_names == ("A_b", "A_c", "A_c")
-    assert parts.labels.tolist() == [0, 0, 1, 2, 2]
-    assert parts.files == dataset.files
-
-
-def test_a_stratum_of_too_few_leaves_joins_the_largest_domain(tree):
-    dataset, domains = read_domains([tree({"A_b": 4, "A_c": 5}, "lab"),
-                                     tree({"A_b": 3, "A_c": 2}, "field")])
-    groups = [str(file) for file in dataset.files]
-    assert split_strata(dataset, groups, domains).counts().tolist() == [
-        4, 3, 7]
-    # Three photographs of only two leaves are too few as well.
-    groups[9] = groups[10]
-    assert split_strata(dataset, groups, domains).counts().tolist() == [7, 7]
 
 
 def test_a_csv_of_leaves_is_relative_to_each_folder(tree, tmp_path):

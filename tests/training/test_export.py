@@ -7,10 +7,13 @@ import pytest
 
 from leaffliction.model.metrics import softmax
 from leaffliction.training import export as exports
-from leaffliction.training.export import (CalibratedForm, CalibrationSet,
-                                          export, fit_ood_temperature,
-                                          is_as_good)
+from leaffliction.training.backbone import FrozenBackbone
+from leaffliction.training.export import (OOD_LAYERS, CalibratedForm,
+                                          build_inference_model, export,
+                                          fit_ood_temperature, is_as_good)
 from leaffliction.training.keras import import_keras
+from leaffliction.training.network import build_head, fold_batch_norm
+from leaffliction.training.training_set import CalibrationSet
 from leaffliction.utils.images import write_image
 from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
@@ -81,28 +84,53 @@ def run(network, training, early_stopping, jobs=1):
                   Workers(jobs))
 
 
+@pytest.mark.parametrize("split_layer", ["block_12_add", "block_15_add",
+                                         "block_5_add"])
+def test_the_inference_model_gives_logits_class_maps_and_features(
+        keras, backbone, make_images, split_layer):
+    top, head = fold_batch_norm(backbone, split_layer), build_head(3)
+    # It computes in 32 bits, whatever the training did.
+    network = build_inference_model(
+        FrozenBackbone(backbone, 32, split_layer, 0, "", None),
+        fold_batch_norm(backbone, split_layer, "mixed_bfloat16"), head)
+    logits, maps, *means = network.predict_on_batch(make_images(3))
+    lower = keras.Model(backbone.input,
+                        backbone.get_layer(split_layer).output)
+    last = top.predict_on_batch(lower.predict_on_batch(make_images(3)))
+    kernel, bias = head.get_weights()
+    assert logits == pytest.approx(last.mean(axis=(1, 2)) @ kernel + bias,
+                                   abs=1e-4)
+    assert maps.shape == (*last.shape[:3], 3)
+    assert maps.mean(axis=(1, 2)) == pytest.approx(logits, abs=1e-4)
+    for mean, name in zip(means, OOD_LAYERS, strict=True):
+        layer = keras.Model(backbone.input, backbone.get_layer(name).output)
+        expected = layer.predict_on_batch(make_images(3)).mean(axis=(1, 2))
+        assert np.abs(mean - expected).max() < 1e-4 * np.abs(expected).max()
+
+
 def test_an_exported_network_is_small_and_calibrated(
         network, training, early_stopping):
     exported = run(network, training, early_stopping, jobs=2)
-    figures = exported.figures
+    figures, description = exported.figures, exported.description
     assert figures["form"] == "int8" and figures["images"] == 40
     assert figures["int8"]["errors"] == figures["float32"]["errors"] == 0
-    assert exported.temperature == figures["int8"]["temperature"]
+    assert description.temperature == figures["int8"]["temperature"]
+    assert description.class_names == ("a", "b") and description.size == 32
     assert exported.model != exported.float_model
     # With it the confidence is two thirds, like the accuracy.
-    logits = np.array([[-1.85, 1.85]]) / exported.ood_temperature
+    logits = np.array([[-1.85, 1.85]]) / description.ood_temperature
     assert softmax(logits)[0, 1] == pytest.approx(2 / 3, abs=0.02)
-    assert exported.ood_temperature > exported.temperature
+    assert description.ood_temperature > description.temperature
     # Red and blue are 0.9 apart; green is like neither.
     blue, green = exported.ood_detector.scores(
         np.array([[0.4, -0.3, -0.5], [-0.5, 0.6, -0.5]], np.float32))
-    assert blue < exported.threshold < green
+    assert blue < description.ood_threshold < green
     assert exported.ood_detector.class_means.shape == (2, 3)
 
 
 def test_the_ood_detector_describes_rare_classes_too(
         network, training, early_stopping, monkeypatch):
-    monkeypatch.setattr(exports, "OOD_IMAGES", 1)
+    monkeypatch.setattr(exports, "DETECTOR_IMAGES", 1)
     exported = run(network, training, early_stopping)
     # An archive that describes fewer classes than it names cannot be loaded.
     assert exported.ood_detector.class_means.shape == (2, 3)

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from leaffliction.training import network as networks
-from leaffliction.training.backbone import BLOCK_ENDS, FrozenBackbone
+from leaffliction.training.backbone import BLOCK_ENDS
 from leaffliction.training.loop import compile_model
-from leaffliction.training.network import (OOD_LAYERS, build_classifier,
-                                           build_head, build_inference_model,
+from leaffliction.training.network import (build_classifier, build_head,
                                            fold_batch_norm)
 
 
@@ -76,27 +75,3 @@ def test_all_convolutions_above_the_split_layer_learn_and_none_below(
     # the head, one of each.
     assert len(moved) == 2 * 4 + 2
     assert all(map(np.array_equal, backbone.get_weights(), frozen))
-
-
-@pytest.mark.parametrize("split_layer", ["block_12_add", "block_15_add",
-                                         "block_5_add"])
-def test_the_inference_model_gives_logits_class_maps_and_features(
-        keras, backbone, make_images, split_layer):
-    top, head = fold_batch_norm(backbone, split_layer), build_head(3)
-    # It computes in 32 bits, whatever the training did.
-    network = build_inference_model(
-        FrozenBackbone(backbone, 32, split_layer, 0, "", None),
-        fold_batch_norm(backbone, split_layer, "mixed_bfloat16"), head)
-    logits, maps, *means = network.predict_on_batch(make_images(3))
-    lower = keras.Model(backbone.input,
-                        backbone.get_layer(split_layer).output)
-    last = top.predict_on_batch(lower.predict_on_batch(make_images(3)))
-    kernel, bias = head.get_weights()
-    assert logits == pytest.approx(last.mean(axis=(1, 2)) @ kernel + bias,
-                                   abs=1e-4)
-    assert maps.shape == (*last.shape[:3], 3)
-    assert maps.mean(axis=(1, 2)) == pytest.approx(logits, abs=1e-4)
-    for mean, name in zip(means, OOD_LAYERS, strict=True):
-        layer = keras.Model(backbone.input, backbone.get_layer(name).output)
-        expected = layer.predict_on_batch(make_images(3)).mean(axis=(1, 2))
-        assert np.abs(mean - expected).max() < 1e-4 * np.abs(expected).max()

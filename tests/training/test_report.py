@@ -66,7 +66,7 @@ def test_errors_figure_shows_true_and_predicted_class(
         names = [report.truncate(renderable(name), report.NAME_LENGTH)
                  for name in CLASS_NAMES]
         assert true == f"is {names[label]}"
-        assert predicted.startswith(f"said {names[(label + 1) % 3]} (")
+        assert predicted.startswith(f"predicted {names[(label + 1) % 3]} (")
         # A name with $ or of any length can be drawn.
         figure.canvas.draw()
 

@@ -1,4 +1,4 @@
-"""leaffliction/training/split.py: the split by leaf."""
+"""leaffliction/training/split.py: by leaf, and which images are left out."""
 
 from collections import Counter
 from pathlib import Path
@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 
 from leaffliction.training import split
-from leaffliction.training.split import (LEFT_OUT, STOPPING, TRAINING,
-                                         VALIDATION)
+from leaffliction.training.config import TrainConfig
+from leaffliction.training.data import read_domains, read_grouped_dataset
+from leaffliction.training.split import (EARLY_STOPPING, LEFT_OUT, TRAINING,
+                                         VALIDATION, class_by_domain,
+                                         split_leaves, split_strata)
 from leaffliction.utils.errors import UserError
+from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.labels import Dataset
+from leaffliction.utils.parallel import Workers
+from samples.drawing import draw_leaf
 
 CLASS_NAMES = ("a", "b", "c")
 
@@ -94,11 +100,11 @@ def test_hold_out_refuses_classes_of_fewer_than_two_leaves():
 def test_three_sets_share_no_leaf_and_have_every_class():
     labels, groups = make_leaves(3)
     parts = split.split_dataset(make_dataset(labels), groups, 0.2, 0.1, 42)
-    assert set(parts) == {TRAINING, STOPPING, VALIDATION}
+    assert set(parts) == {TRAINING, EARLY_STOPPING, VALIDATION}
     assert len(set(zip(groups, parts))) == len(set(groups))
     assert len(set(zip(labels, parts))) == 3 * len(CLASS_NAMES)
     assert (parts == VALIDATION).mean() == pytest.approx(0.2, abs=0.02)
-    assert (parts == STOPPING).mean() == pytest.approx(0.08, abs=0.02)
+    assert (parts == EARLY_STOPPING).mean() == pytest.approx(0.08, abs=0.02)
     again = split.split_dataset(make_dataset(labels), groups, 0.2, 0.1, 42)
     assert (parts == again).all()
 
@@ -138,12 +144,11 @@ def test_augmented_copies_are_in_the_training_set_or_left_out():
 
 
 def test_check_split_refuses_a_leaf_in_two_sets():
-    sets = (TRAINING, VALIDATION)
     split.check_split(np.array([TRAINING, TRAINING, VALIDATION, LEFT_OUT]),
-                      ["a", "a", "b", "b"], sets)
+                      ["a", "a", "b", "b"])
     with pytest.raises(UserError, match="leaf 'a' is in training and in val"):
         split.check_split(np.array([TRAINING, LEFT_OUT, VALIDATION]),
-                          ["a", "b", "a"], sets)
+                          ["a", "b", "a"])
 
 
 def test_part_counts_are_of_images_or_of_leaves():
@@ -151,3 +156,66 @@ def test_part_counts_are_of_images_or_of_leaves():
     assert split.part_counts(parts) == {TRAINING: 3, VALIDATION: 1}
     assert split.part_counts(parts, ["a", "b", "b", "c"]) == {
         TRAINING: 2, VALIDATION: 1}
+
+
+def test_class_by_domain_has_a_class_for_each_pair(tree):
+    dataset, domains = read_domains([tree({"A_b": 2, "A_c": 1}, "lab"),
+                                     tree({"A_c": 2}, "field")])
+    parts = class_by_domain(dataset, domains)
+    assert parts.class_names == ("A_b", "A_c", "A_c")
+    assert parts.labels.tolist() == [0, 0, 1, 2, 2]
+    assert parts.files == dataset.files
+
+
+def test_a_stratum_of_too_few_leaves_joins_the_largest_domain(tree):
+    dataset, domains = read_domains([tree({"A_b": 4, "A_c": 5}, "lab"),
+                                     tree({"A_b": 3, "A_c": 2}, "field")])
+    groups = [str(file) for file in dataset.files]
+    assert split_strata(dataset, groups, domains).counts().tolist() == [
+        4, 3, 7]
+    # Three photographs of only two leaves are too few as well.
+    groups[9] = groups[10]
+    assert split_strata(dataset, groups, domains).counts().tolist() == [7, 7]
+
+
+def split_folder(folder, **settings):
+    return split_leaves(read_grouped_dataset([folder], None, Workers(1)),
+                        TrainConfig(**settings))
+
+
+@pytest.mark.parametrize("keeps, left_out", [(False, 2), (True, 0)])
+def test_a_photograph_in_two_classes_is_left_out_or_kept(
+        draw_leaves, capfd, keeps, left_out):
+    folder = draw_leaves({"Apple_rust": 4, "Apple_scab": 4})
+    twice = draw_leaf("Apple_rust", np.random.default_rng(99), 32)
+    write_image(folder / "Apple_rust" / "x.png", twice)
+    write_image(folder / "Apple_scab" / "y.png",
+                np.ascontiguousarray(np.rot90(twice)))
+    parts = split_folder(folder, keep_contradictions=keeps)
+    notes = capfd.readouterr().err
+    assert "in several classes: 1, as 2 images" in notes
+    assert ("--keep-contradictions" in notes) == (not keeps)
+    assert (parts.names == LEFT_OUT).sum() == left_out
+    # Both images show one leaf, so they are in one part.
+    ours = {name for name, file in zip(parts.names.tolist(),
+                                       parts.leaves.dataset.files)
+            if file.stem in "xy"}
+    assert len(ours) == 1 and (ours == {LEFT_OUT}) == (not keeps)
+
+
+def test_a_class_that_consists_of_contradictions_is_refused(draw_leaves):
+    folder = draw_leaves({"Apple_rust": 9, "Apple_scab": 4})
+    for number in range(4):
+        write_image(folder / "Grape_Esca" / f"{number}.png", read_image(
+            folder / "Apple_rust" / f"{number}.png"))
+    with pytest.raises(UserError, match="no usable image in Grape_Esca; "):
+        split_folder(folder)
+
+
+def test_the_parts_hold_the_images_that_their_names_say(draw_leaves):
+    parts = split_folder(draw_leaves({"Apple_rust": 5, "Apple_scab": 4}))
+    assert parts.training.files == tuple(
+        file for file, name in zip(parts.leaves.dataset.files, parts.names)
+        if name == TRAINING)
+    assert len(parts.names) == 9 == sum(len(part.files) for part in (
+        parts.training, parts.early_stopping, parts.validation))

@@ -8,7 +8,7 @@ import pytest
 from leaffliction.training import training_set
 from leaffliction.training.config import TrainConfig
 from leaffliction.training.data import read_grouped_dataset
-from leaffliction.training.parts import split_leaves
+from leaffliction.training.split import split_leaves
 from leaffliction.training.training_set import (TrainingSet, add_field_images,
                                                 make_calibration_set, summary,
                                                 write_balanced)
@@ -60,6 +60,6 @@ def test_the_calibration_set_shows_early_stopping_leaves_only(parts):
     assert paths == parts.early_stopping.paths()
     assert {image.path for image in calibration.field_images} <= set(paths)
     assert Counter(calibration.targets.tolist()) == {
-        0: training_set.OOD_IMAGES, 1: training_set.OOD_IMAGES}
+        0: training_set.FIELD_IMAGES, 1: training_set.FIELD_IMAGES}
     leaf_of = dict(zip(parts.leaves.dataset.paths(), parts.leaves.groups))
     assert list(calibration.leaves) == [leaf_of[path] for path in paths]
