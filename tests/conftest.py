@@ -35,20 +35,19 @@ settings.load_profile("same")
 # process of pytest-xdist: each of these starts a server, loads TensorFlow or
 # runs a program undisturbed for comparison, once for all.
 GROUPS_BY_FIXTURE = {"cluster": "cluster", "server": "s3",
-                     "reference": "faults"}
+                     "workspace": "faults", "prepared": "machines"}
 GROUPS_BY_FOLDER = {"training": "tensorflow"}
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Group tests by what they share."""
-    for item in items:
-        groups = [group for fixture, group in GROUPS_BY_FIXTURE.items()
-                  if fixture in getattr(item, "fixturenames", ())]
-        groups += [group for folder, group in GROUPS_BY_FOLDER.items()
-                   if item.path.parent == TESTS / folder]
-        if groups:
-            item.add_marker(pytest.mark.xdist_group(groups[0]))
+def pytest_itemcollected(item):
+    """Put a test into the group of what it shares with others."""
+    groups = [group for fixture, group in GROUPS_BY_FIXTURE.items()
+              if fixture in getattr(item, "fixturenames", ())]
+    groups += [group for folder, group in GROUPS_BY_FOLDER.items()
+               if item.path.parent == TESTS / folder]
+    if groups:
+        # pytest-xdist reads the groups in pytest_collection_modifyitems.
+        item.add_marker(pytest.mark.xdist_group(groups[0]))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from leaffliction import program
 from leaffliction.training import backgrounds, loop, training_set
 
 CONSTANTS = (
-    (training_set, "MIN_IMAGES", 20), (training_set, "OOD_IMAGES", 4),
+    (training_set, "MIN_IMAGES", 20), (training_set, "FIELD_IMAGES", 4),
     (backgrounds, "FOLIAGE_IMAGES", 6), (backgrounds, "SHADE_PATTERNS", 4),
     (loop, "HEAD_EPOCHS", 5))
 

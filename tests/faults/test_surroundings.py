@@ -1,6 +1,7 @@
 """Unusual surroundings give the same outputs, or one line that says why."""
 
 import fcntl
+import importlib
 import os
 import pty
 import re
@@ -17,6 +18,7 @@ from runs import (ARGUMENTS, PROGRAMS, ROOT, clear_outputs, each_program,
                   finish, read_outputs, slow, start)
 from test_disk import WITHOUT_ROOT_RIGHTS
 
+from leaffliction.utils import cli
 from leaffliction.utils.images import write_image
 from samples.drawing import draw_leaf
 
@@ -42,9 +44,16 @@ SURROUNDINGS = {
     "python -O": {"PYTHONOPTIMIZE": "1"},
     "python -OO": {"PYTHONOPTIMIZE": "2"},
     "dumb terminal": {"TERM": "dumb", "COLUMNS": "40"}}
+# `make test` tries those that can be combined in one run.
+COMBINED = "no home, C locale, python -O, dumb terminal"
+SURROUNDINGS[COMBINED] = {
+    name: value for one in COMBINED.split(", ")
+    for name, value in SURROUNDINGS[one].items()}
 
 
-@pytest.mark.parametrize("surroundings", SURROUNDINGS)
+@pytest.mark.parametrize("surroundings", [
+    pytest.param(name, marks=() if name == COMBINED else slow)
+    for name in SURROUNDINGS])
 @each_program("predict")
 def test_surroundings_do_not_change_the_outputs(
         program, surroundings, workspace, reference):
@@ -52,7 +61,7 @@ def test_surroundings_do_not_change_the_outputs(
     (workspace / "no_user").mkdir(exist_ok=True)
     (workspace / "no_user/sitecustomize.py").write_text(UNKNOWN_USER)
     variables = dict(SURROUNDINGS[surroundings])
-    if surroundings == "no home":
+    if "no home" in surroundings:
         variables["PYTHONPATH"] = str(workspace / "no_user")
     status, stderr = finish(start(program, workspace, **variables))
     # PlantCV's libraries read their own docstrings.
@@ -73,7 +82,7 @@ def test_help_works_with_python_oo(program):
     assert "usage: " in done.stdout
 
 
-@each_program("Distribution")
+@each_program("predict")
 @pytest.mark.parametrize("redirect", ["| head -n 1", ">&-", ">/dev/full"])
 def test_a_stdout_that_takes_no_more_gives_no_traceback(
         program, redirect, workspace, reference):
@@ -108,7 +117,7 @@ def run_in_terminal(program, workspace, columns):
     return process.wait(), output
 
 
-@each_program("Transformation")
+@each_program("Augmentation")
 def test_a_narrow_terminal_does_not_change_the_outputs(
         program, workspace, reference):
     expected, _ = reference(program)
@@ -118,8 +127,9 @@ def test_a_narrow_terminal_does_not_change_the_outputs(
     assert b"Traceback" not in output
 
 
-@pytest.mark.parametrize("program", ["Distribution", "Augmentation",
-                                     "predict"])
+@pytest.mark.parametrize("program", [
+    pytest.param("Distribution", marks=slow),
+    pytest.param("Augmentation", marks=slow), "predict"])
 def test_where_no_figure_can_be_saved_all_else_is_done(
         program, workspace, reference):
     if shutil.which("setpriv") is None or os.geteuid():
@@ -143,6 +153,12 @@ def test_where_no_figure_can_be_saved_all_else_is_done(
             else len(read_outputs(workspace)) == 6)
 
 
+def run(program, arguments):
+    """Run a program in this process; return its exit status."""
+    module = importlib.import_module(program)
+    return cli.run(lambda: module.main([*arguments, "--no-display"]))
+
+
 def make_deep_folder(top, length):
     """Make nested folders; return a path of `length` characters."""
     before = os.getcwd()
@@ -163,8 +179,10 @@ def make_deep_folder(top, length):
 
 @pytest.mark.parametrize("length", [
     3_900, pytest.param(4_060, marks=slow)])
-def test_paths_of_four_thousand_characters(length, workspace, reference):
+def test_paths_of_four_thousand_characters(
+        length, workspace, monkeypatch, capfd):
     clear_outputs(workspace)
+    monkeypatch.chdir(workspace)
     folder = make_deep_folder(workspace / "out", length)
     for name in ("Apple_a", "Apple_b"):
         os.mkdir(f"{folder}/{name}")
@@ -178,8 +196,8 @@ def test_paths_of_four_thousand_characters(length, workspace, reference):
                                 "-mask"]),
             ("predict", [folder, "--learnings", "in/learnings.zip", "--csv",
                          f"{folder}/a.csv"])):
-        status, stderr = finish(start(program, workspace,
-                                      arguments=arguments))
+        status = run(program, arguments)
+        stderr = capfd.readouterr().err
         assert status in (0, 1), stderr
         assert "Traceback" not in stderr and "internal" not in stderr, stderr
         assert (status == 1) == ("error: " in stderr), stderr
@@ -192,8 +210,9 @@ def test_paths_of_four_thousand_characters(length, workspace, reference):
     (workspace / "out").mkdir()
 
 
-def test_names_that_differ_only_in_capitals(workspace, reference):
+def test_names_that_differ_only_in_capitals(workspace, monkeypatch, capfd):
     clear_outputs(workspace)
+    monkeypatch.chdir(workspace)
     names = ["a.jpg", "A.jpg", "a.JPG", "A.JPG", "a.png"]
     for number, name in enumerate(names):
         for kind in ("Apple_a", "apple_a", "Apple_b"):
@@ -208,9 +227,8 @@ def test_names_that_differ_only_in_capitals(workspace, reference):
                                 "-mask"]),
             ("predict", ["tmp/images", "--learnings", "in/learnings.zip",
                          "--csv", "out/b.csv"])):
-        status, stderr = finish(start(program, workspace,
-                                      arguments=arguments))
-        assert status == 0, stderr
+        status = run(program, arguments)
+        assert status == 0, capfd.readouterr().err
     outputs = read_outputs(workspace)
     # Both spellings are one class, in two folders.
     assert len(outputs["a.csv"].splitlines()) == 3

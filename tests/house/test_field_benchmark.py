@@ -59,7 +59,7 @@ def test_images_of_the_split_are_found_in_either_layout(
             for file, name, part in zip(
                 dataset.files, ("A_b", "A_b", "A_c"),
                 ("training", "validation", "stopping"))]
-    assert (field.without_learned(dataset, rows).files
+    assert (field.without_training_images(dataset, rows).files
             == dataset.files[1:2])
     part = field.validation_part(dataset.root, rows, ("A_b", "A_c"))
     assert part.files == dataset.files[1:2] and part.labels.tolist() == [0]

@@ -303,8 +303,8 @@ def test_subject_15_a_validation_leaf_never_reaches_training(
     assert run(tmp_path, "--groups", tmp_path / "leaves.csv", "--output",
                tmp_path / "out" / "learnings.zip") == 1
     assert is_magenta(read_image(tmp_path / marked))
-    # Two classes of 200, and a fifth as many field images.
-    assert len(seen["training"]) == 480
+    # Two balanced classes of 25, and a fifth as many field images.
+    assert len(seen["training"]) == 60
     for part in ("training", "early_stopping", "ood", "backgrounds"):
         assert seen[part] and not any(map(is_magenta, seen[part]))
 
