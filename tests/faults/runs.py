@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paths import ROOT
+from slow import slow
 
 from leaffliction.utils.images import write_image
 from leaffliction.utils.storage.writing import PARTIAL
@@ -30,10 +31,6 @@ ARGUMENTS = {
               "out/learnings.zip", "--weights", "none", "--size", "32",
               "--epochs", "1")}
 PROGRAMS = tuple(ARGUMENTS)
-# Repetitions of each fault, which `make faults` and `make test-all` set.
-# 0 (`make test`): each fault once, with one program.
-REPEATS = int(os.environ.get("FAULTS", "0"))
-slow = pytest.mark.skipif(not REPEATS, reason="slow: make test-all")
 
 
 def each_program(default):

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from runs import (ARGUMENTS, PROGRAMS, REPEATS, ROOT, clear_outputs,
-                  damaged_files, each_program, finish, leftovers, read_outputs,
-                  slow, start)
+from runs import (ARGUMENTS, PROGRAMS, ROOT, clear_outputs, damaged_files,
+                  each_program, finish, leftovers, read_outputs, start)
+from slow import REPEATS, slow
 
 from leaffliction.utils.files import atomic_write, directory_lock
 

@@ -6,8 +6,9 @@ import re
 import signal
 import time
 
-from runs import (REPEATS, damaged_files, each_program, finish,
-                  group_has_ended, leftovers, read_outputs, start)
+from runs import (damaged_files, each_program, finish, group_has_ended,
+                  leftovers, read_outputs, start)
+from slow import REPEATS
 
 
 @each_program("Augmentation")

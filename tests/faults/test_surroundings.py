@@ -15,7 +15,8 @@ import time
 import numpy as np
 import pytest
 from runs import (ARGUMENTS, PROGRAMS, ROOT, clear_outputs, each_program,
-                  finish, read_outputs, slow, start)
+                  finish, read_outputs, start)
+from slow import slow
 from test_disk import WITHOUT_ROOT_RIGHTS
 
 from leaffliction.utils import cli

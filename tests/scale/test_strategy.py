@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from paths import ROOT
+from slow import slow
 from tiny import SMALL
 
 import train
@@ -164,6 +165,7 @@ def test_the_chief_writes_and_a_worker_helps(learned, tmp_path):
     assert several == alone
 
 
+@slow
 def test_a_worker_ends_with_an_error_if_the_chief_gives_up(tmp_path):
     chief, worker = run_together(*(
         ((train.__file__, tmp_path / "missing", "--output",

@@ -4,6 +4,7 @@ import signal
 
 import numpy as np
 import pytest
+from slow import slow
 
 from leaffliction.training import loop
 from leaffliction.training.config import FineTuningPlan
@@ -160,8 +161,10 @@ def test_a_loss_that_is_not_finite_is_an_error_with_a_remedy(learner):
         tune(learner, learning_rate=1e30)
 
 
-@pytest.mark.parametrize("batches, best", [(3, "start"), (6, "epoch")])
-@pytest.mark.parametrize("is_signal", [False, True])
+@pytest.mark.parametrize("batches, best, is_signal", [
+    (3, "start", False), (6, "epoch", True),
+    pytest.param(3, "start", True, marks=slow),
+    pytest.param(6, "epoch", False, marks=slow)])
 def test_an_interrupted_run_keeps_the_best_weights_if_asked(
         learner, keras, monkeypatch, batches, best, is_signal):
     network, _, _ = learner
