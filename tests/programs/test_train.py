@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from slow import slow
 from tiny import SMALL
 
 import train
@@ -309,7 +310,8 @@ def test_subject_15_a_validation_leaf_never_reaches_training(
         assert seen[part] and not any(map(is_magenta, seen[part]))
 
 
-@pytest.mark.parametrize("flags", [["--keep-partial"], []])
+@pytest.mark.parametrize("flags", [
+    ["--keep-partial"], pytest.param([], marks=slow)])
 def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
         learned, tmp_path, monkeypatch, without_scale, flags, capfd):
     def interrupted(bar, title, *_):
