@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections import deque
 
 import numpy as np
@@ -17,6 +18,7 @@ import pytest
 from counted import Counted
 from distributed import KilledWorker
 from object_store import contents
+from slow import slow
 from tiny import SMALL
 
 import Augmentation
@@ -25,12 +27,14 @@ import predict
 import train
 import Transformation
 from benchmarks.local_cluster import local_cluster
+from leaffliction.model.bundle import MODEL
 from leaffliction.scale import dask
 from leaffliction.scale.dask import DaskWorkers
+from leaffliction.training.features import network_outputs
 from leaffliction.utils import cli
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
-from leaffliction.utils.parallel import CHUNKS_PER_WORKER
+from leaffliction.utils.parallel import CHUNKS_PER_WORKER, Workers
 from samples.drawing import draw_leaf
 
 pytestmark = pytest.mark.xdist_group("cluster")
@@ -107,6 +111,17 @@ def test_predictions_are_the_same(both, leaves, learned):
     assert len(here[3]) == 2 and here[1].count("leaves/") == 22
 
 
+def test_features_are_the_same(cluster, learned):
+    with zipfile.ZipFile(learned / "learnings.zip") as archive:
+        model = archive.read(MODEL)
+    paths = sorted((learned / "images").rglob("*.JPG"))
+    here, there = (
+        network_outputs(model, paths, 64, workers, "Features")
+        for workers in (Workers(1), DaskWorkers(1, cluster.address)))
+    assert all(map(np.array_equal, here, there)) and len(here[0]) == 15
+
+
+@slow
 @pytest.mark.usefixtures("quick_training")
 def test_training_is_the_same(cluster, learned, tmp_path):
     assert run(train, learned / "images", "--groups", learned / "leaves.csv",

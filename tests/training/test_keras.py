@@ -4,8 +4,10 @@ import subprocess
 import sys
 
 from paths import ROOT
+from slow import slow
 
 
+@slow
 def test_tensorflow_uses_the_number_of_threads_that_was_set():
     # More than there are cores, so that its own choice would show.
     code = ("import os; os.environ.pop('TF_NUM_INTRAOP_THREADS', None)\n"
