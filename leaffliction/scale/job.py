@@ -18,11 +18,11 @@ from leaffliction.training.backbone import build_backbone
 from leaffliction.training.config import FineTuningPlan
 from leaffliction.training.examples import (EXAMPLE_SETS, Examples,
                                             features_file)
-from leaffliction.training.interrupts import exit_on_interrupt
 from leaffliction.training.network import (build_classifier, build_head,
                                            fold_batch_norm)
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import fsync
+from leaffliction.utils.interrupts import exit_on_interrupt
 
 STATE, WEIGHTS = "job.json", "weights.npz"
 

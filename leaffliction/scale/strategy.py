@@ -7,10 +7,10 @@ import numpy as np
 
 from leaffliction.scale.tf_config import VARIABLE, Task
 from leaffliction.training import replicas
-from leaffliction.training.interrupts import exit_on_interrupt
 from leaffliction.training.keras import import_keras
 from leaffliction.utils.console import print_note, suppress_native_stderr
 from leaffliction.utils.errors import UserError
+from leaffliction.utils.interrupts import exit_on_interrupt
 
 NAME_LENGTH = 64         # characters of a broadcast name
 

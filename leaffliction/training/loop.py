@@ -15,11 +15,11 @@ from leaffliction.training import replicas
 from leaffliction.training.config import FineTuningPlan
 from leaffliction.training.evaluate import check_not_collapsed
 from leaffliction.training.examples import Examples
-from leaffliction.training.interrupts import record_interrupts
 from leaffliction.training.keras import import_keras
 from leaffliction.training.network import DROPOUT, POOLED_FEATURES
 from leaffliction.utils.console import print_note
 from leaffliction.utils.errors import UserError
+from leaffliction.utils.interrupts import record_interrupts
 from leaffliction.utils.progress import progress_bar
 
 HEAD_RATE = 1e-3         # learning rate: Adam's default, since it starts anew

@@ -5,7 +5,7 @@ A program
     errors          UserError: a problem that the user can solve
     console         print notes and errors on stderr
     progress        the progress bar
-    interrupts      defer Ctrl-C where it would do damage
+    interrupts      defer, record or obey Ctrl-C where raising it does damage
     parallel        call a function for many items, in threads or processes
     cores           how many processor cores this process may use
 
