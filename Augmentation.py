@@ -30,6 +30,8 @@ from leaffliction.augmentation.balanced_tree import (BalanceConfig,
                                                      fingerprint_of,
                                                      read_checksums,
                                                      refuse_splits)
+from leaffliction.augmentation.output_tree import (OutputTree,
+                                                   check_output_folder)
 from leaffliction.augmentation.transforms import (GEOMETRIC, PHOTOMETRIC,
                                                   augment)
 from leaffliction.utils import cli
@@ -37,12 +39,10 @@ from leaffliction.utils.console import printable
 from leaffliction.utils.copies import augmented_copies, copy_path
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import open_pyplot, renderable, show_or_save
-from leaffliction.utils.files import sha256_or_empty
+from leaffliction.utils.files import lock_output_tree, sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
 from leaffliction.utils.marks import (COPY, last_bytes, mark_line, marked_kind,
                                       marked_source, source_key)
-from leaffliction.utils.output_tree import (OutputTree, check_output_folder,
-                                            lock_output_tree)
 from leaffliction.utils.overwrite import may_replace
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.storage import path_of

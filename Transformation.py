@@ -33,7 +33,7 @@ from leaffliction.utils.figures import (check_figure_format, open_pyplot,
                                         renderable, show_or_save)
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import read_image
-from leaffliction.utils.output_tree import lock_output_tree
+from leaffliction.utils.files import lock_output_tree
 from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.progress import progress

@@ -15,13 +15,13 @@ from pathlib import Path
 from leaffliction.augmentation.balance import (PlannedImage, class_targets,
                                                plan_balance, plan_files,
                                                write_plan)
+from leaffliction.augmentation.output_tree import OutputTree, remove_files
 from leaffliction.utils.class_folders import read_dataset, split_folders
 from leaffliction.utils.console import print_error
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import sha256_or_empty
 from leaffliction.utils.labels import Dataset
-from leaffliction.utils.output_tree import OutputTree, remove_files
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.progress import progress
 

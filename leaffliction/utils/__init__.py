@@ -27,7 +27,6 @@ Files
     files           write a file completely or not at all; raises UserError
     overwrite       which existing files may be overwritten
     marks           the mark on images that the programs made
-    output_tree     a folder of results that a later run can complete
     path_hints      wildcards, and hints about paths that do not exist
 
 Results

@@ -15,7 +15,8 @@ from pathlib import Path
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.overwrite import check_replacement
 from leaffliction.utils.storage import (FileLockedError, is_special_file,
-                                        locked_folder, staged_write)
+                                        locked_folder, remove_partial,
+                                        staged_write)
 
 
 @contextmanager
@@ -63,6 +64,23 @@ def directory_lock(folder: Path) -> Iterator[bool]:
         except OSError as error:
             raise write_error(folder, error) from None
         yield is_locked
+
+
+@contextmanager
+def lock_output_tree(folder: Path) -> Iterator[None]:
+    """Lock a folder of results against other runs until this block ends.
+
+    Partial files that a killed run left are deleted at the start, and those
+    of this run if an error or Ctrl-C ends the block.  Raises UserError if
+    another run has the lock, or if the folder cannot be written to.
+    """
+    with directory_lock(folder):
+        remove_partial(folder)
+        try:
+            yield
+        except BaseException:
+            remove_partial(folder)
+            raise
 
 
 def fsync(path: Path) -> None:

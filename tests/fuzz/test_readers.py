@@ -15,6 +15,7 @@ from mutations import leaf_tables, mutate, mutations
 from watch import REGRESSIONS, cases
 
 from leaffliction.augmentation.balance import MAX_SIDE
+from leaffliction.augmentation.output_tree import read_record
 from leaffliction.augmentation.transforms import AUGMENTATIONS, augment
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.model.bundle import verify_signature
@@ -27,8 +28,8 @@ from leaffliction.transformation.views import VIEWS
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import atomic_write
+from leaffliction.utils.folders import RECORD
 from leaffliction.utils.images import check_image, read_image
-from leaffliction.utils.output_tree import RECORD, read_record
 
 # Larger images take longer in the same code, so they are only read.
 MAX_PIXELS = 100_000

@@ -21,8 +21,7 @@ from leaffliction.utils import parallel
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import (atomic_write, directory_lock,
                                       is_nonempty_file)
-from leaffliction.utils.folders import find_images
-from leaffliction.utils.output_tree import RECORD
+from leaffliction.utils.folders import RECORD, find_images
 from leaffliction.utils.storage import list_files, path_of
 
 # One process of pytest-xdist starts the server, once.

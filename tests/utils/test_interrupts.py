@@ -4,8 +4,7 @@ import signal
 
 import pytest
 
-from leaffliction.utils.interrupts import (defer_interrupts,
-                                           exit_on_interrupt,
+from leaffliction.utils.interrupts import (defer_interrupts, exit_on_interrupt,
                                            record_interrupts)
 
 

@@ -12,6 +12,8 @@ from paths import ROOT
 
 import Distribution
 from leaffliction.augmentation.file_copy import link_or_copy
+from leaffliction.augmentation.output_tree import (check_output_folder,
+                                                   remove_files)
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.training.data import read_domains
 from leaffliction.training.leaf_csv import read_groups
@@ -22,7 +24,6 @@ from leaffliction.utils.files import (atomic_write, directory_lock,
                                       is_nonempty_file)
 from leaffliction.utils.folders import empty_folders, find_images
 from leaffliction.utils.images import read_image, write_image
-from leaffliction.utils.output_tree import check_output_folder, remove_files
 from leaffliction.utils.storage import list_files, path_of
 from leaffliction.utils.storage.object_store import StorePath
 

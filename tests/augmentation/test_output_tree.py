@@ -1,15 +1,16 @@
-"""leaffliction/utils/output_tree.py: results and the user's files."""
+"""leaffliction/augmentation/output_tree.py: results and the user's files."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from leaffliction.augmentation.output_tree import (OutputTree,
+                                                   check_output_folder,
+                                                   read_record)
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import atomic_write
-from leaffliction.utils.output_tree import (RECORD, OutputTree,
-                                            check_output_folder,
-                                            lock_output_tree, read_record)
+from leaffliction.utils.files import atomic_write, lock_output_tree
+from leaffliction.utils.folders import RECORD
 
 PLANNED = {Path("A/1.jpg"), Path("A/2.jpg"), Path("B/" + os.fsdecode(b"\xff"))}
 PARTIAL = f".partial-{'0f' * 8}.jpg"

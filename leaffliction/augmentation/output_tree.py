@@ -6,16 +6,15 @@ the files are results and which are the user's.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from leaffliction.utils.console import print_note
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.files import atomic_write, directory_lock, write_error
+from leaffliction.utils.files import atomic_write, write_error
 from leaffliction.utils.folders import RECORD
-from leaffliction.utils.storage import (is_inside, list_files, remove_partial,
-                                        resolved)
+from leaffliction.utils.storage import is_inside, list_files, resolved
 
 
 def read_record(folder: Path) -> tuple[str, set[Path]]:
@@ -49,27 +48,10 @@ def check_output_folder(folder: Path, source: Path) -> None:
                         "--output-dir")
 
 
-@contextmanager
-def lock_output_tree(folder: Path) -> Iterator[None]:
-    """Lock a folder of results against other runs until this block ends.
-
-    Partial files that a killed run left are deleted at the start, and those
-    of this run if an error or Ctrl-C ends the block.  Raises UserError if
-    another run has the lock, or if the folder cannot be written to.
-    """
-    with directory_lock(folder):
-        remove_partial(folder)
-        try:
-            yield
-        except BaseException:
-            remove_partial(folder)
-            raise
-
-
 class OutputTree:
     """The files that one run writes into a folder, with their record.
 
-    folder: locked by lock_output_tree.
+    folder: locked by utils.files.lock_output_tree.
     fingerprint: a digest of all that the files depend on; two runs that
     would write the same files have the same one.
     files: those that belong to the tree, relative to the folder; not all of
