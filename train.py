@@ -111,7 +111,7 @@ def learn(config: TrainConfig, run: Run) -> int:
     with clock.phase("export"):
         exported = export(
             build_inference_model(backbone, fitted.top, fitted.head),
-            parts.training, calibration, config.size, config.seed, workers)
+            fitted.logits, parts.training, calibration, config, workers)
     with clock.phase("validation"):
         evaluation, figures, probabilities = evaluate_classifier(
             exported.classifier(), parts.training, parts.validation,
@@ -185,7 +185,9 @@ def fit(config: TrainConfig, backbone: FrozenBackbone, training: TrainingSet,
                 run.strategy, run.scratch)
         loop.keep_better(network, head_weights, (head_history, history),
                          examples, class_names, plan)
-    return Fitted(top, head, precision, plan, (head_history, history),
+        logits = loop.outputs(network, early_stopping.features,
+                              np.arange(len(early_stopping.targets)))
+    return Fitted(top, head, precision, plan, (head_history, history), logits,
                   interrupted)
 
 
@@ -254,6 +256,8 @@ def build_parser() -> cli.Parser:
     add("--keep-contradictions", action="store_true",
         help="also learn from photographs that lie in several classes, "
              "instead of leaving them out")
+    add("--float-model", action="store_true",
+        help="also write the network in 32-bit floats into the archive")
     add("--keep-partial", action="store_true",
         help="when Ctrl-C stops fine-tuning, write an archive with the best "
              "weights so far")

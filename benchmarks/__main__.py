@@ -84,7 +84,8 @@ def train(folder: Path) -> None:
         [sys.executable, ROOT / "train.py", folder / "IMAGES", "--groups",
          folder / "GROUPS", "--output", folder / "learnings.zip",
          "--weights", "none", "--size", "96", "--epochs", "1",
-         "--no-display"], check=True, stdout=subprocess.DEVNULL)
+         "--float-model", "--no-display"],
+        check=True, stdout=subprocess.DEVNULL)
 
 
 def main(names: list[str]) -> int:

@@ -1,5 +1,6 @@
 """Speed, accuracy and out-of-distribution detection of predict.py.
 
+    python train.py images --float-model
     python -m benchmarks.prediction learnings.zip images
     python -m benchmarks.prediction learnings.zip images --strangers DIR ...
 
@@ -42,6 +43,7 @@ from leaffliction.model.ood import ood_threshold
 from leaffliction.model.runtime import Network
 from leaffliction.training.features import network_outputs
 from leaffliction.utils import cli
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import preprocess, read_image
 from leaffliction.utils.parallel import Workers
@@ -213,6 +215,9 @@ def main(argv: list[str] | None = None) -> int:
         print_bulk(archive, options.images, Path(folder))
         print_cold_start(archive, str(paths[0]), Path(folder))
     with zipfile.ZipFile(options.learnings) as opened:
+        if FLOAT_MODEL not in opened.namelist():
+            raise UserError(f"{options.learnings}: has no {FLOAT_MODEL}; "
+                            "train.py --float-model writes one")
         as_float = opened.read(FLOAT_MODEL)
     sets = {"validation": print_networks(classifier, as_float, paths, labels)}
     model, size = classifier.network.content, classifier.description.size

@@ -4,11 +4,12 @@ Predicting needs nothing but this archive.  Its members:
 
     learnings.json           class names in order, preprocessing, calibration,
                              metrics, settings, seed, versions, and the
-                             SHA-256 of the next three members
+                             SHA-256 of all members but the images
     model.tflite             the network, in 8-bit integers where these are
                              accurate enough
     model_float32.tflite     the same in 32-bit floats, for processors that
-                             prefer these; no program here reads it
+                             prefer these (train.py --float-model); no program
+                             here reads it
     familiarity.npz          the arrays of the OOD detector
     augmented_directory/     the images that the network was trained on
 """

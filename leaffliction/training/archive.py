@@ -74,8 +74,10 @@ def write_signed(path: Path, description: Description, exported: Exported,
     An earlier report beside it is deleted, since it describes another
     archive.
     """
-    write_archive(path, description, {
-        MODEL: exported.model, FLOAT_MODEL: exported.float_model,
-        OOD_DETECTOR: exported.ood_detector.to_bytes()},
-        training.root, training.files, report_files(path.parent / "report"))
+    members = {MODEL: exported.model,
+               OOD_DETECTOR: exported.ood_detector.to_bytes()}
+    if exported.float_model is not None:
+        members[FLOAT_MODEL] = exported.float_model
+    write_archive(path, description, members, training.root, training.files,
+                  report_files(path.parent / "report"))
     return sign(path, path.with_name(SIGNATURE))

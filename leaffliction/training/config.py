@@ -35,6 +35,7 @@ class TrainConfig:
     chooses by the number of images.
     keep_contradictions: use photographs that lie in several classes.
     keep_partial: on Ctrl-C during fine-tuning, finish with the best weights.
+    float_model: also export the network in 32-bit floats.
     seed: of the split, the augmentations, the weights and all samples.
     """
 
@@ -50,6 +51,7 @@ class TrainConfig:
     patience: int | None = None
     keep_contradictions: bool = False
     keep_partial: bool = False
+    float_model: bool = False
     seed: int = 42
 
 

@@ -1,6 +1,6 @@
 """Export: the trained network as LiteRT, calibrated, with an OOD detector."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 
 import numpy as np
@@ -13,6 +13,7 @@ from leaffliction.model.ood import OODDetector, fit_ood_detector, ood_threshold
 from leaffliction.model.runtime import Network
 from leaffliction.training.backbone import FrozenBackbone
 from leaffliction.training.backgrounds import Backgrounds
+from leaffliction.training.config import TrainConfig
 from leaffliction.training.features import (load_images, network_outputs,
                                             predict_batches)
 from leaffliction.training.field_images import FieldImage
@@ -45,13 +46,14 @@ class Exported:
 
     description: with the calibration, and as yet without details.
     model: LiteRT, in 8-bit integers or, if these are too coarse, in 32-bit
-    floats.  float_model: the same network in 32-bit floats.
-    figures: how both forms do on the early-stopping set.
+    floats.  float_model: in 32-bit floats, if that was asked for.
+    figures: how the network does on the early-stopping set, as it was
+    trained and as it was exported.
     """
 
     description: Description
     model: bytes
-    float_model: bytes
+    float_model: bytes | None
     ood_detector: OODDetector
     figures: dict
 
@@ -61,24 +63,31 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class CalibratedForm:
-    """The network in one numeric form, and its results on N images.
+class Calibration:
+    """How a network does on the early-stopping set.
 
-    model: LiteRT.  logits: (N, classes).  features: of the OOD detector,
-    (N, F).  temperature: fitted on these logits.  errors: wrong images.
+    temperature: fitted on its logits.  errors: wrong images.
+    log_loss: at this temperature.
     """
 
-    model: bytes
-    logits: np.ndarray
-    features: np.ndarray
     temperature: float
     errors: int
     log_loss: float
 
-    def figures(self) -> dict:
-        """Return the figures for the report."""
-        return {"temperature": self.temperature, "errors": self.errors,
-                "log_loss": self.log_loss}
+
+@dataclass(frozen=True)
+class CalibratedForm:
+    """The network in one numeric form, and its results on N images.
+
+    form: "int8" or "float32".  model: LiteRT.  logits: (N, classes).
+    features: of the OOD detector, (N, F).
+    """
+
+    form: str
+    model: bytes
+    logits: np.ndarray
+    features: np.ndarray
+    results: Calibration
 
 
 def build_inference_model(backbone: FrozenBackbone, top, head):
@@ -115,50 +124,63 @@ def build_inference_model(backbone: FrozenBackbone, top, head):
             for name in OOD_LAYERS)])
 
 
-def export(inference_model, training: Dataset, calibration: CalibrationSet,
-           size: int, seed: int, workers: Workers) -> Exported:
+def export(inference_model, logits: np.ndarray, training: Dataset,
+           calibration: CalibrationSet, config: TrainConfig,
+           workers: Workers) -> Exported:
     """Convert a network to LiteRT, calibrate it, and fit its OOD detector.
 
     inference_model: Keras's, of build_inference_model.
+    logits: of the early-stopping set as the trained network computes them,
+    (N, classes), with which those of the 8-bit network are compared.
     training: the photographs that it was trained on, without copies.
-    size: side of its input, in pixels.
     Raises UserError for an image that cannot be read.
     """
-    rng = np.random.default_rng(seed)
-    forms = convert(inference_model, load_images(
-        training.sample(RANGE_IMAGES, rng).paths(), size, workers, "Ranges"))
-    forms = {name: calibrate(model, calibration, size, workers, name)
-             for name, model in forms.items()}
-    form = choose_form(forms, len(calibration.images.files))
-    chosen = forms[form]
+    rng = np.random.default_rng(config.seed)
+    size, images = config.size, calibration.images
+    as_trained = measure(logits, calibration)
+    chosen = convert(inference_model, as_trained, load_images(
+        training.sample(RANGE_IMAGES, rng).paths(), size, workers, "Ranges"),
+        calibration, workers)
     detector = fit_detector(chosen.model, training, size, rng, workers)
     # Networks are overconfident on OOD images, so any temperature that lowers
     # the loss is taken for them, significant or not (min_gain 0).  The
     # calibration error on orchard photographs falls from 0.17 to 0.07.
-    minimum = max(chosen.temperature, fit_temperature(
-        chosen.logits, calibration.images.labels, calibration.leaves,
-        min_gain=0))
+    temperature = chosen.results.temperature
+    minimum = max(temperature, fit_temperature(
+        chosen.logits, images.labels, calibration.leaves, min_gain=0))
     description = Description(
-        calibration.images.class_names, size, chosen.temperature,
+        images.class_names, size, temperature,
         ood_threshold(detector.scores(chosen.features)),
         fit_ood_temperature(chosen.model, calibration, minimum, size,
                             workers))
+    float_model = None
+    if config.float_model:
+        float_model = (chosen.model if chosen.form == "float32"
+                       else to_litert(inference_model))
     return Exported(
-        description, chosen.model, forms["float32"].model, detector,
-        {"form": form, "images": len(calibration.images.files),
-         **{name: each.figures() for name, each in forms.items()}})
+        description, chosen.model, float_model, detector,
+        {"form": chosen.form, "images": len(images.files),
+         "as_trained": asdict(as_trained),
+         chosen.form: asdict(chosen.results)})
 
 
-def convert(inference_model, examples: np.ndarray) -> dict[str, bytes]:
-    """Return the network as LiteRT: in "float32" and, if it runs, in "int8".
+def convert(inference_model, as_trained: Calibration, examples: np.ndarray,
+            calibration: CalibrationSet, workers: Workers) -> CalibratedForm:
+    """Return the network in 8-bit integers, or in floats if need be.
 
+    as_trained: how the network does before.
     examples: float32 (N, size, size, 3), see to_litert.
     """
-    forms = {"float32": to_litert(inference_model)}
+    size, images = examples.shape[1], len(calibration.images.files)
     int8 = to_litert(inference_model, examples)
     if can_run(int8, examples[:1]):
-        forms["int8"] = int8
-    return forms
+        form = calibrate("int8", int8, calibration, size, workers)
+        if is_as_good(form.results, as_trained, images):
+            return form
+    print_note("8-bit integers are too coarse for this network: it stays in "
+               "32-bit floats, half as fast")
+    return calibrate("float32", to_litert(inference_model), calibration, size,
+                     workers)
 
 
 def can_run(model: bytes, images: np.ndarray) -> bool:
@@ -174,37 +196,33 @@ def can_run(model: bytes, images: np.ndarray) -> bool:
     return True
 
 
-def calibrate(model: bytes, calibration: CalibrationSet, size: int,
-              workers: Workers, name: str) -> CalibratedForm:
+def calibrate(form: str, model: bytes, calibration: CalibrationSet,
+              size: int, workers: Workers) -> CalibratedForm:
     """Run one form of the network on the early-stopping set."""
-    images = calibration.images
     logits, _, *features = network_outputs(
-        model, images.paths(), size, workers, f"Calibration {name}")
-    temperature = fit_temperature(logits, images.labels, calibration.leaves)
-    return CalibratedForm(
-        model, logits, np.hstack(features), temperature,
-        int((logits.argmax(axis=1) != images.labels).sum()),
-        log_loss(images.labels, softmax(logits / temperature)))
+        model, calibration.images.paths(), size, workers,
+        f"Calibration {form}")
+    return CalibratedForm(form, model, logits, np.hstack(features),
+                          measure(logits, calibration))
 
 
-def choose_form(forms: dict[str, CalibratedForm], images: int) -> str:
-    """Return "int8" unless it is too coarse for this network.
+def measure(logits: np.ndarray, calibration: CalibrationSet) -> Calibration:
+    """Fit the temperature to the logits (N, classes) of all N images."""
+    targets = calibration.images.labels
+    temperature = fit_temperature(logits, targets, calibration.leaves)
+    return Calibration(
+        temperature, int((logits.argmax(axis=1) != targets).sum()),
+        log_loss(targets, softmax(logits / temperature)))
+
+
+def is_as_good(int8: Calibration, as_trained: Calibration, images: int
+               ) -> bool:
+    """Return whether the 8-bit network does as well as the trained one.
 
     images: number of images in the early-stopping set.
     """
-    if "int8" in forms and is_as_good(forms["int8"], forms["float32"],
-                                      images):
-        return "int8"
-    print_note("8-bit integers are too coarse for this network: it stays in "
-               "32-bit floats, half as fast")
-    return "float32"
-
-
-def is_as_good(int8: CalibratedForm, exact: CalibratedForm, images: int
-               ) -> bool:
-    """Return whether the 8-bit network does as well as the exact one."""
-    return (int8.log_loss <= exact.log_loss + MAX_LOG_LOSS_INCREASE
-            and int8.errors <= exact.errors
+    return (int8.log_loss <= as_trained.log_loss + MAX_LOG_LOSS_INCREASE
+            and int8.errors <= as_trained.errors
             + max(2, MAX_ERROR_INCREASE * images))
 
 

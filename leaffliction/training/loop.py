@@ -41,6 +41,7 @@ class Fitted:
     top, head: Keras models (fold_batch_norm, build_head).
     precision: Keras's dtype policy of the top.
     histories: Keras's, of the head and of fine-tuning.
+    logits: of the early-stopping set, float32 (N, classes).
     interrupted: by Ctrl-C; the weights are the best until then.
     """
 
@@ -49,6 +50,7 @@ class Fitted:
     precision: str
     plan: FineTuningPlan
     histories: tuple[dict, dict]
+    logits: np.ndarray
     interrupted: bool
 
 
@@ -65,10 +67,15 @@ def pool_examples(top, examples: Examples, rng: np.random.Generator
         dtype="float32")(top.output))
     count = len(examples.targets)
     rows = np.sort(rng.permutation(count)[:HEAD_IMAGES])
-    return Examples(np.concatenate([
-        pool.predict_on_batch(examples.features[part]) for part in
-        np.split(rows, range(POOL_BATCH, len(rows), POOL_BATCH))]),
-        examples.targets[rows])
+    return Examples(outputs(pool, examples.features, rows),
+                    examples.targets[rows])
+
+
+def outputs(model, features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return what a Keras model returns for some rows of the features."""
+    return np.concatenate([
+        model.predict_on_batch(features[part]) for part in
+        np.split(rows, range(POOL_BATCH, len(rows), POOL_BATCH))])
 
 
 def train_head(head, training: Examples, early_stopping: Examples,

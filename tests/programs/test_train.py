@@ -70,8 +70,9 @@ def test_subject_3_and_14_a_dozen_images_become_learnings_zip(learned):
     with zipfile.ZipFile(learned / "learnings.zip") as archive:
         names = archive.namelist()
         assert archive.testzip() is None
-    assert {"learnings.json", "model.tflite", "familiarity.npz",
-            "model_float32.tflite"} < set(names)
+    assert {"learnings.json", "model.tflite", "familiarity.npz"} < set(names)
+    # It is written on request.
+    assert "model_float32.tflite" not in names
     assert names == sorted(names)
 
 
@@ -311,7 +312,7 @@ def test_subject_15_a_validation_leaf_never_reaches_training(
 
 
 @pytest.mark.parametrize("flags", [
-    ["--keep-partial"], pytest.param([], marks=slow)])
+    ["--keep-partial", "--float-model"], pytest.param([], marks=slow)])
 def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
         learned, tmp_path, monkeypatch, without_scale, flags, capfd):
     def interrupted(bar, title, *_):
@@ -335,6 +336,8 @@ def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
     description = Classifier.load(tmp_path / "learnings.zip").description
     assert description.details["interrupted"] is True
     assert description.details["epochs_done"][1] == 0
+    with zipfile.ZipFile(tmp_path / "learnings.zip") as archive:
+        assert "model_float32.tflite" in archive.namelist()
 
 
 def test_the_report_has_the_settings_for_few_images(learned):

@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 
 from leaffliction.model.metrics import softmax
+from leaffliction.model.runtime import Network
 from leaffliction.training import export as exports
 from leaffliction.training.backbone import FrozenBackbone
-from leaffliction.training.export import (OOD_LAYERS, CalibratedForm,
+from leaffliction.training.config import TrainConfig
+from leaffliction.training.export import (OOD_LAYERS, Calibration,
                                           build_inference_model, export,
                                           fit_ood_temperature, is_as_good)
+from leaffliction.training.features import load_images
 from leaffliction.training.keras import import_keras
 from leaffliction.training.network import build_head, fold_batch_norm
 from leaffliction.training.training_set import CalibrationSet
@@ -79,9 +82,11 @@ def write_colours(folder, prefix, count):
                    ("blue", "red"))
 
 
-def run(network, training, early_stopping, jobs=1):
-    return export(network, training, make_calibration(early_stopping), 32, 42,
-                  Workers(jobs))
+def run(network, training, early_stopping, jobs=1, float_model=False):
+    logits = network.predict_on_batch(load_images(
+        early_stopping.paths(), 32, Workers(1), ""))[0]
+    return export(network, logits, training, make_calibration(early_stopping),
+                  TrainConfig(size=32, float_model=float_model), Workers(jobs))
 
 
 @pytest.mark.parametrize("split_layer", ["block_12_add", "block_15_add",
@@ -113,10 +118,12 @@ def test_an_exported_network_is_small_and_calibrated(
     exported = run(network, training, early_stopping, jobs=2)
     figures, description = exported.figures, exported.description
     assert figures["form"] == "int8" and figures["images"] == 40
-    assert figures["int8"]["errors"] == figures["float32"]["errors"] == 0
+    assert figures["int8"]["errors"] == figures["as_trained"]["errors"] == 0
+    assert figures["int8"]["log_loss"] == pytest.approx(
+        figures["as_trained"]["log_loss"], abs=0.01)
     assert description.temperature == figures["int8"]["temperature"]
     assert description.class_names == ("a", "b") and description.size == 32
-    assert exported.model != exported.float_model
+    assert exported.float_model is None
     # With it the confidence is two thirds, like the accuracy.
     logits = np.array([[-1.85, 1.85]]) / description.ood_temperature
     assert softmax(logits)[0, 1] == pytest.approx(2 / 3, abs=0.02)
@@ -126,6 +133,19 @@ def test_an_exported_network_is_small_and_calibrated(
         np.array([[0.4, -0.3, -0.5], [-0.5, 0.6, -0.5]], np.float32))
     assert blue < description.ood_threshold < green
     assert exported.ood_detector.class_means.shape == (2, 3)
+
+
+def test_the_network_in_floats_is_made_on_request(
+        network, training, early_stopping):
+    exported = run(network, training, early_stopping, float_model=True)
+    images = load_images(early_stopping.paths()[:3], 32, Workers(1), "")
+    as_float, expected = (Network(exported.float_model)(images)[0],
+                          network.predict_on_batch(images)[0])
+    assert as_float == pytest.approx(expected, abs=1e-5)
+    assert exported.figures["form"] == "int8"
+    in_8_bits = Network(exported.model)(images)[0]
+    assert in_8_bits == pytest.approx(expected, abs=0.1)
+    assert (in_8_bits != as_float).any()
 
 
 def test_the_ood_detector_describes_rare_classes_too(
@@ -139,7 +159,7 @@ def test_the_ood_detector_describes_rare_classes_too(
 def test_floats_stay_if_8_bits_are_too_coarse(
         network, training, early_stopping, monkeypatch, capsys):
     monkeypatch.setattr(exports, "is_as_good", lambda *_: False)
-    exported = run(network, training, early_stopping)
+    exported = run(network, training, early_stopping, float_model=True)
     assert exported.model == exported.float_model
     assert exported.figures["form"] == "float32"
     assert "stays in 32-bit floats" in capsys.readouterr().err
@@ -180,16 +200,12 @@ def test_field_images_of_few_leaves_set_no_temperature(
     assert fit_ood_temperature(model, calibration, 0.5, 32, Workers(1)) == 1
 
 
-def form(errors, log_loss):
-    return CalibratedForm(b"", None, None, 1.0, errors, log_loss)
-
-
 @pytest.mark.parametrize("errors, log_loss, good", [
     (5, 0.10, True), (6, 0.10, True), (4, 0.05, True), (24, 0.10, True),
     (26, 0.10, False), (5, 0.19, True), (5, 0.21, False)])
 def test_8_bits_may_cost_little_accuracy(errors, log_loss, good):
-    exact = form(5, 0.1)
-    assert is_as_good(form(errors, log_loss), exact, 1000) == good
+    exact = Calibration(1.0, 5, 0.1)
+    assert is_as_good(Calibration(1.0, errors, log_loss), exact, 1000) == good
     # Of few images, one or two more errors may be chance.
-    assert is_as_good(form(7, 0.1), exact, 10)
-    assert not is_as_good(form(8, 0.1), exact, 10)
+    assert is_as_good(Calibration(1.0, 7, 0.1), exact, 10)
+    assert not is_as_good(Calibration(1.0, 8, 0.1), exact, 10)
