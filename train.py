@@ -111,7 +111,7 @@ def learn(config: TrainConfig, run: Run) -> int:
     with clock.phase("export"):
         exported = export(
             build_inference_model(backbone, fitted.top, fitted.head),
-            fitted.logits, parts.training, calibration, config, workers)
+            fitted.logits, parts, calibration, config, workers)
     with clock.phase("validation"):
         evaluation, figures, probabilities = evaluate_classifier(
             exported.classifier(), parts.training, parts.validation,

@@ -16,6 +16,9 @@ import numpy as np
 SHRINKAGE = 0.03
 # Fraction of new images of the trained classes that is to count as known.
 KNOWN_FRACTION = 0.99
+# Of cross-fitting.  With 5 the detectors of the folds are so much worse that
+# 0.7 % of new leaves are refused instead of 1 %; 20 are no better.
+FOLDS = 10
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,36 @@ def fit_ood_detector(features: np.ndarray, labels: np.ndarray) -> OODDetector:
     residuals = centred - class_means[class_index]
     return OODDetector(*(array.astype(np.float32) for array in (
         mean, class_means, whitening(residuals), whitening(centred))))
+
+
+def cross_fitted_scores(features: np.ndarray, labels: np.ndarray,
+                        leaves: np.ndarray) -> np.ndarray:
+    """Return the scores that training images would get as new images, (M,).
+
+    Each image is scored by a detector that was fitted without the images of
+    its leaf: the leaves are divided into FOLDS folds, and each fold is scored
+    by a detector of the others (cross-fitting).
+    features (N, F), labels (N,), leaves (N,): of all images.
+    Images of a class that has no leaf in another fold get no score.
+    """
+    _, first_images, leaf_of_image = np.unique(
+        leaves, return_index=True, return_inverse=True)
+    # One class after the other, each in random order, so that each fold gets
+    # its share of every class.  A fixed seed: the same images, the same fold.
+    shuffled = np.random.default_rng(0).permutation(len(first_images))
+    order = shuffled[np.argsort(labels[first_images[shuffled]],
+                                kind="stable")]
+    fold_of_leaf = np.empty(len(order), int)
+    fold_of_leaf[order] = np.arange(len(order)) % FOLDS
+    folds = fold_of_leaf[leaf_of_image]
+    scores = []
+    for fold in range(FOLDS):
+        rest = folds != fold
+        scored = ~rest & np.isin(labels, labels[rest])
+        if scored.any():
+            detector = fit_ood_detector(features[rest], labels[rest])
+            scores.append(detector.scores(features[scored]))
+    return np.concatenate(scores or [np.empty(0)])
 
 
 def whitening(centred: np.ndarray) -> np.ndarray:

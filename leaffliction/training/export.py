@@ -9,7 +9,8 @@ from leaffliction.model.bundle import Description
 from leaffliction.model.calibration import fit_temperature
 from leaffliction.model.classifier import Classifier, tta_views
 from leaffliction.model.metrics import log_loss, softmax
-from leaffliction.model.ood import OODDetector, fit_ood_detector, ood_threshold
+from leaffliction.model.ood import (OODDetector, cross_fitted_scores,
+                                    fit_ood_detector, ood_threshold)
 from leaffliction.model.runtime import Network
 from leaffliction.training.backbone import FrozenBackbone
 from leaffliction.training.backgrounds import Backgrounds
@@ -20,10 +21,10 @@ from leaffliction.training.field_images import FieldImage
 from leaffliction.training.keras import import_keras
 from leaffliction.training.litert import to_litert
 from leaffliction.training.network import fold_batch_norm
+from leaffliction.training.split import TRAINING, Parts
 from leaffliction.training.training_set import CalibrationSet
 from leaffliction.utils.console import print_note
 from leaffliction.utils.images import preprocess
-from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
 
 RANGE_IMAGES = 100       # whose activations set the ranges of 8-bit integers
@@ -124,7 +125,7 @@ def build_inference_model(backbone: FrozenBackbone, top, head):
             for name in OOD_LAYERS)])
 
 
-def export(inference_model, logits: np.ndarray, training: Dataset,
+def export(inference_model, logits: np.ndarray, parts: Parts,
            calibration: CalibrationSet, config: TrainConfig,
            workers: Workers) -> Exported:
     """Convert a network to LiteRT, calibrate it, and fit its OOD detector.
@@ -132,16 +133,16 @@ def export(inference_model, logits: np.ndarray, training: Dataset,
     inference_model: Keras's, of build_inference_model.
     logits: of the early-stopping set as the trained network computes them,
     (N, classes), with which those of the 8-bit network are compared.
-    training: the photographs that it was trained on, without copies.
     Raises UserError for an image that cannot be read.
     """
     rng = np.random.default_rng(config.seed)
     size, images = config.size, calibration.images
     as_trained = measure(logits, calibration)
-    chosen = convert(inference_model, as_trained, load_images(
-        training.sample(RANGE_IMAGES, rng).paths(), size, workers, "Ranges"),
-        calibration, workers)
-    detector = fit_detector(chosen.model, training, size, rng, workers)
+    examples = load_images(parts.training.sample(RANGE_IMAGES, rng).paths(),
+                           size, workers, "Ranges")
+    chosen = convert(inference_model, as_trained, examples, calibration,
+                     workers)
+    detector, threshold = fit_detector(chosen, parts, config, rng, workers)
     # Networks are overconfident on OOD images, so any temperature that lowers
     # the loss is taken for them, significant or not (min_gain 0).  The
     # calibration error on orchard photographs falls from 0.17 to 0.07.
@@ -149,8 +150,7 @@ def export(inference_model, logits: np.ndarray, training: Dataset,
     minimum = max(temperature, fit_temperature(
         chosen.logits, images.labels, calibration.leaves, min_gain=0))
     description = Description(
-        images.class_names, size, temperature,
-        ood_threshold(detector.scores(chosen.features)),
+        images.class_names, size, temperature, threshold,
         fit_ood_temperature(chosen.model, calibration, minimum, size,
                             workers))
     float_model = None
@@ -226,19 +226,30 @@ def is_as_good(int8: Calibration, as_trained: Calibration, images: int
             + max(2, MAX_ERROR_INCREASE * images))
 
 
-def fit_detector(model: bytes, training: Dataset, size: int,
-                 rng: np.random.Generator, workers: Workers) -> OODDetector:
-    """Return the OOD detector, fitted to the images of the training set.
+def fit_detector(chosen: CalibratedForm, parts: Parts, config: TrainConfig,
+                 rng: np.random.Generator, workers: Workers
+                 ) -> tuple[OODDetector, float]:
+    """Return the OOD detector, fitted to the training set, and its threshold.
 
     Fitted on a random sample with at least one image of each class, since an
     archive that describes fewer classes than it names cannot be loaded.
+    The threshold is that of the scores of all images that a detector has not
+    seen: those of the sample, by cross-fitting, and the early-stopping set.
     """
+    training = parts.training
     _, first_of_class = np.unique(training.labels, return_index=True)
-    sampled = rng.permutation(len(training.files))[:DETECTOR_IMAGES]
-    sample = training.subset(np.union1d(sampled, first_of_class))
-    _, _, *features = network_outputs(
-        model, sample.paths(), size, workers, "OOD detector")
-    return fit_ood_detector(np.hstack(features), sample.labels)
+    rows = np.union1d(
+        rng.permutation(len(training.files))[:DETECTOR_IMAGES],
+        first_of_class)
+    sample = training.subset(rows)
+    _, _, *outputs = network_outputs(
+        chosen.model, sample.paths(), config.size, workers, "OOD detector")
+    features = np.hstack(outputs)
+    detector = fit_ood_detector(features, sample.labels)
+    return detector, ood_threshold(np.concatenate([
+        cross_fitted_scores(features, sample.labels,
+                            parts.leaves_of(TRAINING)[rows]),
+        detector.scores(chosen.features)]))
 
 
 def fit_ood_temperature(model: bytes, calibration: CalibrationSet,

@@ -3,7 +3,7 @@
 - The validation set is held out first (20 % by default).  It is used once, at
   the end, to evaluate the classifier.
 - The early-stopping set is held out of the rest (10 % of it).  It decides
-  when fine-tuning stops, and calibrates temperature and OOD threshold.
+  when fine-tuning stops, and calibrates the temperature.
 - The training set is what remains.  Only its images are augmented.
 
 Each image is in one part of the split: in one of these sets, or left out.
@@ -47,6 +47,10 @@ class Parts:
     training: Dataset
     early_stopping: Dataset
     validation: Dataset
+
+    def leaves_of(self, name: str) -> np.ndarray:
+        """Return the leaf of each image of a part, str (M,)."""
+        return np.asarray(self.leaves.groups)[self.names == name]
 
 
 def split_leaves(leaves: GroupedDataset, config: TrainConfig) -> Parts:

@@ -112,8 +112,8 @@ def make_calibration_set(parts: Parts, backgrounds: Backgrounds, seed: int
     dataset = parts.early_stopping
     field_images, targets = plan_field_images(
         dataset, [FIELD_IMAGES] * len(dataset.class_names), seed)
-    leaves = np.asarray(parts.leaves.groups)[parts.names == EARLY_STOPPING]
-    return CalibrationSet(dataset, leaves, field_images, targets, backgrounds)
+    return CalibrationSet(dataset, parts.leaves_of(EARLY_STOPPING),
+                          field_images, targets, backgrounds)
 
 
 def summary(parts: Parts, training: TrainingSet) -> str:

@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import norm
 
 from leaffliction.model import ood
-from leaffliction.model.ood import (OODDetector, fit_ood_detector,
-                                    ood_threshold, whitening)
+from leaffliction.model.ood import (OODDetector, cross_fitted_scores,
+                                    fit_ood_detector, ood_threshold,
+                                    whitening)
 
 CENTRES = np.array([[0, 0, 5], [4, 0, 5], [0, 6, 5]], np.float64)
 
@@ -77,6 +78,33 @@ def test_few_scores_set_a_threshold_further_out_than_many():
              for _ in range(3000)]
     assert np.mean(below) == pytest.approx(0.99, abs=0.006)
     assert ood_threshold(np.array([3.0])) > 1e30
+
+
+def test_cross_fitted_scores_are_those_of_new_leaves():
+    # 3 photographs of each of 150 leaves, and 40 features: the scores of the
+    # images that a detector was fitted to are too low.
+    rng = np.random.default_rng(5)
+    leaves = np.repeat(np.arange(300), 3)
+    of_leaf = rng.normal(0, 1, (300, 40)) + np.arange(300)[:, None] % 3
+    samples = of_leaf[leaves] + rng.normal(0, 0.2, (900, 40))
+    labels = leaves % 3
+    trained, new = leaves < 150, leaves >= 150
+    detector = fit_ood_detector(samples[trained], labels[trained])
+    scores = cross_fitted_scores(samples[trained], labels[trained],
+                                 leaves[trained])
+    of_new, of_trained = (np.median(detector.scores(samples[part]))
+                          for part in (new, trained))
+    assert len(scores) == 450
+    assert abs(np.median(scores) - of_new) < (of_new - of_trained) / 3
+
+
+def test_a_class_with_one_leaf_gets_no_cross_fitted_score(features):
+    samples, labels = features
+    leaves = np.where(labels == 2, "one", np.arange(600).astype(str))
+    scores = cross_fitted_scores(samples, labels, leaves)
+    assert len(scores) == np.count_nonzero(labels != 2)
+    # Neither does any, where each class has one leaf only.
+    assert len(cross_fitted_scores(samples, labels, labels)) == 0
 
 
 def test_bytes_are_reproducible_and_read_back(features):

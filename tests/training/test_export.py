@@ -10,12 +10,14 @@ from leaffliction.model.runtime import Network
 from leaffliction.training import export as exports
 from leaffliction.training.backbone import FrozenBackbone
 from leaffliction.training.config import TrainConfig
+from leaffliction.training.data import GroupedDataset
 from leaffliction.training.export import (OOD_LAYERS, Calibration,
                                           build_inference_model, export,
                                           fit_ood_temperature, is_as_good)
 from leaffliction.training.features import load_images
 from leaffliction.training.keras import import_keras
 from leaffliction.training.network import build_head, fold_batch_norm
+from leaffliction.training.split import TRAINING, Parts
 from leaffliction.training.training_set import CalibrationSet
 from leaffliction.utils.images import write_image
 from leaffliction.utils.labels import Dataset
@@ -82,10 +84,20 @@ def write_colours(folder, prefix, count):
                    ("blue", "red"))
 
 
+def make_parts(training):
+    """Return parts with a training set whose images show a leaf each."""
+    count = len(training.files)
+    return Parts(
+        GroupedDataset(training, np.zeros(count, int), [*map(str, range(
+            count))], np.zeros(count, bool), []),
+        np.full(count, TRAINING), training, None, None)
+
+
 def run(network, training, early_stopping, jobs=1, float_model=False):
     logits = network.predict_on_batch(load_images(
         early_stopping.paths(), 32, Workers(1), ""))[0]
-    return export(network, logits, training, make_calibration(early_stopping),
+    return export(network, logits, make_parts(training),
+                  make_calibration(early_stopping),
                   TrainConfig(size=32, float_model=float_model), Workers(jobs))
 
 
