@@ -64,8 +64,8 @@ def test_the_program_in_phone_md_agrees_with_the_classifier(
     image = learned / "images" / file
     ours = Classifier.load(learned / "learnings.zip").predict_image(
         read_image(image))
-    # The document's program has no test-time augmentation: its probabilities
-    # are those of a known image.
+    # The document's program does not crop images that are out of
+    # distribution: its probabilities are those of a known image.
     assert ours.known
     margin = 0.01 * abs(ours.ood_score) + 0.01
     set_threshold(ours.ood_score + (margin if known else -margin))

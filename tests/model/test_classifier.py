@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from tiny import BIAS, CLASS_NAMES, DETECTOR, OOD_THRESHOLD, WEIGHTS
 
+from leaffliction.model import classifier as classifiers
 from leaffliction.model.bundle import (MODEL, OOD_DETECTOR, Description,
                                        write_archive)
-from leaffliction.model.classifier import Classifier, Prediction, centre_crop
+from leaffliction.model.classifier import (SURE, Classifier, Prediction,
+                                           centre_crop)
 from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
 from leaffliction.utils.errors import UserError
@@ -25,9 +27,9 @@ def test_predictions_are_those_computed_by_hand(archive, images, batch):
     predictions = Classifier.load(archive).predict(list(images))
     for prediction, logits, score, image in zip(
             predictions, expected, scores, batch, strict=True):
-        if prediction.known:
-            assert prediction.probabilities == pytest.approx(
-                softmax(logits[np.newaxis] / 2.0)[0], abs=1e-5)
+        shares = softmax(logits[np.newaxis] / 2.0)[0]
+        if prediction.known and shares.max() >= SURE:
+            assert prediction.probabilities == pytest.approx(shares, abs=1e-5)
         assert prediction.ood_score == pytest.approx(score, abs=1e-4)
         assert prediction.known == (score <= OOD_THRESHOLD)
         assert prediction.class_name == CLASS_NAMES[logits.argmax()]
@@ -37,6 +39,30 @@ def test_predictions_are_those_computed_by_hand(archive, images, batch):
         assert prediction.class_maps[0, 1] == pytest.approx(
             image[:4, 4:].mean(axis=(0, 1)) @ WEIGHTS + BIAS, abs=1e-5)
     assert len({prediction.known for prediction in predictions}) == 2
+
+
+@pytest.mark.parametrize("sure", [0.0, 0.5, 1.01])
+def test_an_unsure_image_is_predicted_mirrored_as_well(
+        archive, images, monkeypatch, sure):
+    monkeypatch.setattr(classifiers, "SURE", sure)
+    classifier = Classifier.load(archive)
+
+    def forward(rgb_img):
+        # As if the network saw one side of the image only.
+        left = rgb_img[:, :4].mean() / 255
+        logits = np.array([[left, 0.5, 0]]) * 4
+        return logits, np.zeros((2, 2, 3)), np.zeros((1, 3))
+
+    monkeypatch.setattr(classifier, "_forward", forward)
+    for image in images:
+        image[:, 4:] = 255 - image[:, :4]
+        once, mirrored = (
+            softmax(forward(view)[0] / 2.0)[0]
+            for view in (image, image[:, ::-1]))
+        prediction = classifier.predict_image(image)
+        assert prediction.known and (once != mirrored).any()
+        assert prediction.probabilities == pytest.approx(
+            once if once.max() >= sure else (once + mirrored) / 2)
 
 
 def test_unknown_images_get_the_mean_over_four_views(archive, images):
