@@ -27,7 +27,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ from leaffliction.training.audit import audit
 from leaffliction.training.backbone import (BLOCKS, FrozenBackbone,
                                             load_backbone)
 from leaffliction.training.backgrounds import collect_backgrounds
+from leaffliction.training.budget import Budget
 from leaffliction.training.config import TrainConfig, plan_fine_tuning
 from leaffliction.training.data import read_grouped_dataset
 from leaffliction.training.evaluate import (evaluate_classifier,
@@ -55,7 +56,8 @@ from leaffliction.training.report import (Clock, report_files, write_report,
 from leaffliction.training.split import Parts, split_leaves
 from leaffliction.training.training_set import (CalibrationSet, TrainingSet,
                                                 add_field_images,
-                                                make_calibration_set, summary,
+                                                make_calibration_set,
+                                                planned_images, summary,
                                                 write_balanced)
 from leaffliction.utils import cli
 from leaffliction.utils.console import print_error, printable
@@ -78,6 +80,7 @@ class Run:
     directories: of class folders.  groups: CSV of leaves, or None.
     output: the archive.  scratch: a folder that is deleted after the run.
     strategy: TensorFlow's, if this is the chief of several machines.
+    budget: the time that it may take, if that is limited.
     """
 
     directories: list[Path]
@@ -85,8 +88,9 @@ class Run:
     output: Path
     scratch: Path
     workers: Workers
+    clock: Clock
     strategy: object = None
-    clock: Clock = field(default_factory=Clock)
+    budget: Budget | None = None
 
 
 def learn(config: TrainConfig, run: Run) -> int:
@@ -102,6 +106,9 @@ def learn(config: TrainConfig, run: Run) -> int:
         leaves = read_grouped_dataset(folders, run.groups, workers)
         parts = split_leaves(leaves, config)
     with clock.phase("backbone"):
+        if run.budget is not None:
+            config = replace(config, size=run.budget.choose_size(
+                planned_images(parts, config)))
         backbone = load_backbone(config, parts.training.paths(), run.scratch,
                                  workers)
     with clock.phase("augmentation"):
@@ -172,6 +179,10 @@ def fit(config: TrainConfig, backbone: FrozenBackbone, training: TrainingSet,
             head, loop.pool_examples(top, examples, rng),
             loop.pool_examples(top, early_stopping, rng), plan.patience)
     with run.clock.phase("fine-tuning"):
+        if run.budget is not None:
+            plan = replace(plan, epochs=run.budget.choose_epochs(
+                len(training.targets), config.size,
+                loop.seconds_per_epoch(network, examples, plan)))
         head_weights = network.get_weights()
         if run.strategy is None:
             history, interrupted = loop.fine_tune(
@@ -278,8 +289,12 @@ def add_hyperparameters(parser: cli.Parser) -> None:
         default=TrainConfig.field_images, metavar="SHARE",
         help="synthetic field images to add, as a fraction of the balanced "
              "set; 0 for none")
-    add("--size", type=cli.image_size, default=TrainConfig.size,
-        metavar="PIXELS", help="side to which images are scaled")
+    add("--budget", type=cli.minutes, metavar="MINUTES",
+        help="time that the run may take, instead of --size and --epochs: it "
+             "is spent on larger images, then on more epochs")
+    add("--size", type=cli.image_size, metavar="PIXELS",
+        help="side to which images are scaled (default: "
+             f"{TrainConfig.size})")
     add("--batch-size", type=cli.positive_int,
         default=TrainConfig.batch_size, metavar="N",
         help="images for each step of fine-tuning, on all machines together")
@@ -305,9 +320,14 @@ def add_hyperparameters(parser: cli.Parser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the program and return its exit status."""
-    options = build_parser().parse_args(argv)
+    clock = Clock()
+    parser = build_parser()
+    options = parser.parse_args(argv)
+    if options.budget is not None and (options.size or options.epochs):
+        parser.error("--budget chooses --size and --epochs itself")
     config = TrainConfig(**{each.name: getattr(options, each.name)
-                            for each in fields(TrainConfig)})
+                            for each in fields(TrainConfig)
+                            if getattr(options, each.name) is not None})
     workers = program.make_workers(options.jobs, options.cluster)
     limit_threads(min(options.jobs, usable_cores()))
     folder = options.output.parent
@@ -323,6 +343,9 @@ def main(argv: list[str] | None = None) -> int:
         require_disk(options.output, "with several machines the archive is "
                      "written to a disk that all of them see")
     if task is not None:
+        if options.budget is not None:
+            raise UserError("--budget is for one machine; with several, give "
+                            "--size and --epochs")
         from leaffliction.scale.strategy import join
         strategy = join(task)
         if not task.is_chief:
@@ -340,7 +363,8 @@ def main(argv: list[str] | None = None) -> int:
                 prefix=SCRATCH, dir=scratch_parent(folder)) as scratch:
             return learn(config, Run(
                 options.directories, options.groups, options.output,
-                Path(scratch), workers, strategy))
+                Path(scratch), workers, clock, strategy,
+                config.budget and Budget(config.budget, clock)))
 
 
 if __name__ == "__main__":

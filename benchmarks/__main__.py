@@ -34,7 +34,8 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "transformation": ("IMAGES", {"IMAGES": 30, "PLAIN_IMAGES": 2}),
     # Without patience the head would train for 30 epochs.
     "training": ("IMAGES --groups GROUPS --weights none --size 64 "
-                 "--epochs 1 --patience 1", {}),
+                 "--epochs 1 --patience 1 --seeds 42",
+                 {"USUAL_EPOCHS": [1, 1]}),
     "learning": ("", {"ROUNDS": 1, "IMAGES": 64}),
     "few": ("IMAGES GROUPS --images 8 --seeds 1 "
             "--classes Apple_healthy,Grape_Esca --weights none --size 64 "

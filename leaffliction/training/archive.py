@@ -50,7 +50,8 @@ def settings_of(config: TrainConfig, backbone: FrozenBackbone,
         "patience": plan.patience, "head_rate": HEAD_RATE,
         "dropout": DROPOUT, "weight_decay": WEIGHT_DECAY,
         "precision": fitted.precision,
-        "stopping_share": EARLY_STOPPING_SHARE}
+        "stopping_share": EARLY_STOPPING_SHARE,
+        "budget_minutes": config.budget}
 
 
 def add_results(description: Description, validation: dict, fitted: Fitted

@@ -36,6 +36,7 @@ class TrainConfig:
     keep_contradictions: use photographs that lie in several classes.
     keep_partial: on Ctrl-C during fine-tuning, finish with the best weights.
     float_model: also export the network in 32-bit floats.
+    budget: minutes that the run may take (budget.py), or None.
     seed: of the split, the augmentations, the weights and all samples.
     """
 
@@ -52,6 +53,7 @@ class TrainConfig:
     keep_contradictions: bool = False
     keep_partial: bool = False
     float_model: bool = False
+    budget: float | None = None
     seed: int = 42
 
 
@@ -93,7 +95,7 @@ def plan_fine_tuning(config: TrainConfig, images: int, early_stopping: int
         print_note(
             f"few images (the early-stopping set has {early_stopping}, fewer "
             f"than {MIN_EARLY_STOPPING}): fine-tuning runs to its last "
-            f"epoch ({plan.epochs}) and keeps the last weights")
+            "epoch and keeps the last weights")
     return plan
 
 

@@ -5,6 +5,7 @@ each image.  docs/explanation/training.md says what else was tried.
 """
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ HEAD_IMAGES = 2000       # at most: with all of them the head starts no better
 # less time than a call.
 HEAD_STEPS_AT_ONCE = 10
 POOL_BATCH = 64          # images
+TIMED_STEPS = 12         # of fine-tuning, to tell how long an epoch takes
 WARMUP = 0.1             # share of the steps in which the rate rises
 WEIGHT_DECAY = 1e-4
 
@@ -164,6 +166,29 @@ def fine_tune(network, training: Examples, early_stopping: Examples,
         raise UserError("the loss is no longer a number; try a lower "
                         f"--learning-rate than {plan.learning_rate:g}")
     return history.history, interrupted
+
+
+def seconds_per_epoch(network, training: Examples, plan: FineTuningPlan
+                      ) -> float:
+    """Return how long an epoch of fine-tuning takes on this machine.
+
+    Measured by some steps on a copy of the network.
+    """
+    keras = import_keras()
+    strategy = replicas.local_strategy()
+    count, ends = len(training.targets), []
+    size = min(plan.batch_size, count)
+    with strategy.scope():
+        model = keras.models.clone_model(network)
+        model.stop_training = False
+        step, _ = replicas.build_steps(
+            strategy, model, build_optimizer(model, plan, TIMED_STEPS))
+        rows = np.resize(np.arange(count), size * TIMED_STEPS)
+        run_epoch(Session(strategy, model, plan, None, []), step, training,
+                  batches(rows, size),
+                  lambda *_: ends.append(time.perf_counter()))
+    # The first steps build the graph and fill the caches.
+    return float(np.median(np.diff(ends[2:]))) * -(-count // size)
 
 
 def keep_better(network, head_weights: list, histories: tuple[dict, dict],

@@ -41,7 +41,12 @@ class Clock:
     """Measures how long each phase takes; prints it as the phase ends."""
 
     def __init__(self) -> None:
+        self.start = time.perf_counter()
         self.seconds: dict[str, float] = {}
+
+    def elapsed(self) -> float:
+        """Return the seconds since the clock was made."""
+        return time.perf_counter() - self.start
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -65,6 +65,23 @@ class CalibrationSet:
     backgrounds: Backgrounds
 
 
+def balanced_targets(parts: Parts) -> tuple[Dataset, list[int]]:
+    """Return the training set by class and domain, and each one's target.
+
+    A target is the number of images in the balanced set.
+    """
+    training = class_by_domain(
+        parts.training, parts.leaves.domains[parts.names == TRAINING])
+    return training, [max(MIN_IMAGES, target)
+                      for target in class_targets(training, None, False)]
+
+
+def planned_images(parts: Parts, config: TrainConfig) -> int:
+    """Return the number of images that the network will be trained on."""
+    _, targets = balanced_targets(parts)
+    return round(sum(targets) * (1 + config.field_images))
+
+
 def write_balanced(parts: Parts, config: TrainConfig, root: Path,
                    workers: Workers) -> TrainingSet:
     """Write the balanced training set below root, and return its images.
@@ -76,10 +93,7 @@ def write_balanced(parts: Parts, config: TrainConfig, root: Path,
     Copies of large photographs are smaller: at 12 megapixels a copy would
     take a second, and the network sees far fewer pixels anyway.
     """
-    training = class_by_domain(
-        parts.training, parts.leaves.domains[parts.names == TRAINING])
-    targets = [max(MIN_IMAGES, target)
-               for target in class_targets(training, None, False)]
+    training, targets = balanced_targets(parts)
     plan = plan_balance(training, targets, config.seed, tuple(AUGMENTATIONS))
     for problem in write_plan(plan, training.root, root, config.seed, workers,
                               max(COPY_SIDE, 4 * config.size)):

@@ -124,6 +124,12 @@ def ratio(text: str) -> float:
                           "from 0 to 10")
 
 
+def minutes(text: str) -> float:
+    """Return text as a number of minutes, above 0 and up to a week."""
+    return _bounded_float(text, lambda number: 0 < number <= 10080,
+                          "above 0 and up to 10080")
+
+
 def cluster_address(text: str) -> str:
     """Return text if it is the address of a Dask scheduler."""
     if not re.fullmatch(r"[a-z]+://[^/:]+:[0-9]+|[a-z]+://\[[^]]+\]:[0-9]+",
