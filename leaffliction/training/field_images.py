@@ -23,7 +23,6 @@ photographs from orchards; without it the images gain nothing
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -31,13 +30,12 @@ import numpy as np
 
 from leaffliction.training.backgrounds import (Backgrounds, dapples_of_light,
                                                random_flip)
-from leaffliction.training.cutouts import (Cutout, change_tone, cut_out_file,
+from leaffliction.training.cutouts import (CUTOUT_SIDE, change_tone, cut_out,
                                            paste, sample_tone,
                                            transplant_lesions, warp_leaf)
 from leaffliction.utils.images import read_reduced
 from leaffliction.utils.labels import Dataset
 
-IMAGES_PER_LEAF = 2                      # one after the other
 TRANSPLANT_PROBABILITY = 0.9             # for diseased leaves
 TONE_PROBABILITY = 0.6                   # for all leaves
 DAPPLE_PROBABILITY = 0.5                 # likewise
@@ -64,16 +62,10 @@ class FieldImage:
 
         Raises UserError if the photograph cannot be read.
         """
-        rng = np.random.default_rng(self.seed)
-        leaf = cut_out_once(self.path)
-        if leaf is None:
-            return photograph_as_it_is(self.path, backgrounds.size, rng)
-        return compose_field_image(leaf, self.plant, backgrounds, rng)
-
-
-# Cutting out takes longer than all other steps together.  The images of a
-# photograph are rendered one after the other, nearly always by one thread.
-cut_out_once = lru_cache(maxsize=64)(cut_out_file)
+        rgb_img = read_reduced(self.path,
+                               2 * max(CUTOUT_SIDE, backgrounds.size))
+        return compose_field_image(rgb_img, self.plant, backgrounds,
+                                   np.random.default_rng(self.seed))
 
 
 def plan_field_images(part: Dataset, targets: Sequence[int], seed: int
@@ -81,13 +73,12 @@ def plan_field_images(part: Dataset, targets: Sequence[int], seed: int
     """Return synthetic field images to be rendered, and their labels (N,).
 
     part: the photographs to take leaves from.  targets: number of images of
-    each class.  A photograph gives IMAGES_PER_LEAF images, one after the
-    other; each photograph is used so before one is used again.
+    each class; each photograph is used once before one is used twice.
     """
     rng = np.random.default_rng(seed)
     rows = np.concatenate([
-        np.resize(np.repeat(rng.permutation(np.flatnonzero(
-            part.labels == label)), IMAGES_PER_LEAF), target)
+        np.resize(rng.permutation(np.flatnonzero(part.labels == label)),
+                  target)
         for label, target in enumerate(targets)])
     images = [FieldImage(part.root / part.files[row],
                          part.plants[part.labels[row]], (seed, number))
@@ -95,21 +86,19 @@ def plan_field_images(part: Dataset, targets: Sequence[int], seed: int
     return images, part.labels[rows]
 
 
-def photograph_as_it_is(path: Path, size: int, rng: np.random.Generator
+def compose_field_image(rgb_img: np.ndarray, plant: str,
+                        backgrounds: Backgrounds, rng: np.random.Generator
                         ) -> np.ndarray:
-    """Return the image of a file in which no leaf is found.
+    """Return a synthetic field image, RGB uint8, of the backgrounds' size.
 
-    RGB uint8 (size, size, 3); only its light is another.
+    rgb_img: photograph of a leaf, RGB uint8 (H, W, 3).  If no leaf is found
+    in it, only its light changes.
     """
-    return simulate_camera(cv2.resize(
-        read_reduced(path, 2 * size), (size, size),
-        interpolation=cv2.INTER_AREA), rng)
-
-
-def compose_field_image(leaf: Cutout, plant: str, backgrounds: Backgrounds,
-                        rng: np.random.Generator) -> np.ndarray:
-    """Return a synthetic field image, RGB uint8, of the backgrounds' size."""
     size = backgrounds.size
+    leaf = cut_out(rgb_img)
+    if leaf is None:
+        return simulate_camera(cv2.resize(
+            rgb_img, (size, size), interpolation=cv2.INTER_AREA), rng)
     recipients = backgrounds.recipients.get(plant, ())
     if (leaf.is_diseased and len(recipients)
             and rng.random() < TRANSPLANT_PROBABILITY):
