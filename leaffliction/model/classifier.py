@@ -21,7 +21,7 @@ from leaffliction.model.runtime import Network
 from leaffliction.utils.images import preprocess, read_for_network
 from leaffliction.utils.storage import path_of
 
-# Confidence below which a known image is predicted a second time, mirrored.
+# Confidence below which a known image gets test-time augmentation, too.
 SURE = 0.9
 # Sides of the centre crop in test-time augmentation, as a fraction of the
 # image's sides.
@@ -128,22 +128,18 @@ class Classifier:
 
         The network gets one image at a time, on one core, so that the
         activations between two layers stay in that core's cache.  Where it
-        is unsure (SURE), the probabilities are the mean over the image and
-        its mirror image; for an out-of-distribution image, over four views
-        (test-time augmentation).  These means are more often right, and less
-        confident (docs/explanation/training.md, field.md).
+        is unsure (SURE), or the image is out of distribution, the
+        probabilities are the mean over four views (test-time augmentation):
+        they are more often right, and less confident
+        (docs/explanation/training.md, field.md).
         """
         original, *others = tta_views(rgb_img)
         logits, class_maps, features = self._forward(original)
         ood_score = float(self.ood_detector.scores(features)[0])
         known = ood_score <= self.description.ood_threshold
-        if known:
-            temperature = self.description.temperature
-            is_sure = softmax(logits / temperature).max() >= SURE
-            others = [] if is_sure else others[:1]
-        else:
-            temperature = self.description.ood_temperature
-        if others:
+        temperature = (self.description.temperature if known else
+                       self.description.ood_temperature)
+        if not known or softmax(logits / temperature).max() < SURE:
             logits = np.concatenate([logits] + [
                 self._forward(view)[0] for view in others])
         return Prediction(

