@@ -42,12 +42,12 @@ from leaffliction.training.backbone import (BLOCKS, FrozenBackbone,
 from leaffliction.training.backgrounds import collect_backgrounds
 from leaffliction.training.budget import Budget
 from leaffliction.training.config import TrainConfig, plan_fine_tuning
-from leaffliction.training.data import read_grouped_dataset
+from leaffliction.training.data import group_images, read_domains
 from leaffliction.training.evaluate import (evaluate_classifier,
                                             evaluation_table)
 from leaffliction.training.examples import compute_features
 from leaffliction.training.export import build_inference_model, export
-from leaffliction.training.keras import limit_threads
+from leaffliction.training.keras import importing_keras, limit_threads
 from leaffliction.training.loop import Fitted
 from leaffliction.training.network import (build_classifier, build_head,
                                            fast_precision, fold_batch_norm)
@@ -103,7 +103,11 @@ def learn(config: TrainConfig, run: Run) -> int:
     with clock.phase("reading and splitting"):
         folders = [match for path in run.directories
                    for match in expand_wildcards(path)]
-        leaves = read_grouped_dataset(folders, run.groups, workers)
+        dataset, domains = read_domains(folders)
+        # While other processes read the images, this one has time for it.
+        with importing_keras():
+            leaves = group_images(dataset, domains, folders, run.groups,
+                                  workers)
         parts = split_leaves(leaves, config)
     with clock.phase("backbone"):
         if run.budget is not None:

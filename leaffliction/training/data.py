@@ -47,17 +47,17 @@ class GroupedDataset:
     problems: list[UserError]
 
 
-def read_grouped_dataset(folders: list[Path], groups: Path | None,
-                         workers: Workers) -> GroupedDataset:
-    """Return the readable images of these folders, with their leaves.
+def group_images(dataset: Dataset, domains: np.ndarray, folders: list[Path],
+                 groups: Path | None, workers: Workers) -> GroupedDataset:
+    """Return the readable images of a data set, with their leaves.
 
+    dataset, domains, folders: of read_domains.
     groups: a CSV with the columns file,leaf, or None.
     Images show one leaf if the CSV says so, if they are near-identical (also
     turned or mirrored), or if one is an augmented copy of the other.  An
     error line is printed for each image that can't be read.
     Raises UserError where fewer than two classes remain.
     """
-    dataset, domains = read_domains(folders)
     results, readable = inspect_dataset(dataset, workers,
                                         inspect_training_image)
     problems = [result for result in results

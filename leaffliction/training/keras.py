@@ -1,6 +1,9 @@
 """Keras on TensorFlow, imported when training needs it and not before."""
 
 import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from leaffliction.utils.console import suppress_native_stderr
 from leaffliction.utils.cores import usable_cores
@@ -18,6 +21,18 @@ def import_keras():
     with defer_interrupts(), suppress_native_stderr():
         import keras
     return keras
+
+
+@contextmanager
+def importing_keras() -> Iterator[None]:
+    """Import Keras in another thread while the block runs.
+
+    At the end of the block, the import is complete or has failed; after a
+    failure, import_keras raises the error.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(import_keras)
+        yield
 
 
 def limit_threads(count: int) -> None:

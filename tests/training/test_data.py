@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from leaffliction.training.data import (read_domain_groups, read_domains,
-                                        read_grouped_dataset)
+from leaffliction.training.data import (group_images, read_domain_groups,
+                                        read_domains)
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import write_image
@@ -141,7 +141,8 @@ def photographs(tmp_path):
 
 
 def test_images_are_grouped_by_pixels_and_names(photographs, capfd):
-    found = read_grouped_dataset([photographs], None, Workers(1))
+    found = group_images(*read_domains([photographs]), [photographs], None,
+                         Workers(1))
     leaves = dict(zip(map(str, found.dataset.files), found.groups))
     assert len(set(leaves.values())) == 5
     assert leaves["a/1.png"] == leaves["a/1 turned.jpg"] == leaves[
@@ -158,7 +159,8 @@ def test_a_csv_adds_to_the_groups_by_pixels(photographs, tmp_path, capfd):
     path = tmp_path / "leaves.csv"
     path.write_text("file,leaf\na/1.png,x\na/2.png,y\nb/2.png,z\n"
                     "b/3.png,z\na/1 turned.jpg,y\n")
-    found = read_grouped_dataset([photographs], path, Workers(1))
+    found = group_images(*read_domains([photographs]), [photographs], path,
+                         Workers(1))
     leaves = dict(zip(map(str, found.dataset.files), found.groups))
     # The CSV puts "a/1 turned" on the leaf of "a/2", so these are one leaf.
     assert {leaves[name] for name in (
@@ -175,6 +177,7 @@ def test_a_csv_adds_to_the_groups_by_pixels(photographs, tmp_path, capfd):
 def test_keras_copies_of_an_unknown_photograph_are_noted(
         photographs, capfd):
     (photographs / "a" / "2.png").rename(photographs / "a" / "aug_0_77.png")
-    read_grouped_dataset([photographs], None, Workers(1))
+    group_images(*read_domains([photographs]), [photographs], None,
+                 Workers(1))
     assert ("copies that Keras saved, without the name of their photograph: "
             "1 ('a/aug_0_77.png')" in capfd.readouterr().err)

@@ -2,9 +2,29 @@
 
 import subprocess
 import sys
+import threading
 
 from paths import ROOT
 from slow import slow
+
+from leaffliction.training import keras
+from leaffliction.training.keras import importing_keras
+
+
+def test_keras_is_imported_while_the_block_runs(monkeypatch):
+    started, ends, threads = threading.Event(), threading.Event(), []
+
+    def import_keras():
+        started.set()
+        assert ends.wait(10)
+        threads.append(threading.current_thread())
+
+    monkeypatch.setattr(keras, "import_keras", import_keras)
+    with importing_keras():
+        assert started.wait(10) and not threads
+        ends.set()
+    # At its end the import is complete.
+    assert threads and threads[0] is not threading.main_thread()
 
 
 @slow

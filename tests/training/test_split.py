@@ -8,7 +8,7 @@ import pytest
 
 from leaffliction.training import split
 from leaffliction.training.config import TrainConfig
-from leaffliction.training.data import read_domains, read_grouped_dataset
+from leaffliction.training.data import group_images, read_domains
 from leaffliction.training.split import (EARLY_STOPPING, LEFT_OUT, TRAINING,
                                          VALIDATION, class_by_domain,
                                          split_leaves, split_strata)
@@ -179,8 +179,8 @@ def test_a_stratum_of_too_few_leaves_joins_the_largest_domain(tree):
 
 
 def split_folder(folder, **settings):
-    return split_leaves(read_grouped_dataset([folder], None, Workers(1)),
-                        TrainConfig(**settings))
+    leaves = group_images(*read_domains([folder]), [folder], None, Workers(1))
+    return split_leaves(leaves, TrainConfig(**settings))
 
 
 @pytest.mark.parametrize("keeps, left_out", [(False, 2), (True, 0)])

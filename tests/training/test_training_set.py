@@ -7,7 +7,7 @@ import pytest
 
 from leaffliction.training import training_set
 from leaffliction.training.config import TrainConfig
-from leaffliction.training.data import read_grouped_dataset
+from leaffliction.training.data import group_images, read_domains
 from leaffliction.training.split import split_leaves
 from leaffliction.training.training_set import (TrainingSet, add_field_images,
                                                 make_calibration_set, summary,
@@ -22,7 +22,7 @@ def parts(draw_leaves):
     """Return two classes from a laboratory, one also from an orchard."""
     folders = [draw_leaves({"Apple_rust": 12, "Apple_scab": 9}, "lab"),
                draw_leaves({"Apple_rust": 4}, "orchard")]
-    leaves = read_grouped_dataset(folders, None, Workers(1))
+    leaves = group_images(*read_domains(folders), folders, None, Workers(1))
     return split_leaves(leaves, CONFIG)
 
 
