@@ -36,6 +36,7 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "training": ("IMAGES --groups GROUPS --weights none --size 64 "
                  "--epochs 1 --patience 1 --seeds 42",
                  {"USUAL_EPOCHS": [1, 1]}),
+    "budget": ("IMAGES --groups GROUPS --weights none --minutes 0.1", {}),
     "learning": ("", {"ROUNDS": 1, "IMAGES": 64}),
     "few": ("IMAGES GROUPS --images 8 --seeds 1 "
             "--classes Apple_healthy,Grape_Esca --weights none --size 64 "

@@ -1,7 +1,6 @@
 """Training in a given time: what --budget spends it on.
 
-More pixels come first, then more epochs, because that is the order in which
-they pay (docs/explanation/training.md).  The size has to be chosen before
+More pixels come first, then more epochs.  The size has to be chosen before
 anything is computed, by an estimate.  The number of epochs is chosen just
 before fine-tuning, when the time left and the time of a step are known.
 """
@@ -17,15 +16,15 @@ from leaffliction.training.config import EPOCHS, MAX_EPOCHS
 from leaffliction.training.report import Clock
 from leaffliction.utils.console import print_note
 
-# Sizes that may be chosen, in pixels; larger ones gain nothing.
-SIZES = (96, 128, 160, 192, 224)
+SIZES = (96, 128, 160, 192, 224)    # that may be chosen, in pixels
 PROBE_SIZE, PROBE_IMAGES = 160, 16
-# The seconds of a run: OVERHEAD, whatever the images; PER_IMAGE to read and
-# augment one; and in units of the probe (seconds_of_probe), for each image of
-# PROBE_SIZE, FEATURES and EXPORT before and after fine-tuning and STEP in each
-# epoch.  Fitted to runs of three sizes: python -m benchmarks.budget.
-OVERHEAD, PER_IMAGE = 16.0, 0.0015
-FEATURES, EXPORT, STEP = 0.5, 0.3, 0.6
+# The seconds of a run: OVERHEAD, half of it after fine-tuning, and for each
+# image PER_IMAGE, whatever its size.  Then, in units of the probe
+# (seconds_of_probe), for each image of PROBE_SIZE pixels: FEATURES before
+# fine-tuning, STEP in each of its epochs, and EXPORT after it.  Fitted to runs
+# of 96, 160 and 224 pixels that took 54, 78 and 113 s.
+OVERHEAD, PER_IMAGE = 15.0, 0.0024
+FEATURES, STEP, EXPORT = 0.45, 0.47, 0.31
 
 
 def seconds_of_probe() -> float:
