@@ -16,9 +16,10 @@ import numpy as np
 SHRINKAGE = 0.03
 # Fraction of new images of the trained classes that is to count as known.
 KNOWN_FRACTION = 0.99
-# Of cross-fitting.  With 5 the detectors of the folds are so much worse that
-# 0.7 % of new leaves are refused instead of 1 %; 20 are no better.
-FOLDS = 10
+# Of cross-fitting: at least FOLDS, and with few images more, so that the
+# detectors of the folds are nearly as good as that of all images.  All of
+# them together are fitted to about FITTED_IMAGES, or more.
+FOLDS, FITTED_IMAGES = 10, 20_000
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ def cross_fitted_scores(features: np.ndarray, labels: np.ndarray,
     """Return the scores that training images would get as new images, (M,).
 
     Each image is scored by a detector that was fitted without the images of
-    its leaf: the leaves are divided into FOLDS folds, and each fold is scored
-    by a detector of the others (cross-fitting).
+    its leaf: the leaves are divided into folds, and each fold is scored by a
+    detector of the others (cross-fitting).  Of few images each leaf is a fold.
     features (N, F), labels (N,), leaves (N,): of all images.
     Images of a class that has no leaf in another fold get no score.
     """
@@ -115,10 +116,11 @@ def cross_fitted_scores(features: np.ndarray, labels: np.ndarray,
     order = shuffled[np.argsort(labels[first_images[shuffled]],
                                 kind="stable")]
     fold_of_leaf = np.empty(len(order), int)
-    fold_of_leaf[order] = np.arange(len(order)) % FOLDS
+    count = min(len(order), max(FOLDS, FITTED_IMAGES // len(labels)))
+    fold_of_leaf[order] = np.arange(len(order)) % count
     folds = fold_of_leaf[leaf_of_image]
     scores = []
-    for fold in range(FOLDS):
+    for fold in range(count):
         rest = folds != fold
         scored = ~rest & np.isin(labels, labels[rest])
         if scored.any():

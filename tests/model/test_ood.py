@@ -98,6 +98,19 @@ def test_cross_fitted_scores_are_those_of_new_leaves():
     assert abs(np.median(scores) - of_new) < (of_new - of_trained) / 3
 
 
+@pytest.mark.parametrize("images, leaves, folds", [
+    (4000, 1000, 10), (1000, 500, 20), (90, 30, 30), (8, 4, 4)])
+def test_of_few_images_each_leaf_is_a_fold(monkeypatch, images, leaves, folds):
+    sizes = []
+    monkeypatch.setattr(ood, "fit_ood_detector", lambda features, labels: (
+        sizes.append(len(labels)) or fit_ood_detector(features, labels)))
+    samples = np.random.default_rng(6).normal(0, 1, (images, 2))
+    of_image = np.arange(images) % leaves
+    scores = cross_fitted_scores(samples, of_image % 2, of_image)
+    assert len(scores) == images and len(sizes) == folds
+    assert sum(sizes) == images * (folds - 1)
+
+
 def test_a_class_with_one_leaf_gets_no_cross_fitted_score(features):
     samples, labels = features
     leaves = np.where(labels == 2, "one", np.arange(600).astype(str))
