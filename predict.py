@@ -186,8 +186,9 @@ def build_parser() -> cli.Parser:
         help="photographs of leaves, or folders of them")
     add("--learnings", type=path_of, default=LEARNINGS, metavar="ZIP",
         help="the archive that train.py wrote")
-    add("--no-verify", action="store_true",
-        help="do not check the archive against signature.txt beside it")
+    add("--verify", action="store_true",
+        help="compare the whole archive with signature.txt beside it; the "
+             "checksums of what is read are always verified")
     add("--top", type=cli.positive_int, default=3, metavar="N",
         help="number of classes to print for each image, the most probable "
              "first")
@@ -218,11 +219,10 @@ def main(argv: list[str] | None = None) -> int:
     if is_stdout(options.csv) and is_stdout(options.json):
         parser.error("only one of --csv and --json can go to stdout")
     workers = program.make_workers(options.jobs, options.cluster)
-    verify = not options.no_verify
     if options.evaluate:
         return evaluate_folder(
-            Classifier.load(options.learnings, verify), options.paths[0],
-            workers, options.save, options.no_display)
+            Classifier.load(options.learnings, options.verify),
+            options.paths[0], workers, options.save, options.no_display)
     paths = list_images(options.paths)
     check_figure_format(options.save)
     # --learnings is the archive, or the folder that holds it.
@@ -231,7 +231,7 @@ def main(argv: list[str] | None = None) -> int:
                   [learnings, learnings.parent / SIGNATURE,
                    learnings / ARCHIVE, learnings / SIGNATURE, *paths])
     return predict_images(
-        Classifier.load(learnings, verify), paths, workers,
+        Classifier.load(learnings, options.verify), paths, workers,
         Outputs(options.csv, options.json, options.save, options.no_display,
                 options.top))
 

@@ -35,7 +35,7 @@ from leaffliction.utils.file_types import (FOREIGN_HEAD_BYTES, foreign_kind,
 from leaffliction.utils.files import atomic_write, file_digest, fsync
 from leaffliction.utils.path_hints import path_hint
 from leaffliction.utils.progress import progress
-from leaffliction.utils.storage import delete_if_permitted
+from leaffliction.utils.storage import delete_if_permitted, open_seekable
 
 # Increased whenever an older program would misread new archives.
 FORMAT = 2
@@ -139,17 +139,21 @@ def from_fields(fields: dict) -> Description:
 
 # Read.
 
-def read_archive(path: Path, verify: bool = True) -> Bundle:
+def read_archive(path: Path, verify: bool = False) -> Bundle:
     """Return the content of an archive, without unpacking it on the disk.
 
     path: the archive, or a folder that holds it under the name ARCHIVE.
-    verify: compare it with signature.txt beside it, if there is one.
-    Raises UserError where it is missing, damaged, of another format, or not
-    the archive that was signed.
+    verify: compare all of it with signature.txt beside it.  The network and
+    the OOD detector are always compared with their SHA-256 in the
+    description, and the description with its CRC-32 in the zip: so damage
+    to what is read here shows without reading the images.
+    Raises UserError where it is missing, damaged, of another format, or,
+    with verify, not the archive that was signed.
     """
     if path.is_dir():
         path = _archive_in(path)
-    with archive_errors(path), path.open("rb") as stream:
+    with archive_errors(path), (path.open("rb") if verify
+                                else open_seekable(path)) as stream:
         if verify:
             verify_signature(path, stream)
         return _read_members(path, stream)
@@ -343,16 +347,14 @@ def sign(path: Path, signature: Path) -> str:
 def verify_signature(path: Path, content: BinaryIO) -> None:
     """Raise UserError where signature.txt beside an archive does not match.
 
-    content: a stream of the archive.  Without a signature file nothing is
-    compared; a file that cannot be read or understood is an error.
+    content: a stream of the archive.  A signature file that is missing, or
+    cannot be read or understood, is an error.
     If the file holds one digest, the name beside it does not matter, since
     archives get renamed.  If it holds several, those with the archive's name
     must match; if none has that name, one that matches is enough.
     """
     signature = path.with_name(SIGNATURE)
     digests = read_signature(signature)
-    if not digests:
-        return
     relevant = [digest for digest in digests
                 if digest.is_of(path.name)] or digests
     # Several algorithms have digests of one length, so a digest matches if
@@ -374,4 +376,4 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
               if names and relevant is digests else "")
     raise UserError(
         f"{path}: is not the archive that {signature} was made for{others}; "
-        "--no-verify takes it nevertheless")
+        "without --verify it is not compared")

@@ -83,12 +83,14 @@ class Classifier:
         self.checksum = checksum
 
     @classmethod
-    def load(cls, path: Path | str, verify: bool = True) -> "Classifier":
+    def load(cls, path: Path | str, verify: bool = False) -> "Classifier":
         """Return the classifier in an archive, or in a folder that holds it.
 
-        verify: compare the archive with signature.txt beside it, if any.
+        The checksums of what is read are always verified.  verify: also
+        compare the whole archive with signature.txt beside it, which reads
+        all images in it.
         Raises UserError where the archive is missing, damaged, of another
-        format, or not the one that was signed.
+        format, or, with verify, not the one that was signed.
         """
         bundle = read_archive(path_of(path), verify)
         with archive_errors(bundle.path):

@@ -88,21 +88,21 @@ def _normalized(name: str) -> str:
 
 
 def read_signature(path: Path) -> list[Digest]:
-    """Return all digests in a signature; none where there is no such file.
+    """Return all digests in a signature, at least one.
 
-    Raises UserError where it can't be read, is larger than MAX_BYTES, or
-    holds no digest in a known form.
+    Raises UserError where there is no such file, it can't be read, is larger
+    than MAX_BYTES, or holds no digest in a known form.
     """
-    advice = "--no-verify skips this check"
+    advice = "leave --verify out to skip this check"
     try:
-        is_there = lexists(path)
         # Opening a pipe would wait forever for a writer.
-        if is_there and not path.is_file():
+        if lexists(path) and not path.is_file():
             raise UserError(f"{path}: not a regular file; {advice}")
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        return []
+        raise UserError(f"{path}: no such file, so the archive beside it "
+                        f"cannot be verified; {advice}") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error});"
                         f" {advice}") from None

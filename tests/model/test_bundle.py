@@ -1,6 +1,7 @@
 """leaffliction/model/bundle.py: the archive, and its signature."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -188,15 +189,15 @@ def test_subject_16_the_signature_is_what_sha1sum_prints(archive, name):
 
 def test_an_archive_that_is_not_the_signed_one_is_refused(archive):
     sign(archive, Path("signature.txt"))
-    assert read_archive(archive)
+    assert read_archive(archive, verify=True) == read_archive(archive)
     with zipfile.ZipFile(archive) as opened:
         text = opened.read(DESCRIPTION)
     # All checksums inside the zip are right; only the signature tells.
     change(archive, DESCRIPTION, text.replace(b"Grape_Esca", b"Grape_Eska"))
     with pytest.raises(UserError, match="not the archive that signature.txt "
-                                        "was made for; --no-verify"):
-        read_archive(archive)
-    bundle = read_archive(archive, verify=False)
+                                        "was made for; without --verify"):
+        read_archive(archive, verify=True)
+    bundle = read_archive(archive)
     assert "Grape_Eska" in bundle.description.class_names
 
 
@@ -205,8 +206,80 @@ def test_an_archive_that_is_not_the_signed_one_is_refused(archive):
     "0" * 40 + "  other.zip\n"])
 def test_a_signature_without_the_digest_is_an_error(archive, text):
     Path("signature.txt").write_text(text)
-    with pytest.raises(UserError, match="signature.txt.*--no-verify"):
-        read_archive(archive)
+    with pytest.raises(UserError, match="signature.txt.*--verify"):
+        read_archive(archive, verify=True)
+    assert read_archive(archive)
+
+
+def test_changed_images_are_seen_only_when_all_is_verified(archive):
+    sign(archive, Path("signature.txt"))
+    whole = archive.read_bytes()
+    archive.write_bytes(whole.replace(b"Apple_scab/a.JPG", b"apple_scab/a.JPG",
+                                      1))
+    assert archive.read_bytes() != whole
+    assert read_archive(archive)
+    with pytest.raises(UserError, match="not the archive"):
+        read_archive(archive, verify=True)
+
+
+IMAGE_BYTES = 10 * 2**20
+
+
+@pytest.fixture
+def large_archive(archive, model):
+    """Return an archive in which images take nearly all the space."""
+    Path("augmented/large.JPG").write_bytes(bytes(IMAGE_BYTES))
+    write(archive, model, [Path("large.JPG")])
+    return archive
+
+
+def test_images_on_a_disk_are_not_read(large_archive, monkeypatch):
+    opened = []
+
+    def watch(path, *arguments, **options):
+        opened.append(Counted(original(path, *arguments, **options)))
+        return opened[-1]
+
+    class Counted(io.BufferedReader):
+        count = 0
+
+        def read(self, *size):
+            content = super().read(*size)
+            self.count += len(content)
+            return content
+
+    original = Path.open
+    monkeypatch.setattr(Path, "open", watch)
+    read_archive(large_archive)
+    stream, = opened
+    assert 1000 < stream.count < IMAGE_BYTES / 20
+
+
+def test_a_store_sends_only_the_members_that_are_needed(
+        large_archive, store, monkeypatch):
+    def send(path, start=None, end=None):
+        content = original(path, start, end)
+        sent.append(len(content))
+        return content
+
+    def refuse(*_):
+        pytest.fail("all of the archive is downloaded")
+
+    sent = []
+    (store / "learnings.zip").put(large_archive)
+    sign(large_archive, Path("signature.txt"))
+    original = store.fs.cat_file
+    with monkeypatch.context() as patch:
+        patch.setattr(store.fs, "cat_file", send)
+        patch.setattr(store.fs, "get_file", refuse)
+        bundle = read_archive(store / "learnings.zip")
+    assert 1000 < sum(sent) < IMAGE_BYTES / 20 and len(sent) < 20
+    assert replace(bundle, path=large_archive) == read_archive(large_archive)
+    (store / "signature.txt").put("signature.txt")
+    assert read_archive(store / "learnings.zip", verify=True) == bundle
+    (store / "signature.txt").unlink()
+    with pytest.raises(UserError, match="signature.txt: no such file"):
+        read_archive(store / "learnings.zip", verify=True)
 
 
 # Archives that a user packed again.
@@ -251,10 +324,10 @@ def test_a_folder_that_holds_the_archive_is_read(archive):
     expected = read_archive(archive)
     assert read_archive(Path()) == expected
     sign(archive, Path("signature.txt"))
-    assert read_archive(Path.cwd()).checksum == expected.checksum
+    assert read_archive(Path.cwd(), verify=True).checksum == expected.checksum
     Path("signature.txt").write_text("0" * 40 + "  learnings.zip\n")
-    with pytest.raises(UserError, match="--no-verify"):
-        read_archive(Path())
+    with pytest.raises(UserError, match="not the archive"):
+        read_archive(Path(), verify=True)
 
 
 @pytest.mark.parametrize("make, reason", [

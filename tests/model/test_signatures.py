@@ -104,7 +104,7 @@ def test_every_form_accepts_its_archive_and_refuses_another(
         if "several" not in form or name != "learnings (1).zip":
             verify(tmp_path, form, name)
         with pytest.raises(UserError, match="(?s)not the archive.*"
-                                            "--no-verify"):
+                                            "--verify"):
             verify(tmp_path, form, name, CONTENT + b"!")
 
 
@@ -142,7 +142,7 @@ def test_a_powershell_list_names_the_file_of_each_digest():
     f"{SHA1}  learnings.zip\n" + "x\n" * 2**20, SHA1 + " " * 9999 + "a.zip"])
 def test_an_unknown_form_is_refused(tmp_path, text):
     with pytest.raises(UserError, match="signature.txt: holds no checksum in "
-                                        "a known form.*--no-verify"):
+                                        "a known form.*--verify"):
         verify(tmp_path, text)
 
 
@@ -153,7 +153,7 @@ def test_an_unknown_form_is_refused(tmp_path, text):
     ids=["folder", "pipe", "dead link", "loop", "device"])
 def test_what_is_no_regular_file_is_refused(tmp_path, make):
     make(tmp_path / "signature.txt")
-    with pytest.raises(UserError, match="signature.txt: .*--no-verify"):
+    with pytest.raises(UserError, match="signature.txt: .*--verify"):
         verify_signature(tmp_path / "learnings.zip", io.BytesIO(CONTENT))
 
 
@@ -172,19 +172,22 @@ def test_a_second_archive_needs_a_line_of_its_own(tmp_path):
         if other != CONTENT:
             with pytest.raises(UserError, match=(
                     r"names learnings\.zip;.* a line of its own.*; "
-                    "--no-verify")):
+                    "without --verify")):
                 verify(tmp_path, FORMS["current folder"], "old.zip", other)
         line = f"{hashlib.sha1(other).hexdigest()}  old.zip\n"
         verify(tmp_path, FORMS["current folder"] + line, "old.zip", other)
 
 
-def test_without_a_signature_every_archive_is_accepted(tmp_path):
-    verify_signature(tmp_path / "learnings.zip", io.BytesIO(CONTENT))
+def test_without_a_signature_no_archive_is_verified(tmp_path):
+    with pytest.raises(UserError, match=(
+            "signature.txt: no such file, .* leave --verify out")):
+        verify_signature(tmp_path / "learnings.zip", io.BytesIO(CONTENT))
 
 
 def test_a_signature_in_an_object_store_is_read(store, tmp_path):
     archive = store / "learnings.zip"
-    verify_signature(archive, io.BytesIO(CONTENT))
+    with pytest.raises(UserError, match="signature.txt: no such file"):
+        verify_signature(archive, io.BytesIO(CONTENT))
     (tmp_path / "text").write_text(FORMS["Windows"])
     (store / "signature.txt").put(tmp_path / "text")
     verify_signature(archive, io.BytesIO(CONTENT))

@@ -216,10 +216,12 @@ def test_train_and_predict_on_s3(learned, bucket, capsys, tmp_path,
     assert (bucket / "disk.csv").read_bytes() == (
         bucket / "s3.csv").read_bytes().replace(
             str(bucket).encode(), f"{learned}/".encode())
+    verify = (predict, bucket / "images", "--learnings",
+              bucket / "new" / "learnings.zip", "--verify", "--csv", "-")
+    assert run(*verify) == 0
     put(bucket / "new" / "signature.txt", b"0" * 40 + b"  learnings.zip\n")
     capsys.readouterr()
-    assert run(predict, bucket / "images", "--learnings",
-               bucket / "new" / "learnings.zip") == 1
+    assert run(*verify) == 1
     assert "is not the archive that" in capsys.readouterr().err
 
 

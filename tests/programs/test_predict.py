@@ -19,6 +19,7 @@ from leaffliction.model.classifier import Classifier, Prediction
 from leaffliction.prediction.batch import PredictedFile, predict_files
 from leaffliction.utils import cli, images
 from leaffliction.utils.errors import UserError
+from leaffliction.utils.files import file_digest
 from leaffliction.utils.images import read_image, write_image
 from leaffliction.utils.parallel import Workers
 
@@ -236,12 +237,19 @@ def test_an_interrupted_run_leaves_no_csv(leaves, monkeypatch):
     assert not list(Path().glob(".partial*"))
 
 
-def test_a_signature_of_another_archive_is_an_error_without_no_verify(
-        leaves, capfd):
+def test_the_signature_is_compared_with_verify_alone(leaves, capfd):
+    assert run(leaves, "--verify", "--csv", "-") == 1
+    assert capfd.readouterr().err.startswith(
+        "error: signature.txt: no such file")
     Path("signature.txt").write_text("0" * 40 + "  learnings.zip\n")
-    assert run(leaves) == 1
-    assert "is not the archive that signature.txt" in capfd.readouterr().err
-    assert run(leaves, "--no-verify", "--csv", "-") == 0
+    for options in (["--csv", "-"], ["--evaluate"]):
+        assert run(leaves, "--verify", *options) == 1
+        assert capfd.readouterr().err.startswith(
+            "error: learnings.zip: is not the archive that signature.txt")
+    assert run(leaves, "--csv", "-") == 0
+    Path("signature.txt").write_text(
+        file_digest(Path("learnings.zip"), "sha1"))
+    assert run(leaves, "--verify", "--csv", "-") == 0
 
 
 def test_many_images_get_a_line_each_and_no_figure(leaves, capfd):

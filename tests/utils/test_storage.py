@@ -220,6 +220,33 @@ def test_an_object_is_downloaded_only_once(store, monkeypatch):
     assert len(requests) == 1
 
 
+def test_parts_of_an_object_are_read_as_on_a_disk(
+        store, tmp_path, monkeypatch):
+    content = np.random.default_rng(1).bytes(200_000)
+    for folder in (store, tmp_path):
+        put(folder / "a", content)
+        with storage.open_seekable(folder / "a") as stream:
+            assert stream.read(3) == content[:3]
+            assert stream.seek(-5, 2) == 199_995
+            assert stream.read() == content[-5:] and stream.read(1) == b""
+            stream.seek(70_000)
+            stream.seek(-10, 1)
+            assert stream.read(100_000) == content[69_990:169_990]
+            with pytest.raises(OSError):
+                stream.seek(-1)
+        with pytest.raises(FileNotFoundError):
+            storage.open_seekable(folder / "none")
+
+    def refuse(*_, **__):
+        raise ValueError("the server is gone")
+
+    with storage.open_seekable(store / "a") as stream:
+        monkeypatch.setattr(store.fs, "cat_file", refuse)
+        with pytest.raises(OSError, match="the server is gone") as error:
+            stream.read(1)
+    assert error.value.filename == str(store / "a")
+
+
 def test_hidden_folders_and_output_trees_in_a_store_are_no_empty_classes(
         store):
     for name in ("tree/.augmentation.json", "tree/a.jpg", ".hidden/a.jpg",

@@ -24,8 +24,8 @@ from leaffliction.utils.storage.operations import (copy_within_store,
                                                    is_device, is_disk_file,
                                                    is_folder, is_special_file,
                                                    lexists, match_wildcards,
-                                                   read_ends, same_file,
-                                                   same_target)
+                                                   open_seekable, read_ends,
+                                                   same_file, same_target)
 from leaffliction.utils.storage.paths import (absolute_name, common_folder,
                                               is_inside, natural_key, path_of,
                                               require_disk, resolved,
@@ -36,10 +36,10 @@ from leaffliction.utils.storage.writing import (FileLockedError, locked_folder,
                                                 remove_partial, staged_write)
 
 __all__ = ["FileLockedError", "Tree", "absolute_name", "common_folder",
-           "copy_within_store", "delete_if_permitted", "download",
-           "hard_link", "has_wildcards", "is_device", "is_disk_file",
-           "is_folder", "is_inside", "is_special_file", "lexists",
-           "list_files", "locked_folder", "match_wildcards", "natural_key",
+           "copy_within_store", "delete_if_permitted", "download", "hard_link",
+           "has_wildcards", "is_device", "is_disk_file", "is_folder",
+           "is_inside", "is_special_file", "lexists", "list_files",
+           "locked_folder", "match_wildcards", "natural_key", "open_seekable",
            "open_tree", "path_of", "read_ends", "remove_partial",
            "require_disk", "resolved", "same_file", "same_target",
            "scratch_parent", "staged_write"]

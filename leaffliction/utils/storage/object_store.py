@@ -7,6 +7,7 @@ whole.
 """
 
 import errno
+import io
 import os
 import re
 import tempfile
@@ -30,6 +31,9 @@ ERROR_NUMBERS = {FileNotFoundError: errno.ENOENT,
                  IsADirectoryError: errno.EISDIR}
 # The object that check_writable writes and deletes.
 PROBE = ".may-be-written"
+# Bytes of a request where a reader asks for less: the small reads of zipfile
+# become few requests.
+BLOCK_BYTES = 2**16
 
 
 def open_store(scheme: str, text: str) -> "StorePath":
@@ -128,6 +132,10 @@ class StorePath(ProxyUPath):
             # The open file remains after its name is deleted.
             return open(copy, mode, **options)
 
+    def open_seekable(self) -> io.BufferedReader:
+        """Open an object for reading, without a copy of it on the disk."""
+        return io.BufferedReader(_ObjectReader(self), BLOCK_BYTES)
+
     def read_bytes(self) -> bytes:
         """Return an object's content."""
         with self.open("rb") as content:
@@ -224,3 +232,40 @@ class StorePath(ProxyUPath):
 
     def rmdir(self, recursive: bool = False) -> None:
         """Do nothing: a folder disappears with its last object."""
+
+
+class _ObjectReader(io.RawIOBase):
+    """A stream of an object; each read requests the bytes that it returns.
+
+    Raises OSError with the path where the store refuses.
+    """
+
+    def __init__(self, path: StorePath) -> None:
+        self._path, self._size = path, path.stat().st_size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position,
+                  os.SEEK_END: self._size}[whence]
+        if origin + offset < 0:
+            raise OSError(errno.EINVAL, "Invalid argument", str(self._path))
+        self._position = origin + offset
+        return self._position
+
+    def readinto(self, buffer) -> int:
+        end = min(self._position + len(buffer), self._size)
+        # Servers refuse a range of no bytes.
+        if end <= self._position:
+            return 0
+        with store_errors(self._path):
+            content = self._path.fs.cat_file(
+                self._path.path, start=self._position, end=end)
+        buffer[:len(content)] = content
+        self._position += len(content)
+        return len(content)

@@ -4,6 +4,7 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from leaffliction.utils.storage.paths import StoragePath
 from leaffliction.utils.storage.wildcards import match_on_disk
@@ -117,6 +118,11 @@ def download(path: StoragePath) -> bytes | None:
     an object would be downloaded again.
     """
     return None if isinstance(path, Path) else path.read_bytes()
+
+
+def open_seekable(path: StoragePath) -> BinaryIO:
+    """Open a file of which only parts are read; a store sends only these."""
+    return path.open("rb") if isinstance(path, Path) else path.open_seekable()
 
 
 def hard_link(source: StoragePath, new: Path) -> bool:
