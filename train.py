@@ -127,13 +127,13 @@ def learn(config: TrainConfig, run: Run) -> int:
         evaluation, figures, probabilities = evaluate_classifier(
             exported.classifier(), parts.training, parts.validation,
             config.seed, workers)
-    print(evaluation.table())
-    print(evaluation_table(figures), flush=True)
+    print(evaluation.table(), evaluation_table(figures), sep="\n", flush=True)
     description = add_results(
         describe(config, parts, training, backbone, fitted, exported),
         evaluation.as_dict() | figures, fitted)
     with clock.phase("archive"):
-        signature = write_signed(run.output, description, exported, training)
+        signature = write_signed(run.output, description, exported, training,
+                                 config.archive_images)
     with clock.phase("audit"):
         shortcuts = audit(exported.model, config.size, parts.training,
                           parts.validation, config.seed, workers)
@@ -273,6 +273,9 @@ def build_parser() -> cli.Parser:
              "instead of leaving them out")
     add("--float-model", action="store_true",
         help="also write the network in 32-bit floats into the archive")
+    add("--no-images", dest="archive_images", action="store_false",
+        help="leave the augmented images out of the archive: predict.py does "
+             "not need them, and a few MB remain")
     add("--keep-partial", action="store_true",
         help="when Ctrl-C stops fine-tuning, write an archive with the best "
              "weights so far")

@@ -12,6 +12,7 @@ Predicting needs nothing but this archive.  Its members:
                              here reads it
     familiarity.npz          the arrays of the OOD detector
     augmented_directory/     the images that the network was trained on
+                             (none with train.py --no-images)
 """
 
 import hashlib

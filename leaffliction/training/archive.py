@@ -69,9 +69,10 @@ def add_results(description: Description, validation: dict, fitted: Fitted
 
 
 def write_signed(path: Path, description: Description, exported: Exported,
-                 training: TrainingSet) -> str:
+                 training: TrainingSet, with_images: bool) -> str:
     """Write the archive and signature.txt; return the signature's line.
 
+    with_images: whether the archive contains the balanced images.
     An earlier report beside it is deleted, since it describes another
     archive.
     """
@@ -79,6 +80,7 @@ def write_signed(path: Path, description: Description, exported: Exported,
                OOD_DETECTOR: exported.ood_detector.to_bytes()}
     if exported.float_model is not None:
         members[FLOAT_MODEL] = exported.float_model
-    write_archive(path, description, members, training.root, training.files,
+    write_archive(path, description, members, training.root,
+                  training.files if with_images else [],
                   report_files(path.parent / "report"))
     return sign(path, path.with_name(SIGNATURE))

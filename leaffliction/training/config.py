@@ -36,6 +36,7 @@ class TrainConfig:
     keep_contradictions: use photographs that lie in several classes.
     keep_partial: on Ctrl-C during fine-tuning, finish with the best weights.
     float_model: also export the network in 32-bit floats.
+    archive_images: put the augmented images into the archive.
     budget: minutes that the run may take (budget.py), or None.
     seed: of the split, the augmentations, the weights and all samples.
     """
@@ -53,6 +54,7 @@ class TrainConfig:
     keep_contradictions: bool = False
     keep_partial: bool = False
     float_model: bool = False
+    archive_images: bool = True
     budget: float | None = None
     seed: int = 42
 

@@ -83,6 +83,25 @@ def test_subject_14_the_zip_holds_the_augmented_images(learned):
     assert augmented_copies(images)
 
 
+def test_without_images_the_rest_of_the_archive_is_the_same(
+        learned, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(learned)
+    assert run("images", "--groups", "leaves.csv", "--no-images", "--output",
+               tmp_path / "learnings.zip", *SMALL) == 0
+    output, whole = capfd.readouterr().out, (learned / "stdout").read_text()
+    assert output.splitlines()[:-3] == whole.splitlines()[:-3]
+    contents = []
+    for path in (learned / "learnings.zip", tmp_path / "learnings.zip"):
+        with zipfile.ZipFile(path) as archive:
+            contents.append({name: archive.read(name)
+                             for name in archive.namelist()})
+    complete, small = contents
+    assert not any(name.startswith("augmented") for name in small)
+    assert small.items() < complete.items()
+    assert Classifier.load(tmp_path, verify=True).class_names == (
+        "Apple_healthy", "Grape_Esca")
+
+
 def test_subject_15_each_image_and_each_leaf_is_in_one_part(learned):
     rows = split_rows(learned)
     files = [row["file"] for row in rows]
