@@ -8,22 +8,25 @@ from leaffliction.utils.console import suppress_native_stderr
 
 
 def to_litert(model, examples: np.ndarray | None = None) -> bytes:
-    """Return a Keras model as the content of a LiteRT file.
+    """Return a Keras model as the content of a LiteRT file, for one image.
 
+    All dimensions are fixed, the batch too, (1, size, size, 3): LiteRT.js
+    refuses a file with an open one.
     examples: float32 (N, size, size, 3).  With them the file computes in
     8-bit integers, scaled to the ranges that the examples produce (Jacob et
     al. 2018); without them, in 32-bit floats.  Inputs and outputs are floats
     in both forms.
 
-    Gives the same file as `model.export(format="litert")` in a quarter of
-    the time: the variables become constants first, so that no SavedModel is
-    written (benchmarks/export.py).
+    Apart from the batch, gives the same file as
+    `model.export(format="litert")` in a quarter of the time: the variables
+    become constants first, so that no SavedModel is written
+    (benchmarks/export.py).
     """
     with suppress_native_stderr():
         import tensorflow as tf
         from tensorflow.python.framework.convert_to_constants import \
             convert_variables_to_constants_v2
-        shape = (None, *model.input_shape[1:])
+        shape = (1, *model.input_shape[1:])
         function = tf.function(
             lambda images: model(images, training=False),
             input_signature=[tf.TensorSpec(shape, tf.float32)])

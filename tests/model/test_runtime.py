@@ -22,6 +22,12 @@ def test_batches_of_any_size_give_the_same_outputs(model, batch):
         assert np.concatenate(parts) == pytest.approx(together, abs=1e-6)
 
 
+def test_images_of_another_size_are_refused(model):
+    network = Network(model)
+    with pytest.raises(ValueError, match="Dimension mismatch"):
+        network(np.zeros((1, 9, 8, 3), np.float32))
+
+
 def test_outputs_are_not_overwritten_by_the_next_call(model, batch):
     network = Network(model)
     first, *_ = network(batch[:1])
