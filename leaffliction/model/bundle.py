@@ -6,7 +6,8 @@ Predicting needs nothing but this archive.  Its members:
                              metrics, settings, seed, versions, and the
                              SHA-256 of all members but the images
     model.tflite             the network, in 8-bit integers where these are
-                             accurate enough
+                             accurate enough; a zip with LABELS, for other
+                             programs, follows it in the file
     model_float32.tflite     the same in 32-bit floats, for processors that
                              prefer these (train.py --float-model); no program
                              here reads it
@@ -44,6 +45,7 @@ ARCHIVE = "learnings.zip"    # the archive's default name
 DESCRIPTION, IMAGES = "learnings.json", "augmented_directory"
 MODEL, FLOAT_MODEL = "model.tflite", "model_float32.tflite"
 OOD_DETECTOR = "familiarity.npz"
+LABELS = "labels.txt"        # in a zip at the end of MODEL and FLOAT_MODEL
 # Size limit of each member, against zip bombs.
 MAX_BYTES = {DESCRIPTION: 10 * 2**20, MODEL: 200 * 2**20,
              OOD_DETECTOR: 50 * 2**20}
@@ -246,9 +248,11 @@ def _member_names(archive: zipfile.ZipFile) -> dict[str, str]:
     if len(folders) > 1:
         raise ValueError("it holds several, in the folders "
                          + ", ".join(map(repr, sorted(folders))))
-    if not folders and names and all(name.endswith(".npy") for name in names):
-        # OOD_DETECTOR is itself a zip, stored uncompressed.  If the archive
-        # is truncated behind it, zipfile finds its directory instead.
+    if not folders and names and all(
+            name.endswith(".npy") or name == LABELS for name in names):
+        # OOD_DETECTOR is itself a zip, stored uncompressed, and the networks
+        # end with one.  If the archive is truncated behind one of them,
+        # zipfile finds its directory instead.
         raise ValueError(TRUNCATED)
     if not folders:
         inner = [name for name in names if name.lower().endswith(".zip")

@@ -20,6 +20,7 @@ from leaffliction.training.features import (load_images, network_outputs,
 from leaffliction.training.field_images import FieldImage
 from leaffliction.training.keras import import_keras
 from leaffliction.training.litert import to_litert
+from leaffliction.training.metadata import add_metadata
 from leaffliction.training.network import fold_batch_norm
 from leaffliction.training.split import TRAINING, Parts
 from leaffliction.training.training_set import CalibrationSet
@@ -153,12 +154,14 @@ def export(inference_model, logits: np.ndarray, parts: Parts,
         images.class_names, size, temperature, threshold,
         fit_ood_temperature(chosen.model, calibration, minimum, size,
                             workers))
+    describe = partial(add_metadata, class_names=images.class_names,
+                       temperature=temperature)
     float_model = None
     if config.float_model:
-        float_model = (chosen.model if chosen.form == "float32"
-                       else to_litert(inference_model))
+        float_model = describe(chosen.model if chosen.form == "float32"
+                               else to_litert(inference_model))
     return Exported(
-        description, chosen.model, float_model, detector,
+        description, describe(chosen.model), float_model, detector,
         {"form": chosen.form, "images": len(images.files),
          "as_trained": asdict(as_trained),
          chosen.form: asdict(chosen.results)})

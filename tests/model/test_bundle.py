@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tiny import CLASS_NAMES, DETECTOR, OOD_THRESHOLD, write
 
-from leaffliction.model.bundle import (DESCRIPTION, IMAGES, MODEL,
+from leaffliction.model.bundle import (DESCRIPTION, IMAGES, LABELS, MODEL,
                                        OOD_DETECTOR, Bundle, Description,
                                        familiarity, from_fields, read_archive,
                                        sign, to_fields)
@@ -220,6 +220,20 @@ def test_changed_images_are_seen_only_when_all_is_verified(archive):
     assert read_archive(archive)
     with pytest.raises(UserError, match="not the archive"):
         read_archive(archive, verify=True)
+
+
+def test_an_archive_that_ends_after_its_network_is_truncated(archive, model):
+    # The network ends with a zip of its own, as train.py writes it.
+    stream = io.BytesIO(model)
+    with zipfile.ZipFile(stream, "a") as labels:
+        labels.writestr(LABELS, "Apple_scab")
+    network = stream.getvalue()
+    write(archive, network)
+    assert read_archive(archive).model == network
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[:whole.index(network) + len(network)])
+    with pytest.raises(UserError, match="a truncated zip: copy or download"):
+        read_archive(archive)
 
 
 IMAGE_BYTES = 10 * 2**20

@@ -1,10 +1,13 @@
 """leaffliction/training/export.py: the form of a network, its calibration."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from leaffliction.model.bundle import LABELS
 from leaffliction.model.metrics import softmax
 from leaffliction.model.runtime import Network
 from leaffliction.training import export as exports
@@ -136,6 +139,8 @@ def test_an_exported_network_is_small_and_calibrated(
     assert description.temperature == figures["int8"]["temperature"]
     assert description.class_names == ("a", "b") and description.size == 32
     assert exported.float_model is None
+    with zipfile.ZipFile(io.BytesIO(exported.model)) as archive:
+        assert archive.read(LABELS) == b"a\nb"
     # With it the confidence is two thirds, like the accuracy.
     logits = np.array([[-1.85, 1.85]]) / description.ood_temperature
     assert softmax(logits)[0, 1] == pytest.approx(2 / 3, abs=0.02)
@@ -155,6 +160,8 @@ def test_the_network_in_floats_is_made_on_request(
                           network.predict_on_batch(images)[0])
     assert as_float == pytest.approx(expected, abs=1e-5)
     assert exported.figures["form"] == "int8"
+    with zipfile.ZipFile(io.BytesIO(exported.float_model)) as archive:
+        assert archive.read(LABELS) == b"a\nb"
     in_8_bits = Network(exported.model)(images)[0]
     assert in_8_bits == pytest.approx(expected, abs=0.1)
     assert (in_8_bits != as_float).any()
