@@ -381,4 +381,4 @@ def verify_signature(path: Path, content: BinaryIO) -> None:
               if names and relevant is digests else "")
     raise UserError(
         f"{path}: is not the archive that {signature} was made for{others}; "
-        "without --verify it is not compared")
+        "leave --verify out to take it nevertheless")

@@ -172,7 +172,7 @@ def test_a_second_archive_needs_a_line_of_its_own(tmp_path):
         if other != CONTENT:
             with pytest.raises(UserError, match=(
                     r"names learnings\.zip;.* a line of its own.*; "
-                    "without --verify")):
+                    "leave --verify out")):
                 verify(tmp_path, FORMS["current folder"], "old.zip", other)
         line = f"{hashlib.sha1(other).hexdigest()}  old.zip\n"
         verify(tmp_path, FORMS["current folder"] + line, "old.zip", other)
