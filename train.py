@@ -274,6 +274,7 @@ def build_parser() -> cli.Parser:
     add("--float-model", action="store_true",
         help="also write the network in 32-bit floats into the archive")
     add("--no-images", dest="archive_images", action="store_false",
+        default=None,
         help="leave the augmented images out of the archive: predict.py does "
              "not need them, and a few MB remain")
     add("--keep-partial", action="store_true",
