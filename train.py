@@ -101,14 +101,7 @@ def learn(config: TrainConfig, run: Run) -> int:
     clock, workers = run.clock, run.workers
     reuse_freed_memory()
     with clock.phase("reading and splitting"):
-        folders = [match for path in run.directories
-                   for match in expand_wildcards(path)]
-        dataset, domains = read_domains(folders)
-        # While other processes read the images, this one has time for it.
-        with importing_keras():
-            leaves = group_images(dataset, domains, folders, run.groups,
-                                  workers)
-        parts = split_leaves(leaves, config)
+        parts = read_parts(config, run)
     with clock.phase("backbone"):
         if run.budget is not None:
             config = replace(config, size=run.budget.choose_size(
@@ -139,14 +132,27 @@ def learn(config: TrainConfig, run: Run) -> int:
                           parts.validation, config.seed, workers)
     print(shortcuts.table())
     report = run.output.parent / "report"
-    write_split(report / "split.csv", leaves.dataset, leaves.groups,
-                parts.names)
+    write_split(report / "split.csv", parts.leaves.dataset,
+                parts.leaves.groups, parts.names)
     write_report(report, description.details | {
         "audit": shortcuts.as_dict(), "seconds": clock.seconds,
         "model_sha256": hashlib.sha256(exported.model).hexdigest(),
         "signature_sha1": signature.split()[0]}, evaluation,
         fitted.histories, parts.validation, probabilities)
-    return finish(run.output, fitted.interrupted, bool(leaves.problems))
+    return finish(run.output, fitted.interrupted,
+                  bool(parts.leaves.problems))
+
+
+def read_parts(config: TrainConfig, run: Run) -> Parts:
+    """Read the images, find out which show one leaf, and split them."""
+    folders = [match for path in run.directories
+               for match in expand_wildcards(path)]
+    dataset, domains = read_domains(folders)
+    # While other processes read the images, this one has time for it.
+    with importing_keras():
+        leaves = group_images(dataset, domains, folders, run.groups,
+                              run.workers)
+    return split_leaves(leaves, config)
 
 
 def augment(config: TrainConfig, parts: Parts, run: Run
