@@ -110,20 +110,25 @@ def build_inference_model(backbone: FrozenBackbone, top, head):
     names = [layer.name for layer in model.layers]
     below = names[:names.index(split_layer) + 1]
     above = [name for name in OOD_LAYERS if name not in below]
+    # Named, because Keras numbers what has no name, and the archive contains
+    # the names: otherwise they would depend on what was built before.
     last, *features = keras.Model(exact.input, [
-        exact.output, *(exact.get_layer(name).output for name in above)])(
-            model.get_layer(split_layer).output)
+        exact.output, *(exact.get_layer(name).output for name in above)],
+        name="top")(model.get_layer(split_layer).output)
     feature_of = dict(zip(above, features))
     dense = head.layers[-1]
-    to_maps = keras.layers.Conv2D(dense.units, 1)
+    to_maps = keras.layers.Conv2D(dense.units, 1, name="class_maps")
     maps = to_maps(last)
     kernel, bias = dense.get_weights()
     to_maps.set_weights([kernel[np.newaxis, np.newaxis], bias])
-    pool = keras.layers.GlobalAveragePooling2D
+
+    def pool(output, name):
+        return keras.layers.GlobalAveragePooling2D(name=f"mean_{name}")(output)
+
     return keras.Model(model.input, [
-        head(pool()(last)), maps, *(
-            pool()(feature_of.get(name, model.get_layer(name).output))
-            for name in OOD_LAYERS)])
+        head(pool(last, "top")), maps, *(
+            pool(feature_of.get(name, model.get_layer(name).output), name)
+            for name in OOD_LAYERS)], name="network")
 
 
 def export(inference_model, logits: np.ndarray, parts: Parts,

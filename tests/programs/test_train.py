@@ -17,7 +17,7 @@ from tiny import SMALL
 
 import train
 from leaffliction.model.classifier import Classifier
-from leaffliction.training import backgrounds, field_images, loop
+from leaffliction.training import backgrounds, budget, field_images, loop
 from leaffliction.training import split as splits
 from leaffliction.training import training_set
 from leaffliction.training.config import EARLY_STOPPING_SHARE
@@ -219,7 +219,10 @@ def test_a_run_deletes_the_scratch_folder_of_a_killed_run(
     [], ["images", "--size", "20"], ["images", "--validation", "1"],
     ["images", "--field-views", "-1"], ["images", "--field-views", "x"],
     ["images", "--epochs", "0"], ["images", "--learning-rate", "x"],
-    ["images", "--unfreeze", "block_17"]])
+    ["images", "--unfreeze", "block_17"], ["images", "--budget", "0"],
+    ["images", "--budget", "nan"],
+    ["images", "--budget", "2", "--size", "96"],
+    ["images", "--budget", "2", "--epochs", "3"]])
 def test_wrong_usage_is_status_2_and_one_error_line(arguments, capfd):
     with pytest.raises(SystemExit) as ended:
         train.main(arguments)
@@ -404,3 +407,31 @@ def test_an_invalid_tf_config_stops_the_run_first(
     assert run(tmp_path) == 1
     error, = capfd.readouterr().err.splitlines()
     assert error.startswith("error: TF_CONFIG")
+
+
+def test_a_budget_is_for_one_machine(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("TF_CONFIG", json.dumps(
+        {"cluster": {"worker": ["localhost:1", "localhost:2"]},
+         "task": {"type": "worker", "index": 0}}))
+    assert run(tmp_path, "--budget", "2", "--output",
+               tmp_path / "learnings.zip") == cli.FAILED
+    assert "--budget is for one machine" in capfd.readouterr().err
+
+
+@slow
+def test_a_budget_gives_what_its_size_and_epochs_give(
+        learned, tmp_path, quick_training, monkeypatch):
+    monkeypatch.setattr(budget, "SIZES", (64,))
+
+    def train_with(*options):
+        assert run(learned / "images", "--output", tmp_path / "learnings.zip",
+                   "--weights", "none", "--unfreeze", "block_16",
+                   "--no-display", *options) == 0
+        return json.loads((tmp_path / "report/report.json").read_text())
+
+    report = train_with("--budget", "0.6")
+    settings = report["settings"]
+    assert settings["budget_minutes"] == 0.6 and settings["size"] == 64
+    again = train_with("--size", str(settings["size"]), "--epochs",
+                       str(settings["epochs"]))
+    assert again["model_sha256"] == report["model_sha256"]

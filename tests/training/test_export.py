@@ -18,6 +18,7 @@ from leaffliction.training.export import (OOD_LAYERS, Calibration,
                                           build_inference_model, export,
                                           fit_ood_temperature, is_as_good)
 from leaffliction.training.features import load_images
+from leaffliction.training.litert import to_litert
 from leaffliction.training.keras import import_keras
 from leaffliction.training.network import build_head, fold_batch_norm
 from leaffliction.training.split import TRAINING, Parts
@@ -126,6 +127,16 @@ def test_the_inference_model_gives_logits_class_maps_and_features(
         layer = keras.Model(backbone.input, backbone.get_layer(name).output)
         expected = layer.predict_on_batch(make_images(3)).mean(axis=(1, 2))
         assert np.abs(mean - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_the_file_does_not_depend_on_what_keras_has_built(keras, backbone):
+    top, head = fold_batch_norm(backbone, "block_15_add"), build_head(2)
+    frozen = FrozenBackbone(backbone, 32, "block_15_add", 0, "", None)
+    first = to_litert(build_inference_model(frozen, top, head))
+    # Keras numbers the layers and models that have no name.
+    other = keras.layers.GlobalAveragePooling2D()
+    keras.Model(top.input, other(top.output))
+    assert to_litert(build_inference_model(frozen, top, head)) == first
 
 
 def test_an_exported_network_is_small_and_calibrated(
