@@ -83,6 +83,7 @@ def test_subject_14_the_zip_holds_the_augmented_images(learned):
     assert augmented_copies(images)
 
 
+@slow
 def test_without_images_the_rest_of_the_archive_is_the_same(
         learned, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(learned)
@@ -334,7 +335,8 @@ def test_subject_15_a_validation_leaf_never_reaches_training(
 
 
 @pytest.mark.parametrize("flags", [
-    ["--keep-partial", "--float-model"], pytest.param([], marks=slow)])
+    ["--keep-partial", "--float-model", "--no-images"],
+    pytest.param([], marks=slow)])
 def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
         learned, tmp_path, monkeypatch, without_scale, flags, capfd):
     def interrupted(bar, title, *_):
@@ -359,7 +361,9 @@ def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
     assert description.details["interrupted"] is True
     assert description.details["epochs_done"][1] == 0
     with zipfile.ZipFile(tmp_path / "learnings.zip") as archive:
-        assert "model_float32.tflite" in archive.namelist()
+        assert set(archive.namelist()) == {
+            "learnings.json", "model.tflite", "model_float32.tflite",
+            "familiarity.npz"}
 
 
 def test_the_report_has_the_settings_for_few_images(learned):
