@@ -9,13 +9,12 @@ the early-stopping set, and the accuracy on the validation set.
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.training import run_ours
 from leaffliction.utils import cli
 
 MINUTES = (1.0, 1.5, 2.5, 5.0)
@@ -25,13 +24,9 @@ def run(arguments: list[str], minutes: float) -> tuple[float, dict]:
     """Return the minutes that a run took, and its report."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "train.py", *arguments, "--budget", str(minutes),
-             "--output", f"{folder}/learnings.zip", "--no-display"],
-            check=True, stdout=sys.stderr)
-        took = (time.perf_counter() - start) / 60
-        return took, json.loads(
-            Path(folder, "report", "report.json").read_text())
+        _, report = run_ours([*arguments, "--budget", str(minutes)],
+                             Path(folder, "learnings.zip"))
+        return (time.perf_counter() - start) / 60, report
 
 
 def main(argv: list[str] | None = None) -> int:
