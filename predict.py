@@ -4,11 +4,14 @@
     python predict.py orchard/ --csv predictions.csv
     python predict.py leaf.jpg --json -
     python predict.py images --evaluate
+    python predict.py leaf.jpg --learnings apple-grape
 
 Prints the most probable classes of each image and shows a figure: the leaf,
 the leaf on white with its lesions outlined, the regions that speak for the
-predicted class, and the probabilities.  It needs nothing but learnings.zip,
-which train.py writes; TensorFlow is not imported.
+predicted class, and the probabilities.  It needs nothing but an archive, and
+does not import TensorFlow.  The archive is learnings.zip in the working
+directory, which train.py writes; where there is none, the released model
+apple-grape; or what --learnings names, a file or a released model.
 """
 
 from leaffliction import program  # first: it handles Ctrl-C during imports
@@ -16,14 +19,17 @@ from leaffliction import program  # first: it handles Ctrl-C during imports
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from leaffliction.model.bundle import ARCHIVE
 from leaffliction.model.classifier import Classifier
+from leaffliction.model.released import DEFAULT, choose_archive
 from leaffliction.model.signatures import SIGNATURE
 from leaffliction.prediction.batch import (PredictedFile, ensure_pixels,
                                            predict_files)
-from leaffliction.prediction.text import describe, summarize
+from leaffliction.prediction.text import (describe, describe_choice,
+                                          summarize)
 from leaffliction.prediction.writers import open_csv, open_json
 from leaffliction.utils import cli
 from leaffliction.utils.console import print_error, print_note, printable
@@ -38,7 +44,6 @@ from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import absolute_name, path_of
 from leaffliction.utils.tables import CSV_HELP, is_stdout
 
-LEARNINGS = Path("learnings.zip")
 MAX_ROWS = 8    # images in the figure: more would be too small to see
 
 
@@ -88,6 +93,14 @@ def list_images(paths: list[Path]) -> list[Path]:
         else:
             images.append(path)
     return images
+
+
+def load_classifier(archive: Path, verify: bool, announce: bool) -> Classifier:
+    """Return the classifier; announce: say which one it is, in a note."""
+    classifier = Classifier.load(archive, verify)
+    if announce:
+        print_note(describe_choice(archive, classifier.class_names))
+    return classifier
 
 
 def predict_images(classifier: Classifier, paths: list[Path],
@@ -184,8 +197,10 @@ def build_parser() -> cli.Parser:
     add = parser.add_argument
     add("paths", type=path_of, nargs="+", metavar="IMAGE|DIRECTORY",
         help="photographs of leaves, or folders of them")
-    add("--learnings", type=path_of, default=LEARNINGS, metavar="ZIP",
-        help="the archive that train.py wrote")
+    add("--learnings", type=path_of, metavar="ZIP|NAME",
+        help="the archive that train.py wrote, or the name of a released "
+             f"model; without it, {ARCHIVE} in this folder, or where there "
+             f"is none the released model {DEFAULT}")
     add("--verify", action="store_true",
         help="compare the whole archive with signature.txt beside it; the "
              "checksums of what is read are always verified")
@@ -219,19 +234,21 @@ def main(argv: list[str] | None = None) -> int:
     if is_stdout(options.csv) and is_stdout(options.json):
         parser.error("only one of --csv and --json can go to stdout")
     workers = program.make_workers(options.jobs, options.cluster)
+    archive = choose_archive(options.learnings)
+    # Whoever names an archive knows which one it is.
+    load = partial(load_classifier, archive, options.verify,
+                   options.learnings is None)
     if options.evaluate:
-        return evaluate_folder(
-            Classifier.load(options.learnings, options.verify),
-            options.paths[0], workers, options.save, options.no_display)
+        return evaluate_folder(load(), options.paths[0], workers,
+                               options.save, options.no_display)
     paths = list_images(options.paths)
     check_figure_format(options.save)
-    # --learnings is the archive, or the folder that holds it.
-    learnings = options.learnings
+    # archive is a zip, or a folder that holds one.
     check_outputs([options.csv, options.json, options.save],
-                  [learnings, learnings.parent / SIGNATURE,
-                   learnings / ARCHIVE, learnings / SIGNATURE, *paths])
+                  [archive, archive.parent / SIGNATURE,
+                   archive / ARCHIVE, archive / SIGNATURE, *paths])
     return predict_images(
-        Classifier.load(learnings, options.verify), paths, workers,
+        load(), paths, workers,
         Outputs(options.csv, options.json, options.save, options.no_display,
                 options.top))
 

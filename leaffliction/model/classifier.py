@@ -3,7 +3,7 @@
 From Python, in any number of threads:
 
     from leaffliction import Classifier
-    classifier = Classifier.load("learnings.zip")
+    classifier = Classifier.load("learnings.zip")   # or "apple-grape"
     for prediction in classifier.predict([rgb_img]):
         print(prediction.class_name, prediction.confidence, prediction.known)
 """
@@ -17,9 +17,9 @@ import numpy as np
 from leaffliction.model.bundle import Description, archive_errors, read_archive
 from leaffliction.model.metrics import softmax
 from leaffliction.model.ood import OODDetector
+from leaffliction.model.released import find_archive, released_name
 from leaffliction.model.runtime import Network
 from leaffliction.utils.images import preprocess, read_for_network
-from leaffliction.utils.storage import path_of
 
 # Confidence below which a known image gets test-time augmentation, too.
 SURE = 0.9
@@ -70,33 +70,38 @@ class Classifier:
     """
 
     def __init__(self, description: Description, model: bytes,
-                 ood_detector: OODDetector, checksum: str = "") -> None:
+                 ood_detector: OODDetector, checksum: str = "",
+                 archive: str = "") -> None:
         """Prepare the network.
 
-        model: content of a .tflite file.  checksum: identifies the bundle
-        in predict.py's JSON; "" where there is none.
+        model: content of a .tflite file.  checksum, archive: identify the
+        bundle in predict.py's JSON; "" where there is none.
         Raises ValueError where LiteRT cannot read the model.
         """
         self.description = description
         self.network = Network(model)
         self.ood_detector = ood_detector
         self.checksum = checksum
+        self.archive = archive
 
     @classmethod
     def load(cls, path: Path | str, verify: bool = False) -> "Classifier":
         """Return the classifier in an archive, or in a folder that holds it.
 
+        path: of either, or the name of a released model ("apple-grape"); see
+        released.find_archive.
         The checksums of what is read are always verified.  verify: also
         compare the whole archive with signature.txt beside it, which reads
         all images in it.
         Raises UserError where the archive is missing, damaged, of another
         format, or, with verify, not the one that was signed.
         """
-        bundle = read_archive(path_of(path), verify)
+        bundle = read_archive(find_archive(path), verify)
         with archive_errors(bundle.path):
             classifier = cls(bundle.description, bundle.model,
                              OODDetector.from_bytes(bundle.ood_detector),
-                             bundle.checksum)
+                             bundle.checksum,
+                             released_name(bundle.path) or str(bundle.path))
             classifier.check()
         return classifier
 

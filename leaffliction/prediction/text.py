@@ -1,11 +1,19 @@
-"""Predictions in words, for people."""
+"""Predictions, and what made them, in words, for people."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
 from leaffliction.model.classifier import Prediction
+from leaffliction.model.released import (DEFAULT, released_models,
+                                         released_name)
+from leaffliction.utils.class_names import plant_of_class
 from leaffliction.utils.console import printable
 
 # What a grower reads instead of "out of distribution".
 OOD_WORDS = "not like any leaf it has learned"
 NO_DIAGNOSIS = f"{OOD_WORDS}: no diagnosis"
+MAX_PLANTS = 4      # named in a line; more are counted
 
 
 def describe(prediction: Prediction, count: int) -> str:
@@ -30,3 +38,45 @@ def summarize(count: int, unknown: int, failed: int) -> str:
         (unknown, OOD_WORDS), (failed, "could not be read")) if number]
     return f"{count} images: " + (
         ", ".join(parts) or "all like leaves it has learned")
+
+
+def describe_classes(class_names: Sequence[str]) -> str:
+    """Return how many classes there are, and of which plants.
+
+    "9 classes of apple and grape"; "5 classes of apple and others" where the
+    names of some classes do not begin with a plant.
+    """
+    plants = [plant_of_class(name) for name in class_names]
+    named = sorted(set(plants) - {None})
+    text = f"{len(plants)} class{'es' * (len(plants) > 1)}"
+    if not named:
+        return text
+    if len(named) > MAX_PLANTS:
+        named = [f"{len(named)} plants"]
+    *others, last = named + ["others"] * (None in plants)
+    return f"{text} of " + (f"{', '.join(others)} and {last}" if others
+                            else last)
+
+
+def describe_choice(archive: Path, class_names: Sequence[str]) -> str:
+    """Return one line about the archive that predict.py has chosen.
+
+    For a user who gave no --learnings: which of the two it is, what it
+    knows, and where to read about the released model or how to ask for it.
+    """
+    classes = describe_classes(class_names)
+    name = released_name(archive)
+    if name is None:
+        text = f"using {archive} of this folder, which knows {classes}"
+        return (f"{text} (--learnings {DEFAULT}: the released model)"
+                if DEFAULT in released_models() else text)
+    card = archive.with_suffix(".md")
+    return (f"no learnings.zip here: using the released model {name}, which "
+            f"knows {classes}" + (f" ({_short_path(card)})"
+                                  if card.is_file() else ""))
+
+
+def _short_path(path: Path) -> Path:
+    """Return a path relative to the working directory, if it is below it."""
+    folder = os.getcwd()
+    return path.relative_to(folder) if path.is_relative_to(folder) else path

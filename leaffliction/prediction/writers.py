@@ -65,7 +65,8 @@ def open_json(target: Path, classifier: Classifier) -> Iterator[Callable]:
         "sha256": classifier.checksum, "size": description.size,
         "temperature": description.temperature,
         "familiarity_threshold": familiarity(description.ood_threshold),
-        "class_names": list(classifier.class_names)},
+        "class_names": list(classifier.class_names),
+        "archive": classifier.archive},
         "versions": {"python": platform.python_version()} | {
             name: version(name) for name in PACKAGES}}
     with open_output(target) as stream:

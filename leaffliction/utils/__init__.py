@@ -26,6 +26,7 @@ Files
     storage/        paths on a disk or in an object store; raises OSError
     files           write a file completely or not at all; raises UserError
     overwrite       which existing files may be overwritten
+    models_folder   the folder of the released models
     marks           the mark on images that the programs made
     path_hints      wildcards, and hints about paths that do not exist
 

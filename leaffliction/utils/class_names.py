@@ -191,6 +191,15 @@ def plant_of_word(word: str) -> str | None:
     return next((name for name in singulars if name in PLANTS), None)
 
 
+def plant_of_class(name: str) -> str | None:
+    """Return the plant with which a class name begins, or None.
+
+    In the singular and in lower case: "Tomatoes___healthy" is "tomato".
+    """
+    words = words_of(name)
+    return plant_of_word(words[0]) if words else None
+
+
 def plant_of_folder(name: str) -> str | None:
     """Return the plant after which a folder is named, as spelt there, or None.
 
@@ -262,9 +271,8 @@ def _leading_plant(name: str, plants: list[str]) -> str | None:
     the name of a virus does not begin with its plant: tobacco mosaic virus
     was first described on tobacco, and infects tomatoes as well.
     """
-    words = words_of(name)
-    plant = plant_of_word(words[0]) if words else None
-    if plant is None or plants and words[-1] in ("virus", "viroid"):
+    plant = plant_of_class(name)
+    if plant is None or plants and words_of(name)[-1] in ("virus", "viroid"):
         return None
     return next((spelt for spelt in plants
                  if plant_of_word(spelt.casefold()) == plant),

@@ -1,7 +1,7 @@
 """Which files a program may overwrite.
 
-Never an input of the same run, and no image except those that the programs
-made themselves.
+Never an input of the same run, no file of a released model, and no image
+except those that the programs made themselves.
 """
 
 from collections.abc import Iterable
@@ -11,6 +11,7 @@ from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import FOREIGN_HEAD_BYTES, is_any_picture
 from leaffliction.utils.marks import (COPY, DRAWING, MARK, TAIL, last_bytes,
                                       marked_kind)
+from leaffliction.utils.models_folder import is_released
 from leaffliction.utils.storage import (is_device, is_folder, path_of,
                                         read_ends, same_target)
 
@@ -24,9 +25,9 @@ def check_outputs(outputs: Iterable[Path | str | None],
     """Raise UserError if an output of this run must not be written.
 
     For the start of a program, before any work: an output must not be a
-    folder, an image that the programs did not make, an input, or the same
-    file as another output.  Links are followed.  None, "-" (stdout), devices
-    and pipes are always allowed.
+    folder, an image that the programs did not make, a file of a released
+    model, an input, or the same file as another output.  Links are followed.
+    None, "-" (stdout), devices and pipes are always allowed.
     """
     files = [path_of(output) for output in outputs
              if output is not None and str(output) != "-"]
@@ -35,6 +36,9 @@ def check_outputs(outputs: Iterable[Path | str | None],
     for file in existing:
         if file.is_dir():
             raise UserError(f"{file}: cannot be written (Is a directory)")
+        if is_released(file):
+            raise UserError(f"{file}: belongs to a released model, and is not "
+                            "overwritten; write to another folder")
     for path in inputs if existing else ():
         for file in existing:
             if same_target(file, path):
