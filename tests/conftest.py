@@ -78,6 +78,16 @@ def learned(tmp_path_factory):
 
 
 @pytest.fixture
+def models_folder(tmp_path_factory, monkeypatch):
+    """Return an empty folder, which holds the released models of a test."""
+    from leaffliction.utils import models_folder
+    folder = tmp_path_factory.mktemp("released") / "models"
+    folder.mkdir()
+    monkeypatch.setattr(models_folder, "FOLDER", folder)
+    return folder
+
+
+@pytest.fixture
 def quick_training(monkeypatch):
     """Shorten the trainings of a test."""
     from quick_training import shorten

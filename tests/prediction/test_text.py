@@ -1,10 +1,14 @@
 """leaffliction/prediction/text.py: predictions in words."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from leaffliction.model.classifier import Prediction
-from leaffliction.prediction.text import describe, summarize
+from leaffliction.prediction.text import (describe, describe_choice,
+                                          describe_classes, summarize)
 
 
 def predict(known):
@@ -28,3 +32,36 @@ def test_an_unknown_image_gets_no_diagnosis(known, count, words):
     ((3, 0, 0), "3 images: all like leaves it has learned")])
 def test_the_summary_counts_unknown_and_unreadable_images(counts, words):
     assert summarize(*counts) == words
+
+
+@pytest.mark.parametrize("names, words", [
+    ("Apple_scab", "1 class of apple"),
+    ("Grape_Esca Apple_scab Apples_rust", "3 classes of apple and grape"),
+    ("Apple_scab Background", "2 classes of apple and others"),
+    ("Fig_rust Pea_rust Apple_rust x", "4 classes of apple, fig, pea and "
+                                       "others"),
+    ("Fig_a Pea_a Rice_a Corn_a Oat_a Oat_b", "6 classes of 5 plants"),
+    ("Fig_a Pea_a Rice_a Corn_a Oat_a x", "6 classes of 5 plants and others"),
+    ("a b", "2 classes")])
+def test_classes_are_counted_and_their_plants_named(names, words):
+    assert describe_classes(names.split()) == words
+
+
+def test_the_choice_of_an_archive_is_told_with_the_way_to_the_other(
+        models_folder, monkeypatch):
+    names, local = ("Apple_scab", "Grape_Esca"), Path("learnings.zip")
+    start = "using learnings.zip of this folder, which knows 2 classes of "
+    assert describe_choice(local, names) == start + "apple and grape"
+    archive = models_folder / "apple-grape.zip"
+    archive.touch()
+    assert describe_choice(local, names) == start + (
+        "apple and grape (--learnings apple-grape: the released model)")
+    start = ("no learnings.zip here: using the released model apple-grape, "
+             "which knows 2 classes of apple and grape")
+    assert describe_choice(archive, names) == start
+    card = archive.with_suffix(".md")
+    card.touch()
+    assert describe_choice(archive, names) == f"{start} ({card})"
+    monkeypatch.chdir(os.path.realpath(models_folder.parent))
+    assert describe_choice(archive, names) == (
+        f"{start} (models/apple-grape.md)")

@@ -47,6 +47,7 @@ def test_files_hold_all_images_in_order(tmp_path):
         description = Description(("a", "b"), 160, 1.5, -2.0, 3.0)
         class_names = description.class_names
         checksum = "01"
+        archive = "apple-grape"
 
     rows = [(LEAF, PREDICTION), (GONE, UserError("gone")), (LEAF, PREDICTION)]
     with (open_csv(tmp_path / "a.csv") as write_row,
@@ -60,5 +61,6 @@ def test_files_hold_all_images_in_order(tmp_path):
     content = json.loads((tmp_path / "a.json").read_text())
     assert content["learnings"] == {
         "sha256": "01", "size": 160, "temperature": 1.5,
-        "familiarity_threshold": 2.0, "class_names": ["a", "b"]}
+        "familiarity_threshold": 2.0, "class_names": ["a", "b"],
+        "archive": "apple-grape"}
     assert content["images"] == [json_object(*row) for row in rows]

@@ -108,7 +108,7 @@ def test_an_output_that_would_overwrite_a_file_is_an_error_before_the_work(
                         (predict.Classifier, "read")):
         monkeypatch.setattr(owner, name, must_not_run)
     if "--evaluate" in arguments:
-        monkeypatch.setattr(predict.Classifier, "load",
+        monkeypatch.setattr(predict, "load_classifier",
                             lambda *_: predict.Classifier)
     else:
         monkeypatch.setattr(predict.Classifier, "load", must_not_run)
@@ -119,6 +119,39 @@ def test_an_output_that_would_overwrite_a_file_is_an_error_before_the_work(
         "is read by this run", "did not make", "two outputs go to",
         "is not a table that this program wrote"))
     assert content() == before
+
+
+@pytest.mark.parametrize("program, arguments", [
+    (predict, [LEAF, "--json", "signature.txt"]),
+    (predict, [LEAF, "--csv", "apple-grape.zip"]),
+    (predict, [LEAF, "--save", "apple-grape.md"]),
+    (predict, [LEAF, "--learnings", "mine.zip", "--csv", "apple-grape.zip"]),
+    (predict, ["images", "--evaluate", "--save", "apple-grape.zip"]),
+    (train, ["images", "--output", "apple-grape.zip"]),
+    # Its signature would replace that of the released model.
+    (train, ["images", "--output", "mine.zip"]),
+    (Transformation, [LEAF, "--json", "apple-grape.md"]),
+    (Distribution, ["images", "--csv", "apple-grape.zip"])])
+def test_no_output_overwrites_a_released_model(
+        images, models_folder, capsys, monkeypatch, program, arguments):
+    names = ("apple-grape.zip", "signature.txt", "apple-grape.md")
+    for name in names:
+        (models_folder / name).write_text("released")
+    for owner, name in ((Transformation, "analyse_image"),
+                        (Distribution, "analyse"), (train, "learn"),
+                        (predict, "predict_images")):
+        monkeypatch.setattr(owner, name, must_not_run)
+    monkeypatch.setattr(predict, "load_classifier",
+                        lambda *_: predict.Classifier)
+    monkeypatch.setattr(predict, "check_figure_format", lambda _: None)
+    assert run(program, *(models_folder / argument if argument.endswith(
+        (".zip", ".txt", ".md")) else argument for argument in arguments)) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    assert "belongs to a released model, and is not overwritten" in error
+    for name in names:
+        assert (models_folder / name).read_text() == "released"
+    assert len(list(models_folder.iterdir())) == len(names)
 
 
 def test_outputs_of_an_earlier_run_are_overwritten(images, capsys):

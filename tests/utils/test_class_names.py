@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from leaffliction.utils.class_names import (Rendering, class_key, name_class,
-                                            rendering_of, split_of)
+                                            plant_of_class, rendering_of,
+                                            split_of)
 
 
 @pytest.mark.parametrize("folder, root, name", [
@@ -72,3 +73,11 @@ def test_split_folders_are_recognised(name, split):
     ("raw images", None), ("Apple_scab", None)])
 def test_renderings_are_recognised(name, rendering):
     assert rendering_of(name) == rendering
+
+
+@pytest.mark.parametrize("name, plant", [
+    ("Apple_scab", "apple"), ("Tomatoes___healthy", "tomato"),
+    ("grape", "grape"), ("lab_scab", None), ("healthy apple", None),
+    ("-", None)])
+def test_the_plant_of_a_class_is_the_first_word_of_its_name(name, plant):
+    assert plant_of_class(name) == plant

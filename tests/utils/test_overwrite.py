@@ -112,3 +112,15 @@ def test_a_store_that_cannot_be_read_holds_no_file_to_protect(
     for name in ("_kind", "read_ends"):
         monkeypatch.setattr(StorePath, name, refuse)
     check_outputs([store / "a"], [])
+
+
+@pytest.mark.parametrize("name", [
+    "apple-grape.zip", "signature.txt", "apple-grape.md"])
+def test_a_file_of_a_released_model_is_no_output(check, models_folder, name):
+    released = models_folder / name
+    released.write_text("released")
+    Path("link").symlink_to(released)
+    for path in (released, models_folder / "../models" / name, "link"):
+        with pytest.raises(UserError, match="belongs to a released model"):
+            check(None, path)
+    check(models_folder / "new.csv", name)
