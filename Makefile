@@ -1,4 +1,5 @@
 # make demo      install, draw sample leaves if there are no images, run all five
+#                on them; then the released model
 # make test      install, then flake8 and pytest
 # make lint      flake8 alone
 # make test-all  make test, and faults and fuzzing in every program (15 minutes)
@@ -31,13 +32,20 @@ demo: .venv/.installed
 	@# The first validation leaf of each class.
 	@set -e; $(RUN) -m samples.demo validation >figures/.leaves; \
 	xargs -0 $(RUN) predict.py --no-display --top 1 --save \
-	    figures/predictions.png <figures/.leaves; \
+	    figures/predictions.png <figures/.leaves
+	@echo
+	@echo "The same leaves, and the released model.  It has learned from"
+	@echo "photographs: what it says about drawings only shows how it is used."
+	@set -e; xargs -0 $(RUN) predict.py --learnings apple-grape --no-display \
+	    --top 1 --save figures/released.png <figures/.leaves; \
 	rm figures/.leaves
 	@echo; echo "All done.  Look at"
 	@echo "  figures/       $$(ls figures/*.png | wc -l) figures"
 	@echo "  learnings.zip  the trained network (signature.txt: its SHA-1)"
 	@echo "  report/        how right it is: report.json, confusion.png, ..."
 	@echo "  the lines above: predict.py's answers on leaves not used in training"
+	@echo "With a photograph of a leaf of your own:"
+	@echo "  $(RUN) predict.py leaf.jpg --learnings apple-grape"
 
 # These targets are made once; what exists is the user's, or done.
 images:

@@ -36,6 +36,7 @@ from leaffliction.augmentation.balance import (class_targets, make_copies,
                                                plan_balance)
 from leaffliction.distribution.inspection import inspect_image
 from leaffliction.model.classifier import Classifier
+from leaffliction.model.released import find_archive
 from leaffliction.scale.dask import DaskWorkers
 from leaffliction.training.features import load_image, predict_batch
 from leaffliction.transformation.batch import transform_file
@@ -195,7 +196,8 @@ def measure_programs(files: int, learnings: Path | None,
                                   work / "views", "-mask"])]
     if learnings:
         programs.append(("predict", [
-            "predict.py", many, "--learnings", learnings.resolve(), "--csv",
+            "predict.py", many, "--learnings",
+            find_archive(learnings).resolve(), "--csv",
             work / "predictions.csv"]))
     for title, command in programs:
         watch(title, command, cluster, count)
@@ -207,7 +209,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--files", type=int, default=0, metavar="N",
                         help="also let the programs process N files")
-    parser.add_argument("--learnings", type=Path, metavar="ZIP",
+    parser.add_argument("--learnings", type=Path, metavar="ZIP|NAME",
                         help="also measure predict.py and the features of "
                         "train.py")
     options = parser.parse_args()

@@ -44,6 +44,18 @@ def test_every_import_is_declared():
     assert {PACKAGES.get(name, name) for name in names} == declared
 
 
+def test_all_packages_are_installed_and_the_released_models_with_them():
+    settings = PROJECT["tool"]["setuptools"]
+    released = "leaffliction.models"
+    found = {".".join(file.parent.relative_to(ROOT).parts)
+             for file in ROOT.glob("leaffliction/**/__init__.py")}
+    assert sorted(settings["packages"]) == sorted({*found, released})
+    # utils/models_folder.py looks for it there.
+    assert settings["package-dir"] == {released: "models"}
+    assert {"*.zip", "*.txt", "*.md"} <= set(
+        settings["package-data"][released])
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_each_program_prints_its_version(name, capsys):
     module = importlib.import_module(name)

@@ -79,6 +79,9 @@ def test_make_demo_passes_any_file_name_unchanged(folder):
     leaf = "images/Apple_rust/0\n\"'$x.png"
     assert f"<Augmentation.py><{leaf}><--output-dir>" in log, done.stderr
     assert f"<Transformation.py><{leaf}><--no-display>" in log
-    assert log.endswith("".join(
-        f"<images/{NAMES[index]}>" for index in (1, 2, 4)) + "\n")
-    assert not Path("figures/.leaf").exists()
+    # The network that was just trained, and the released model.
+    leaves = "".join(f"<images/{NAMES[index]}>" for index in (1, 2, 4)) + "\n"
+    assert log.count(leaves) == 2 and log.endswith(leaves)
+    assert log.count("<predict.py>") == 2
+    assert log.count("<predict.py><--learnings><apple-grape>") == 1
+    assert not list(Path("figures").glob(".*"))
