@@ -43,7 +43,8 @@ demo: .venv/.installed
 	@echo "  figures/       $$(ls figures/*.png | wc -l) figures"
 	@echo "  learnings.zip  the trained network (signature.txt: its SHA-1)"
 	@echo "  report/        how right it is: report.json, confusion.png, ..."
-	@echo "  the lines above: predict.py's answers on leaves not used in training"
+	@echo "  the lines above: predict.py's answers on leaves not used in training,"
+	@echo "                 by learnings.zip and by the released model"
 	@echo "With a photograph of a leaf of your own:"
 	@echo "  $(RUN) predict.py leaf.jpg --learnings apple-grape"
 

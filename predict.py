@@ -8,10 +8,10 @@
 
 Prints the most probable classes of each image and shows a figure: the leaf,
 the leaf on white with its lesions outlined, the regions that speak for the
-predicted class, and the probabilities.  It needs nothing but an archive, and
-does not import TensorFlow.  The archive is learnings.zip in the working
-directory, which train.py writes; where there is none, the released model
-apple-grape; or what --learnings names, a file or a released model.
+predicted class, and the probabilities.  It needs an archive, and does not
+import TensorFlow.  The archive is learnings.zip in the current folder, which
+train.py writes, or where there is none the released model apple-grape;
+--learnings names another file or released model.
 """
 
 from leaffliction import program  # first: it handles Ctrl-C during imports
@@ -199,8 +199,8 @@ def build_parser() -> cli.Parser:
         help="photographs of leaves, or folders of them")
     add("--learnings", type=path_of, metavar="ZIP|NAME",
         help="the archive that train.py wrote, or the name of a released "
-             f"model; without it, {ARCHIVE} in this folder, or where there "
-             f"is none the released model {DEFAULT}")
+             f"model; without it, {ARCHIVE} in the current folder, or where "
+             f"there is none the released model {DEFAULT}")
     add("--verify", action="store_true",
         help="compare the whole archive with signature.txt beside it; the "
              "checksums of what is read are always verified")

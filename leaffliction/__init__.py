@@ -2,9 +2,12 @@
 
     from pathlib import Path
     from leaffliction import Classifier
-    classifier = Classifier.load("learnings.zip")
+    classifier = Classifier.load("apple-grape")
     prediction = classifier.predict_file(Path("leaf.jpg"))
     print(prediction.class_name, prediction.confidence)
+
+"apple-grape" is a released model; the path of an archive that train.py has
+written, such as "learnings.zip", is possible as well.
 
 Each step has a package, named like its program: distribution, augmentation,
 transformation, training and prediction.  They share model (what training

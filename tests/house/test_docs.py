@@ -12,7 +12,8 @@ from leaffliction import utils
 from leaffliction.program import PROGRAMS
 from leaffliction.utils import storage
 
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"),
+                *ROOT.glob("models/*.md")])
 WEB_ADDRESSES = ("https://", "http://")
 
 
