@@ -39,8 +39,9 @@ from leaffliction.utils.path_hints import path_hint
 from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import delete_if_permitted, open_seekable
 
-# Increased whenever an older program would misread new archives.
-FORMAT = 2
+# Increased whenever an older program would misread new archives.  Those of
+# OLDEST_FORMAT are still read: they have no rule for photographs outdoors.
+FORMAT, OLDEST_FORMAT = 3, 2
 ARCHIVE = "learnings.zip"    # the archive's default name
 DESCRIPTION, IMAGES = "learnings.json", "augmented_directory"
 MODEL, FLOAT_MODEL = "model.tflite", "model_float32.tflite"
@@ -203,12 +204,13 @@ def _read_members(path: Path, stream: BinaryIO) -> Bundle:
         names = _member_names(archive)
         text = _read_member(archive, DESCRIPTION, names)
         fields = json.loads(text)
-        if fields["format"] != FORMAT:
+        if not OLDEST_FORMAT <= fields["format"] <= FORMAT:
             advice = ("use a newer version of the program"
                       if fields["format"] > FORMAT else
                       "train again, or use the version that wrote it")
             raise UserError(f"{path}: has format {fields['format']}, this "
-                            f"program reads format {FORMAT}; {advice}")
+                            f"program reads formats {OLDEST_FORMAT} to "
+                            f"{FORMAT}; {advice}")
         content = {}
         for name in (MODEL, OOD_DETECTOR):
             content[name] = _read_member(archive, name, names)

@@ -33,9 +33,9 @@ class Prediction:
     """What the network predicts for one image.
 
     probabilities: float (classes,), calibrated, sum 1.
-    ood_score: relative Mahalanobis distance (Ren et al. 2021), high where
-    the image differs from the training images.  known: the score is at most
-    the threshold of the classifier.
+    ood_score: high where the image differs from the training images: a
+    relative Mahalanobis distance, or outdoors an energy (ood.py).
+    known: the score is at most the threshold of the classifier.
     class_maps: float32 (h, w, classes), the logits of each region of the
     image; a coarse grid, with the top left region at [0, 0].
     """
@@ -142,7 +142,7 @@ class Classifier:
         """
         original, *others = tta_views(rgb_img)
         logits, class_maps, features = self._forward(original)
-        ood_score = float(self.ood_detector.scores(features)[0])
+        ood_score = float(self.ood_detector.judge(features, logits)[0])
         known = ood_score <= self.description.ood_threshold
         temperature = (self.description.temperature if known else
                        self.description.ood_temperature)
@@ -171,8 +171,18 @@ class Classifier:
             np.full((side, side, 3), 128, np.uint8))
         if (prediction.probabilities.shape != (count,)
                 or prediction.class_maps.shape[2:] != (count,)
-                or len(self.ood_detector.class_means) != count):
+                or not self._describes(count)):
             raise ValueError(f"the network does not have {count} classes")
+
+    def _describes(self, count: int) -> bool:
+        """Return whether the OOD detector fits `count` classes.
+
+        Where photographs outdoors have a rule of their own, a class may
+        have no others, and is not described.
+        """
+        described = len(self.ood_detector.class_means)
+        return described == count or (
+            described < count and self.ood_detector.outdoors is not None)
 
 
 def tta_views(rgb_img: np.ndarray) -> list[np.ndarray]:

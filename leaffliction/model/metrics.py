@@ -132,6 +132,12 @@ def calibration_error(confidences: np.ndarray, correct: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(confidences))
 
 
+def log_sum_exp(logits: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the sum of exp(logits) over the last axis."""
+    highest = logits.max(axis=-1, keepdims=True)
+    return highest[..., 0] + np.log(np.exp(logits - highest).sum(axis=-1))
+
+
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Return probabilities for logits, both (..., classes)."""
     # exp of a large logit would overflow; a common shift changes nothing.

@@ -3,6 +3,10 @@
 The score is the relative Mahalanobis distance (Ren et al. 2021) of the
 features that the network computes anyway; above a threshold an image counts
 as out of distribution, and predict.py gives no diagnosis.
+
+Features show the background as well.  Outdoors no two are alike, so that the
+distance tells grounds apart and not leaves: a network that has learned from
+photographs outdoors has a second score for them (OutdoorsRule).
 """
 
 import io
@@ -10,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+
+from leaffliction.model.metrics import log_sum_exp
 
 # Added to each feature's variance, as a fraction of the mean variance: with
 # few images, small variances are badly estimated.
@@ -20,6 +26,33 @@ KNOWN_FRACTION = 0.99
 # detectors of the folds are nearly as good as that of all images.  All of
 # them together are fitted to about FITTED_IMAGES, or more.
 FOLDS, FITTED_IMAGES = 10, 20_000
+# The arrays of the .npz file: of each detector, and of an OutdoorsRule.
+ARRAYS = ("mean", "class_means", "within", "overall")
+GATE, SHIFT = "outdoors_gate", "outdoors_shift"
+
+
+@dataclass(frozen=True)
+class OutdoorsRule:
+    """Scores photographs taken outdoors by how sure the network is.
+
+    The network was trained to be unsure of other plants outdoors (outlier
+    exposure; Hendrycks et al. 2019).  The score is the energy (Liu et al.
+    2020), which is high where all logits are low.
+    gate: float32 (F + 1,); an image was taken outdoors if its F features and
+    a 1, times the gate, sum to more than 0 (logistic regression).
+    shift: added to the energy, so that both scores have one threshold.
+    """
+
+    gate: np.ndarray
+    shift: float
+
+    def applies(self, features: np.ndarray) -> np.ndarray:
+        """Return which images were taken outdoors, bool (N,)."""
+        return features @ self.gate[:-1] + self.gate[-1] > 0
+
+    def scores(self, logits: np.ndarray) -> np.ndarray:
+        """Return the OOD score of each image, (N,), for logits (N, C)."""
+        return self.shift - log_sum_exp(logits)
 
 
 @dataclass(frozen=True)
@@ -32,12 +65,26 @@ class OODDetector:
     mean: float32 (F,).  class_means: float32 (classes, F), minus that mean.
     within, overall: float32 (F, F), whitening matrices: the squared norm of
     a difference times the matrix is the squared Mahalanobis distance.
+    outdoors: another score for photographs outdoors, if there is one; then
+    the distributions are those of the other photographs.
     """
 
     mean: np.ndarray
     class_means: np.ndarray
     within: np.ndarray
     overall: np.ndarray
+    outdoors: OutdoorsRule | None = None
+
+    def judge(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
+        """Return the OOD score of each image, (N,), by the rule for its kind.
+
+        features: (N, F).  logits: (N, classes), of the same images.
+        """
+        scores = self.scores(features)
+        if self.outdoors is None:
+            return scores
+        return np.where(self.outdoors.applies(features),
+                        self.outdoors.scores(logits), scores)
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """Return the OOD score of each image, (N,), for features (N, F).
@@ -59,10 +106,13 @@ class OODDetector:
         return self.class_means @ self.within
 
     def to_bytes(self) -> bytes:
-        """Return the four arrays as the content of an .npz file."""
+        """Return the arrays as the content of an .npz file."""
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        if self.outdoors is not None:
+            arrays[GATE] = self.outdoors.gate
+            arrays[SHIFT] = np.float32([self.outdoors.shift])
         content = io.BytesIO()
-        np.savez(content, **{name: getattr(self, name)
-                             for name in self.__dataclass_fields__})
+        np.savez(content, **arrays)
         return content.getvalue()
 
     @classmethod
@@ -70,20 +120,25 @@ class OODDetector:
         """Return the detector that to_bytes wrote.
 
         Reads arrays of numbers only: no pickle, so no code is executed.
-        Raises ValueError where shapes, dtypes or values are wrong.
+        Raises ValueError or KeyError where arrays, shapes, dtypes or values
+        are wrong.
         """
         with np.load(io.BytesIO(content), allow_pickle=False) as members:
-            arrays = {name: members[name]
-                      for name in cls.__dataclass_fields__}
+            has_rule = GATE in members.files
+            names = (*ARRAYS, GATE, SHIFT) if has_rule else ARRAYS
+            arrays = {name: members[name] for name in names}
         count = arrays["mean"].size
         shapes = {"mean": (count,), "within": (count, count),
                   "overall": (count, count),
-                  "class_means": (len(arrays["class_means"]), count)}
+                  "class_means": (len(arrays["class_means"]), count),
+                  GATE: (count + 1,), SHIFT: (1,)}
         for name, array in arrays.items():
             if (array.shape != shapes[name] or array.dtype != np.float32
                     or not np.isfinite(array).all()):
                 raise ValueError(f"{name} is not as it was written")
-        return cls(**arrays)
+        rule = (OutdoorsRule(arrays[GATE], float(arrays[SHIFT][0]))
+                if has_rule else None)
+        return cls(*(arrays[name] for name in ARRAYS), rule)
 
 
 def fit_ood_detector(features: np.ndarray, labels: np.ndarray) -> OODDetector:

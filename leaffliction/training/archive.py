@@ -64,8 +64,13 @@ def add_results(description: Description, validation: dict, fitted: Fitted
         "validation": validation,
         "epochs_done": [len(history.get("loss", []))
                         for history in fitted.histories],
-        "versions": {"python": platform.python_version()} | {
-            name: version(name) for name in PACKAGES}})
+        "versions": package_versions()})
+
+
+def package_versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that train."""
+    return {"python": platform.python_version()} | {
+        name: version(name) for name in PACKAGES}
 
 
 def write_signed(path: Path, description: Description, exported: Exported,

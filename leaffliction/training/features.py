@@ -24,10 +24,11 @@ def load_image(image: Path | FieldImage, size: int,
                backgrounds: Backgrounds | None = None) -> np.ndarray:
     """Return one preprocessed image, float32 (1, size, size, 3).
 
-    image: a file, or a synthetic field image, which is rendered on one of
-    the backgrounds.  Raises UserError if the file cannot be read.
+    image: a file, or the recipe of an image, as a synthetic field image,
+    which is rendered on one of the backgrounds.
+    Raises UserError if the file cannot be read.
     """
-    rgb_img = (image.render(backgrounds) if isinstance(image, FieldImage)
+    rgb_img = (image.render(backgrounds) if hasattr(image, "render")
                else read_for_network(image, size))
     return preprocess(rgb_img, size)[np.newaxis]
 
