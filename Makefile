@@ -6,6 +6,8 @@
 # make bench     every benchmark, briefly, on drawn leaves
 # make fuzz      20,000 damaged files, 1,000 random command lines (20 minutes)
 # make faults    killed, interrupted, disk full, 50 times each (an hour)
+# make release   train, evaluate and write models/ anew, from the photographs in
+#                DATA (an hour on two cores)
 # make clean     remove what demo and test have made, but not ./images
 #
 # PYTHON=python3.12 make demo   uses another interpreter
@@ -16,7 +18,7 @@ PYTHON ?= python3
 ENVIRONMENT = .nox/venv
 RUN = .venv/bin/python
 
-.PHONY: demo test test-all lint bench fuzz faults clean check-python
+.PHONY: demo test test-all lint bench fuzz faults release clean check-python
 .DELETE_ON_ERROR:
 
 demo: .venv/.installed
@@ -94,6 +96,12 @@ FAULTS ?= 50
 faults: .venv/.installed-dev
 	FAULTS=$(FAULTS) $(RUN) -m pytest -q -W error -n 2 \
 	    --dist worksteal -rs --durations=0 tests/faults
+
+# make release DATA=photographs   see docs/explanation/release.md
+release: .venv/.installed-dev
+	@test -n "$(DATA)" || { echo "error: DATA names the folder of the" \
+	    "photographs: make release DATA=photographs" >&2; exit 1; }
+	$(RUN) -m leaffliction.release "$(DATA)"
 
 # --no-compile: compiling all of TensorFlow takes a third of the time.  Importing
 # what the programs use compiles that part, also if PYTHONDONTWRITEBYTECODE is

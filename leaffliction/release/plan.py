@@ -27,8 +27,8 @@ from leaffliction.utils.labels import Dataset
 
 # Of the images that the network sees.  Learning that one is of no class
 # ("strangers") is worth half a class.
-SHARES = {"laboratory": 0.3, "drawn": 0.08, "orchard": 0.3, "web": 0.24,
-          "strangers": 0.08}
+SHARES = {"laboratory": 0.28, "drawn": 0.06, "orchard": 0.32, "web": 0.22,
+          "strangers": 0.07}
 OUTLIER = -1             # label of a stranger
 LABORATORY_IMAGES = 700  # of each class, photographs and copies, at least
 WEB_COPIES = 6           # of each photograph from the web
