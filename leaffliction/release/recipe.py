@@ -32,7 +32,7 @@ from leaffliction.utils.progress import progress
 
 CONFIG = TrainConfig(validation=0.15, size=224)
 # Images that fine-tuning sees, each drawn from the pool.
-IMAGES = 90_000
+IMAGES = 70_000
 # How far fine-tuning may move the weights from those that only got a new
 # head.  Networks in between hold better on other kinds of photographs than
 # either end (WiSE-FT; Wortsman et al. 2022).
