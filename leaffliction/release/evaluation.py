@@ -34,6 +34,8 @@ FOREIGN = (STRANGERS, EVERYDAY, CROPS)
 # foliage has become a sign of apple.
 LAID, LAID_IMAGES, LAID_SEED = "laid", 300, 42
 GRAPE = "grape"
+# Confidence from which on a reader is told to rely on a known answer.
+SURE_ENOUGH = 0.7
 # (leaf's path, ground's path, seed) -> RGB uint8 (H, W, 3).
 LayLeaf = Callable[[Path, Path, int], np.ndarray]
 
@@ -60,6 +62,11 @@ class Outcome:
         """Which photographs are not refused, bool (N,)."""
         return np.array([prediction.known for prediction
                          in self.predictions], bool)
+
+    @property
+    def sure(self) -> np.ndarray:
+        """Which photographs are known and SURE_ENOUGH, bool (N,)."""
+        return self.known & (self.confidences >= SURE_ENOUGH)
 
     @property
     def right(self) -> np.ndarray:
@@ -91,18 +98,21 @@ def evaluate_release(classifier: Classifier, data: Path, split: Path,
 
         classes     names of the learned classes, in the classifier's order
         photographs {domain: {part: N}}, of the split
-        learned     {kind of LEARNED: n, right, known, right_of_known,
-                    calibration_error, calibration_error_of_known, classes,
-                    unlearned}; classes are figures of each class that there
-                    is, unlearned those of classes that were not learned
-        foreign     {kind of FOREIGN: n, known, groups}
-        laid        n, right_plant, right, known, known_wrong_plant, classes
-        diseases    n, known, answers, answers_of_known
+        learned     {kind of LEARNED: n, right, known, right_of_known, sure,
+                    right_of_sure, answers, calibration_error,
+                    calibration_error_of_known, classes, unlearned}; classes
+                    are figures of each class that there is, unlearned those
+                    of classes that were not learned
+        foreign     {kind of FOREIGN: n, known, sure, groups}
+        laid        as learned, without calibration, and right_plant,
+                    known_wrong_plant
+        diseases    n, known, sure, answers, answers_of_known
         absent      {kind: why it was not judged}
         unreadable  number of files that could not be read
 
-    n is a number of photographs.  Each share is a dict of share(): right and
-    known (not refused) are shares of n, right_of_known of the known.
+    n is a number of photographs, answers {most probable class: N}.  Each
+    share is a dict of share(): right, known (not refused) and sure (known,
+    and SURE_ENOUGH) are shares of n, right_of_known of the known.
     The figures depend on the arguments but not on the number of workers.
     Prints an error line for each file that can't be read.  Raises UserError
     where split or data can't be read, or data has nothing to judge by.
@@ -275,22 +285,24 @@ def _by_group(outcome: Outcome, groups: Iterable[str],
 
 
 def _right_and_known(outcome: Outcome) -> dict:
-    """Return n, right, known, right of the known, and the answers."""
-    known, right = outcome.known, outcome.right
+    """Return n, right, known, sure, right of these, and the answers."""
+    known, sure, right = outcome.known, outcome.sure, outcome.right
     return _known_and_answers(outcome) | {
         "right": share(right.sum(), len(right)),
-        "right_of_known": share((right & known).sum(), known.sum())}
+        "right_of_known": share((right & known).sum(), known.sum()),
+        "right_of_sure": share((right & sure).sum(), sure.sum())}
 
 
 def _known_and_answers(outcome: Outcome) -> dict:
-    """Return n, known, and how often each class is predicted."""
+    """Return n, known, sure, and how often each class is predicted."""
     return _known(outcome) | {"answers": outcome.answers()}
 
 
 def _known(outcome: Outcome) -> dict:
-    """Return n and known."""
-    known = outcome.known
-    return {"n": len(known), "known": share(known.sum(), len(known))}
+    """Return n, known and sure."""
+    known, sure = outcome.known, outcome.sure
+    return {"n": len(known), "known": share(known.sum(), len(known)),
+            "sure": share(sure.sum(), len(known))}
 
 
 def _calibration_error(outcome: Outcome) -> float | None:

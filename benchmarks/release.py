@@ -1,0 +1,116 @@
+"""How right is a released model, kind of photographs by kind?
+
+    python -m benchmarks.release DATA
+    python -m benchmarks.release DATA --learnings models/apple-grape.zip \\
+        --split models/apple-grape-split.csv --json figures.json
+    python -m benchmarks.release DATA --figure answers.png
+
+DATA: a folder of photographs with the subfolders leaves, orchard, strangers,
+wild, field, other/everyday, other/crops and other/diseases, or some of them;
+a note names each kind that is absent.
+--learnings: the name of a released model, or the path of an archive.
+--split: the CSV file,leaf,class,domain,part that says which photographs were
+learned from; of leaves, orchard and strangers only the validation part is
+judged.
+
+Prints, with 95 % intervals: accuracy, share known and calibration error of
+each kind that shows learned classes, and of each class; how many pictures of
+anything else are taken for known; grape leaves laid on orchard photographs;
+leaves with several diseases.  Warnings name the classes with few photographs.
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from leaffliction.model.classifier import Classifier
+from leaffliction.release.evaluation import LayLeaf, evaluate_release
+from leaffliction.release.photographs import read_photographs, read_split
+from leaffliction.release.pictures import draw_answers
+from leaffliction.release.tables import (absent_lines, join_tables,
+                                         small_samples, tables)
+from leaffliction.utils import cli
+from leaffliction.utils.console import print_note, printable
+from leaffliction.utils.figures import (check_figure_format, open_pyplot,
+                                        save_figure)
+from leaffliction.utils.parallel import Workers
+from leaffliction.utils.tables import open_output
+
+MODELS = Path(__file__).resolve().parent.parent / "models"
+NAME = "apple-grape"
+JOBS = 2
+
+
+def default_split(learnings: str) -> Path:
+    """Return NAME-split.csv for NAME.zip beside it, or for a model's NAME."""
+    archive = Path(learnings)
+    folder = archive.parent if archive.suffix else MODELS
+    return folder / f"{archive.stem}-split.csv"
+
+
+def find_lay_leaf() -> LayLeaf | None:
+    """Return the function that lays leaves on grounds, None without it."""
+    try:
+        from leaffliction.release.scenes import lay_leaf
+    except ModuleNotFoundError:
+        return None
+    return lay_leaf
+
+
+def print_figures(figures: dict) -> None:
+    """Print all tables, then the warnings."""
+    print(join_tables(tables(figures)))
+    if warnings := small_samples(figures):
+        print("\nsmall numbers\n" + "\n".join(
+            f"  {warning}" for warning in warnings))
+    for line in absent_lines(figures):
+        print_note(line)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", type=Path, help="the folder of photographs")
+    parser.add_argument("--learnings", default=NAME, metavar="NAME|ZIP",
+                        help=f"released model or archive (default: {NAME})")
+    parser.add_argument("--split", type=Path, metavar="CSV",
+                        help="the split (default: NAME-split.csv beside the "
+                             "archive)")
+    parser.add_argument("--json", metavar="FILE",
+                        help="write all figures, to stdout for -")
+    parser.add_argument("--figure", type=Path, metavar="FILE",
+                        help="draw some photographs of each kind with their "
+                             "answers")
+    return parser
+
+
+def main() -> int:
+    """Judge and print; return the exit status."""
+    options = build_parser().parse_args()
+    check_figure_format(options.figure)
+    classifier = Classifier.load(options.learnings)
+    split = options.split or default_split(options.learnings)
+    lay_leaf = find_lay_leaf()
+    start = time.perf_counter()
+    figures = evaluate_release(classifier, options.data, split, Workers(JOBS),
+                               lay_leaf)
+    print_note(f"judged in {time.perf_counter() - start:.0f} s")
+    if options.json:
+        with open_output(options.json) as stream:
+            json.dump(figures, stream, indent=1)
+            stream.write("\n")
+    if options.json != "-":
+        print_figures(figures)
+    if options.figure:
+        found, _ = read_photographs(options.data, read_split(split))
+        figure = draw_answers(open_pyplot(True), classifier, found, lay_leaf)
+        save_figure(figure, options.figure)
+        print_note(f"figure: {printable(options.figure)}")
+    return cli.FAILED if figures["unreadable"] else cli.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(main))
