@@ -8,6 +8,7 @@ instead of several, its figures are rough; those in docs/ are of each benchmark
 alone, with its defaults, on real photographs.
 """
 
+import csv
 import json
 import subprocess
 import sys
@@ -25,8 +26,8 @@ from samples.drawing import draw_leaf_and_mask
 ROOT = Path(__file__).resolve().parent.parent
 COUNT, SIZE, SEED = 160, 256, 42     # drawn leaves, pixels
 # Arguments of each benchmark, and values of its constants that make it brief.
-# In the arguments, IMAGES, OTHERS, MASKS, GROUPS and ARCHIVE stand for paths
-# in the folder of this run.
+# In the arguments, IMAGES, OTHERS, MASKS, GROUPS, ARCHIVE, DATA and SPLIT are
+# paths in the folder of this run.
 BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "augmentation": ("IMAGES", {"ROUNDS": 1}),
     "mask": ("IMAGES MASKS", {}),
@@ -44,6 +45,8 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "export": ("", {"ROUNDS": 1}),
     "prediction": ("ARCHIVE IMAGES", {"ROUNDS": 1, "BULK_ROUNDS": 1,
                                       "NETWORK_IMAGES": 50}),
+    # Of the kinds of photographs, two can be drawn; notes name the others.
+    "release": ("DATA --learnings ARCHIVE --split SPLIT", {}),
     "field": ("ARCHIVE/.. --leaves IMAGES --field OTHERS", {}),
     "scale": ("--learnings ARCHIVE", {"IMAGES": 200, "ROUNDS": 1})}
 # Each runs in a new process: python -c START module constants arguments ...
@@ -90,6 +93,25 @@ def train(folder: Path) -> None:
         check=True, stdout=subprocess.DEVNULL)
 
 
+def lay_out_data(folder: Path) -> None:
+    """Make DATA, a folder of photographs as release.py reads it, and SPLIT.
+
+    Its leaves are IMAGES, with the split of train(), and those from the web
+    are OTHERS.
+    """
+    (folder / "DATA").mkdir()
+    (folder / "DATA" / "leaves").symlink_to(folder / "IMAGES")
+    (folder / "DATA" / "wild").symlink_to(folder / "OTHERS")
+    with (open(folder / "report" / "split.csv", newline="") as lines,
+          open(folder / "SPLIT", "w", newline="") as stream):
+        writer = csv.writer(stream)
+        writer.writerow(("file", "leaf", "class", "domain", "part"))
+        writer.writerows(
+            (f"leaves/{row['file']}", row["leaf"], row["class"], "laboratory",
+             row["part"]) for row in csv.DictReader(lines)
+            if row["part"] != "left out")
+
+
 def main(names: list[str]) -> int:
     """Run the benchmarks; return the exit status, 1 if one has failed."""
     failed = []
@@ -97,8 +119,9 @@ def main(names: list[str]) -> int:
         folder = Path(temporary)
         draw(folder)
         train(folder)
+        lay_out_data(folder)
         paths = {name: str(folder / name) for name in (
-            "IMAGES", "OTHERS", "MASKS", "GROUPS")} | {
+            "IMAGES", "OTHERS", "MASKS", "GROUPS", "DATA", "SPLIT")} | {
                 "ARCHIVE": str(folder / "learnings.zip"),
                 "ARCHIVE/..": temporary}
         for name in names:

@@ -7,7 +7,7 @@ from paths import ROOT
 
 PACKAGE = "leaffliction"
 ROOMS = ("distribution", "augmentation", "transformation", "model",
-         "prediction", "web", "training", "scale")
+         "prediction", "web", "training", "scale", "release")
 # What each room may import beside itself and utils.  program.py is what the
 # five programs share; leaffliction/__init__.py only offers Classifier.
 ALLOWED = {
@@ -18,6 +18,8 @@ ALLOWED = {
     "training": ("distribution", "augmentation", "transformation", "model"),
     "scale": ("distribution", "augmentation", "transformation", "model",
               "training"),
+    "release": ("augmentation", "transformation", "model", "prediction",
+                "training"),
     "program": ("scale",), "__init__": ("model",)}
 PROGRAMS = {file.stem for file in ROOT.glob("*.py")}
 
