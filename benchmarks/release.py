@@ -54,7 +54,9 @@ def find_lay_leaf() -> LayLeaf | None:
     """Return the function that lays leaves on grounds, None without it."""
     try:
         from leaffliction.release.scenes import lay_leaf
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != "leaffliction.release.scenes":
+            raise
         return None
     return lay_leaf
 

@@ -110,8 +110,8 @@ def model_card(figures: dict, facts: Facts) -> str:
              *map(_wrap, summary(figures))]
     for title, paragraphs in sections.items():
         parts += [f"## {title}", *map(_wrap, paragraphs)]
-    parts.append("*`make release` wrote this card; every figure in it comes "
-                 "from the evaluation of that run.*")
+    parts.append(_wrap("*`make release` wrote this card; every figure in it "
+                       "comes from the evaluation of that run.*"))
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
