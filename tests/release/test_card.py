@@ -101,6 +101,11 @@ def test_the_summary_says_where_no_leaf_gets_a_diagnosis(figures):
                                       "right_of_known": share(0, 0)}
     assert "for none of the new apple leaves in the orchards" in (
         summary(refused)[0])
+    # A share of nothing is no result.
+    orchard = yaml.safe_load(model_card(refused, FACTS).split("---\n")[1])[
+        "model-index"][0]["results"][1]
+    assert [metric["name"] for metric in orchard["metrics"]] == [
+        "accuracy", "share known", "expected calibration error"]
 
 
 def test_small_numbers_are_warned_of_and_large_ones_are_not(figures):
