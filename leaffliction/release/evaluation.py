@@ -1,7 +1,26 @@
 """Judge a released model by every kind of photograph that there is.
 
 All predictions are those of predict.py: the same reading of files, the same
-test-time augmentation, the same threshold.
+test-time augmentation, the same threshold.  evaluate_release returns a dict
+with the keys
+
+    classes     names of the learned classes, in the classifier's order
+    photographs {domain: {part: N}}, of the split
+    learned     {kind of LEARNED: n, right, known, right_of_known, sure,
+                right_of_sure, answers, calibration_error,
+                calibration_error_of_known, classes, unlearned}; classes
+                are figures of each class that there is, unlearned those
+                of classes that were not learned
+    foreign     {kind of FOREIGN: n, known, sure, groups}
+    laid        as learned, without calibration, and right_plant,
+                known_wrong_plant
+    diseases    n, known, sure, answers, answers_of_known
+    absent      {kind: why it was not judged}
+    unreadable  number of files that could not be read
+
+n is a number of photographs, answers {most probable class: N}.  Each
+share is a dict of share(): right, known (not refused) and sure (known,
+and SURE_ENOUGH) are shares of n, right_of_known of the known.
 """
 
 from collections import Counter
@@ -94,25 +113,8 @@ def evaluate_release(classifier: Classifier, data: Path, split: Path,
 
     data: a folder with the subfolders of photographs.FOLDERS, or some of
     them.  split: the CSV of photographs.read_split.  lay_leaf: lays a leaf on
-    a ground; without it that kind is absent.  The result has the keys
-
-        classes     names of the learned classes, in the classifier's order
-        photographs {domain: {part: N}}, of the split
-        learned     {kind of LEARNED: n, right, known, right_of_known, sure,
-                    right_of_sure, answers, calibration_error,
-                    calibration_error_of_known, classes, unlearned}; classes
-                    are figures of each class that there is, unlearned those
-                    of classes that were not learned
-        foreign     {kind of FOREIGN: n, known, sure, groups}
-        laid        as learned, without calibration, and right_plant,
-                    known_wrong_plant
-        diseases    n, known, sure, answers, answers_of_known
-        absent      {kind: why it was not judged}
-        unreadable  number of files that could not be read
-
-    n is a number of photographs, answers {most probable class: N}.  Each
-    share is a dict of share(): right, known (not refused) and sure (known,
-    and SURE_ENOUGH) are shares of n, right_of_known of the known.
+    a ground; without it that kind is absent.  The keys of the result are in
+    the docstring of this module.
     The figures depend on the arguments but not on the number of workers.
     Prints an error line for each file that can't be read.  Raises UserError
     where split or data can't be read, or data has nothing to judge by.
