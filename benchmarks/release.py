@@ -11,7 +11,8 @@ a note names each kind that is absent.
 --learnings: the name of a released model, or the path of an archive.
 --split: the CSV file,leaf,class,domain,part that says which photographs were
 learned from; of leaves, orchard and strangers only the validation part is
-judged.
+judged.  Photographs from the web that were learned from are not judged again:
+their figures are those that make release wrote (NAME.json).
 
 Prints, with 95 % intervals: accuracy, share known and calibration error of
 each kind that shows learned classes, and of each class; how many pictures of
@@ -26,9 +27,11 @@ import time
 from pathlib import Path
 
 from leaffliction.model.classifier import Classifier
-from leaffliction.release.evaluation import LayLeaf, evaluate_release
-from leaffliction.release.photographs import read_photographs, read_split
+from leaffliction.release.evaluation import evaluate_release
+from leaffliction.release.photographs import (WEB, read_photographs,
+                                              read_split)
 from leaffliction.release.pictures import draw_answers
+from leaffliction.release.scenes import lay_leaf
 from leaffliction.release.tables import (absent_lines, join_tables,
                                          small_samples, tables)
 from leaffliction.utils import cli
@@ -50,15 +53,17 @@ def default_split(learnings: str) -> Path:
     return folder / f"{archive.stem}-split.csv"
 
 
-def find_lay_leaf() -> LayLeaf | None:
-    """Return the function that lays leaves on grounds, None without it."""
-    try:
-        from leaffliction.release.scenes import lay_leaf
-    except ModuleNotFoundError as error:
-        if error.name != "leaffliction.release.scenes":
-            raise
-        return None
-    return lay_leaf
+def add_web(figures: dict, split: Path) -> None:
+    """Add the figures of the web that make release wrote beside the split."""
+    path = split.with_name(f"{split.name.removesuffix('-split.csv')}.json")
+    if WEB in figures["learned"] or not path.is_file():
+        return
+    written = json.loads(path.read_text())["learned"]
+    if WEB in written:
+        figures["learned"][WEB] = written[WEB]
+        del figures["absent"][WEB]
+        print_note(f"web: from {printable(path)}, of networks that left a "
+                   "fold out")
 
 
 def print_figures(figures: dict) -> None:
@@ -95,10 +100,10 @@ def main() -> int:
     check_figure_format(options.figure)
     classifier = Classifier.load(options.learnings)
     split = options.split or default_split(options.learnings)
-    lay_leaf = find_lay_leaf()
     start = time.perf_counter()
     figures = evaluate_release(classifier, options.data, split, Workers(JOBS),
                                lay_leaf)
+    add_web(figures, split)
     print_note(f"judged in {time.perf_counter() - start:.0f} s")
     if options.json:
         with open_output(options.json) as stream:
@@ -107,7 +112,9 @@ def main() -> int:
     if options.json != "-":
         print_figures(figures)
     if options.figure:
-        found, _ = read_photographs(options.data, read_split(split))
+        # Also those from the web, which only the figures must leave out.
+        found, _ = read_photographs(options.data, [
+            row for row in read_split(split) if row.domain != WEB])
         figure = draw_answers(open_pyplot(True), classifier, found, lay_leaf)
         save_figure(figure, options.figure)
         print_note(f"figure: {printable(options.figure)}")

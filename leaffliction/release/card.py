@@ -31,7 +31,9 @@ KINDS = {
     FIELD: "more of the same source, kept apart from the start and only "
            "judged; cameras and seasons are the same, and perhaps some trees",
     WEB: "apple and grape leaves as people photograph them and put them on "
-         "the web, never learned from (PlantDoc)",
+         "the web (PlantDoc); the model has learned from them, so each was "
+         "judged by another network, trained in the same way without a "
+         "quarter of them",
     LAID: "grape leaves of the laboratory, cut out and laid on orchard "
           "photographs; all real photographs with trees behind the leaf are "
           "of apple, so these show whether the ground decides the plant",
@@ -177,9 +179,9 @@ def _model(figures: dict, facts: Facts) -> Iterator[str]:
     names = [f"`{printable(name)}`" for name in figures["classes"]]
     yield (f"{facts.network}. It gives each of {len(names)} classes a "
            f"probability, calibrated by a temperature: {join(names)}. A "
-           "detector (relative Mahalanobis distance) refuses photographs that "
-           "are not like those it has learned; all others are called *known* "
-           "below.")
+           "detector refuses photographs that are not like those it has "
+           "learned (relative Mahalanobis distance, and outdoors the energy "
+           "of the logits); all others are called *known* below.")
     yield (f"The archive `{facts.name}.zip` has "
            f"{facts.archive_bytes / 1e6:.1f} MB, holds no photograph, and has "
            f"the SHA-256 `{facts.sha256}`.")

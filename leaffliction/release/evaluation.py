@@ -107,14 +107,15 @@ class Outcome:
 
 
 def evaluate_release(classifier: Classifier, data: Path, split: Path,
-                     workers: Workers, lay_leaf: LayLeaf | None = None
-                     ) -> dict:
+                     workers: Workers, lay_leaf: LayLeaf | None = None,
+                     web: Outcome | None = None) -> dict:
     """Return every figure about a classifier, as plain values for JSON.
 
     data: a folder with the subfolders of photographs.FOLDERS, or some of
     them.  split: the CSV of photographs.read_split.  lay_leaf: lays a leaf on
-    a ground; without it that kind is absent.  The keys of the result are in
-    the docstring of this module.
+    a ground; without it that kind is absent.  web: what networks say of the
+    photographs from the web that left them out, for a model that has learned
+    from these.  The keys of the result are in the docstring of this module.
     The figures depend on the arguments but not on the number of workers.
     Prints an error line for each file that can't be read.  Raises UserError
     where split or data can't be read, or data has nothing to judge by.
@@ -126,6 +127,9 @@ def evaluate_release(classifier: Classifier, data: Path, split: Path,
     unreadable = sum(
         len(found[kind].paths) - len(outcome.predictions)
         for kind, outcome in outcomes.items())
+    if web is not None:
+        outcomes[WEB] = web
+        absent.pop(WEB, None)
     figures = {
         "classes": list(classifier.class_names),
         "photographs": count_parts(rows),

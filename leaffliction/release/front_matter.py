@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from leaffliction.release.evaluation import LAID
-from leaffliction.release.photographs import DOMAINS
+from leaffliction.release.photographs import DOMAINS, WEB
 from leaffliction.release.sources import SOURCES
 from leaffliction.release.tables import TITLES
 
@@ -67,7 +67,7 @@ def _result(kind: str, count: int,
         "task": {"type": TASK, "name": "plant disease of a leaf"},
         "dataset": {"type": f"leaffliction-{kind}",
                     "name": f"{TITLES[kind]} ({count:,} photographs)",
-                    "split": ("validation" if kind in (*DOMAINS, LAID)
+                    "split": ("validation" if kind in (*DOMAINS, LAID, WEB)
                               else "test")},
         "metrics": [{"type": kind_of_metric, "name": name,
                      "value": round(value, 4)}

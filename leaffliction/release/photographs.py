@@ -2,7 +2,9 @@
 
 A folder of photographs has a subfolder for each kind.  Of leaves/, orchard/
 and strangers/ the model has learned; the CSV of the split names their
-validation part, and only that is judged by.  All others judge whole.
+validation part, and only that is judged by.  All others judge whole.  Where
+the split names photographs of wild/, the model has learned from all of these,
+and networks that left out a fold of them are judged instead (folds.py).
 """
 
 import csv
@@ -17,11 +19,12 @@ from leaffliction.utils.storage import natural_key
 
 COLUMNS = ("file", "leaf", "class", "domain", "part")
 PARTS = ("training", "stopping", "validation")
+FOLD = "fold "           # and a number: the part of a photograph of the web
 # The kinds, with their folders.  Those of which the model has learned have the
 # name of their domain in the split.
 LABORATORY, ORCHARD, STRANGERS = "laboratory", "orchard", "strangers"
-DOMAINS = {LABORATORY: "leaves", ORCHARD: "orchard", STRANGERS: "strangers"}
 WEB, FIELD = "web", "field"
+DOMAINS = {LABORATORY: "leaves", ORCHARD: "orchard", STRANGERS: "strangers"}
 CLASS_FOLDERS = {WEB: "wild", FIELD: "field"}
 EVERYDAY, CROPS, DISEASES = "everyday", "crops", "diseases"
 IMAGE_FOLDERS = {EVERYDAY: "other/everyday", CROPS: "other/crops",
@@ -46,7 +49,8 @@ class SplitRow:
     """A row of the split: a photograph, and what it was used for.
 
     file: relative to the folder of photographs.  leaf: photographs of one
-    leaf are in one part.  domain: one of DOMAINS.  part: one of PARTS.
+    leaf are in one part.  domain: one of DOMAINS, or WEB.
+    part: one of PARTS, or the fold of a photograph from the web.
     """
 
     file: str
@@ -82,8 +86,10 @@ def read_split(path: Path) -> list[SplitRow]:
 
 def _split_row(path: Path, number: int, row: dict) -> SplitRow:
     """Return one row; number: its line in the file, for the error."""
-    for column, known in (("domain", DOMAINS), ("part", PARTS)):
-        if row[column] not in known:
+    for column, known in (("domain", (*DOMAINS, WEB)), ("part", PARTS)):
+        is_fold = (column == "part" and row["domain"] == WEB
+                   and str(row["part"]).startswith(FOLD))
+        if row[column] not in known and not is_fold:
             raise UserError(f"{path}, line {number}: {column} "
                             f"{row[column]!r} is none of {', '.join(known)}")
     if not row["file"]:
@@ -92,10 +98,14 @@ def _split_row(path: Path, number: int, row: dict) -> SplitRow:
 
 
 def count_parts(rows: list[SplitRow]) -> dict[str, dict[str, int]]:
-    """Return the number of photographs of each part, {domain: {part: N}}."""
+    """Return the number of photographs of each part, {domain: {part: N}}.
+
+    All photographs from the web count as training.
+    """
     return {domain: {part: sum(
-        row.domain == domain and row.part == part for row in rows)
-        for part in PARTS} for domain in DOMAINS}
+        row.domain == domain and part == (
+            "training" if row.part.startswith(FOLD) else row.part)
+        for row in rows) for part in PARTS} for domain in (*DOMAINS, WEB)}
 
 
 def read_photographs(data: Path, rows: list[SplitRow]
@@ -112,6 +122,9 @@ def read_photographs(data: Path, rows: list[SplitRow]
     for kind, folder in FOLDERS.items():
         if not (data / folder).is_dir():
             absent[kind] = f"no folder {folder}"
+            continue
+        if kind == WEB and any(row.domain == WEB for row in rows):
+            absent[kind] = "learned from"
             continue
         photographs = _photographs_of(kind, data, rows)
         if photographs.paths:

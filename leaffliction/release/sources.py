@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from leaffliction.release.photographs import LABORATORY, ORCHARD, STRANGERS
+from leaffliction.release.photographs import (LABORATORY, ORCHARD, STRANGERS,
+                                              WEB)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ SOURCES = (
            STRANGERS, "Singh et al. 2019, "
            "[arXiv:1911.10317](https://arxiv.org/abs/1911.10317)",
            "CC BY 4.0"),
-    Source("PlantDoc", "apple and grape leaves from the web", "",
+    Source("PlantDoc", "apple and grape leaves from the web", WEB,
            "as above", "CC BY 4.0"),
     Source("Augmented PlantVillage", "everyday pictures without a leaf", "",
            "Geetharamani and Pandian 2019, "

@@ -66,7 +66,7 @@ def test_the_model_index_follows_the_schema(metadata, figures):
     assert [metric["value"] for metric in laboratory["metrics"]] == [
         0.5, 0.6667, 0.75, 0.5625]
     assert laboratory["dataset"]["split"] == "validation"
-    assert kinds["leaffliction-web"]["dataset"]["split"] == "test"
+    assert kinds["leaffliction-web"]["dataset"]["split"] == "validation"
     assert kinds["leaffliction-strangers"]["metrics"] == [{
         "type": "false_positive_rate", "name": "share known, wrongly",
         "value": 0.3333}]
