@@ -51,6 +51,7 @@ from leaffliction.training.keras import importing_keras, limit_threads
 from leaffliction.training.loop import Fitted
 from leaffliction.training.network import (build_classifier, build_head,
                                            fast_precision, fold_batch_norm)
+from leaffliction.training.pretrained import named_file
 from leaffliction.training.report import (Clock, report_files, write_report,
                                           write_split)
 from leaffliction.training.split import Parts, split_leaves
@@ -272,8 +273,9 @@ def build_parser() -> cli.Parser:
         help="table with the columns file,leaf: photographs of one leaf stay "
              "in one part of the split (near-identical ones always do)")
     add("--weights", default=TrainConfig.weights,
-        metavar="imagenet|none|FILE",
-        help="weights that the backbone starts from")
+        metavar="imagenet|none|FILE|MODEL",
+        help="weights that the backbone starts from: FILE is an HDF5 file or "
+             "an archive of this program, MODEL the name of a released model")
     add("--keep-contradictions", action="store_true",
         help="also learn from photographs that lie in several classes, "
              "instead of leaving them out")
@@ -352,7 +354,7 @@ def main(argv: list[str] | None = None) -> int:
     check_outputs((options.output, folder / SIGNATURE,
                    *report_files(folder / "report")),
                   [*filter(None, [options.groups]),
-                   Path(options.weights)])
+                   named_file(options.weights)])
     if options.cluster or task:
         require_disk(options.output, "with several machines the archive is "
                      "written to a disk that all of them see")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leaffliction.training.archived_weights import load_archived_weights
 from leaffliction.training.config import TrainConfig
 from leaffliction.training.features import load_images
 from leaffliction.training.keras import import_keras
@@ -16,6 +17,7 @@ from leaffliction.utils.console import print_note
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import file_digest
 from leaffliction.utils.parallel import Workers
+from leaffliction.utils.storage import read_ends
 
 # The last layer of each block of MobileNetV2, from input to output.
 BLOCK_ENDS = ("expanded_conv_project_BN",
@@ -27,6 +29,7 @@ BLOCK_ENDS = ("expanded_conv_project_BN",
               "block_15_add", "block_16_project_BN", "out_relu")
 # The block above each of BLOCK_ENDS but the last, by Keras's names.
 BLOCKS = (*(f"block_{number}" for number in range(1, 17)), "Conv_1")
+ZIP_HEAD = b"PK"         # first bytes of a zip
 STATISTICS_IMAGES = 128  # from which random weights take BatchNorm's means
 
 
@@ -90,25 +93,42 @@ def build_backbone(size: int, weights: Path | None):
     """Return MobileNetV2 1.0 without its top (Sandler et al. 2018), frozen.
 
     It maps float32 (N, size, size, 3) in -1..1 to (N, h, w, 1280).
-    weights: HDF5 file with Keras's layer names; None: random weights.
+    weights: HDF5 file with Keras's layer names, or an archive of train.py,
+    whose size does not matter; None: random weights.
     Raises UserError if the file does not hold weights of MobileNetV2.
     """
     keras = import_keras()
     backbone = keras.applications.MobileNetV2(
         input_shape=(size, size, 3), include_top=False, weights=None)
-    if weights is not None:
-        marker = backbone.get_layer("block_16_project")
-        before = marker.get_weights()[0].copy()
-        try:
-            backbone.load_weights(weights, by_name=True)
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{weights}: holds no weights of MobileNetV2 "
-                            f"({error})") from None
-        if (marker.get_weights()[0] == before).all():
-            # by_name skips layers that the file lacks without an error.
-            raise UserError(f"{weights}: holds no layer of MobileNetV2")
+    if weights is not None and is_zip(weights):
+        load_archived_weights(backbone, weights)
+    elif weights is not None:
+        load_hdf5_weights(backbone, weights)
     backbone.trainable = False
     return backbone
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether a file is a zip, by its name or its first bytes."""
+    head, _ = read_ends(path, len(ZIP_HEAD), 0)
+    return head == ZIP_HEAD or path.suffix.lower() == ".zip"
+
+
+def load_hdf5_weights(backbone, path: Path) -> None:
+    """Give the backbone the weights of an HDF5 file with its layers' names.
+
+    Raises UserError if the file does not hold weights of MobileNetV2.
+    """
+    marker = backbone.get_layer("block_16_project")
+    before = marker.get_weights()[0].copy()
+    try:
+        backbone.load_weights(path, by_name=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: holds no weights of MobileNetV2 "
+                        f"({error})") from None
+    if (marker.get_weights()[0] == before).all():
+        # by_name skips layers that the file lacks without an error.
+        raise UserError(f"{path}: holds no layer of MobileNetV2")
 
 
 def find_split_layer(backbone, unfreeze: int | str) -> tuple[str, int]:

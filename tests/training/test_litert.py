@@ -9,11 +9,9 @@ from leaffliction.training.litert import to_litert
 
 
 def test_litert_and_keras_agree_for_any_number_of_images(
-        keras, backbone, make_images):
-    pooled = keras.layers.GlobalAveragePooling2D()(backbone.output)
-    model = keras.Model(backbone.input, [
-        backbone.get_layer("block_12_add").output, pooled])
-    network = Network(to_litert(model))
+        as_floats, make_images):
+    model, content = as_floats
+    network = Network(content)
     for count in (1, 3):
         expected = model(make_images(count), training=False)
         for found, output in zip(network(make_images(count)), expected,

@@ -111,9 +111,25 @@ def test_weights_of_a_file(tmp_path):
 @pytest.mark.parametrize("name", [".", "imagnet"])
 def test_a_missing_file_of_weights_is_an_error_with_all_choices(
         tmp_path, name):
-    with pytest.raises(UserError, match="no such file of weights; .* "
-                                        "imagenet, none or an HDF5 file"):
+    with pytest.raises(UserError, match=(
+            "no such file of weights; --weights takes imagenet, none, an HDF5 "
+            r"file, an archive .*, or the name of a released model \(")):
         find_weights(str(tmp_path / name), tmp_path)
+
+
+def test_a_released_model_is_found_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pretrained, "RELEASED", tmp_path / "models")
+    with pytest.raises(UserError, match=r"model \(none is here\)"):
+        find_weights("fig", tmp_path)
+    archive = write(tmp_path / "models/fig.zip", b"")
+    assert find_weights("fig", tmp_path) == (archive, "released model fig")
+    with pytest.raises(UserError, match=r"^figs: no .* model \(fig\)"):
+        find_weights("figs", tmp_path)
+    # A file of this name is preferred, and called a file.
+    file = write(Path("fig"), b"")
+    assert find_weights("fig", tmp_path) == (file, "fig")
+    assert find_weights(str(archive), tmp_path) == (archive, "fig.zip")
 
 
 def test_without_any_source_the_error_names_each_and_its_reason():
