@@ -42,6 +42,8 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "few": ("IMAGES GROUPS --images 8 --seeds 1 "
             "--classes Apple_healthy,Grape_Esca --weights none --size 64 "
             "--epochs 1", {}),
+    "few_shot": ("IMAGES --images 4 --seeds 1 --weights none ARCHIVE "
+                 "--size 64 --epochs 1", {}),
     "export": ("", {"ROUNDS": 1}),
     "prediction": ("ARCHIVE IMAGES", {"ROUNDS": 1, "BULK_ROUNDS": 1,
                                       "NETWORK_IMAGES": 50}),

@@ -18,6 +18,7 @@ import io
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,34 +37,35 @@ TEST_IMAGES = 200        # of each class, at most
 
 
 def sample(groups: Path, class_names: list[str], count: int, seed: int
-           ) -> tuple[list[str], list[str]]:
-    """Return `count` photographs of each class, and test photographs.
+           ) -> tuple[list[str], dict[str, str]]:
+    """Return `count` photographs of each class, and {test photograph: class}.
 
     No leaf is among both.
     """
     with open(groups, newline="") as lines:
         leaf_of = {row["file"]: row["leaf"] for row in csv.DictReader(lines)}
     rng = np.random.default_rng(seed)
-    few, test = [], []
+    few, test = [], {}
     for name in class_names:
         files = sorted(file for file in leaf_of
                        if Path(file).parts[0] == name)
         leaves = sorted({leaf_of[file] for file in files})
         half = set(rng.permutation(leaves)[:len(leaves) // 2].tolist())
-        for part, most, is_in_half in ((few, count, True),
-                                       (test, TEST_IMAGES, False)):
-            part += rng.permutation([
-                file for file in files
-                if (leaf_of[file] in half) == is_in_half])[:most].tolist()
+        first, other = (rng.permutation([
+            file for file in files
+            if (leaf_of[file] in half) == is_in_half])[:most].tolist()
+            for is_in_half, most in ((True, count), (False, TEST_IMAGES)))
+        few += first
+        test |= dict.fromkeys(other, name)
     return few, test
 
 
-def measure(leaves: Path, groups: Path, few: list[str], test: list[str],
-            options: list[str]) -> dict:
+def measure(leaves: Path, few: Iterable[str], test: Mapping[str, str],
+            options: list[str]) -> dict[str, float]:
     """Train on few photographs; return the figures of the archive on test.
 
-    leaves: the folder of the files that groups, a CSV, names.
-    few, test: files of that CSV, see sample.  options: of train.py.
+    leaves: the folder of all files.  few: files to train on.
+    test: the class of each file to evaluate on.  options: of train.py.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -74,9 +76,8 @@ def measure(leaves: Path, groups: Path, few: list[str], test: list[str],
         start = time.perf_counter()
         with contextlib.redirect_stdout(io.StringIO()):
             status = train.main([
-                str(folder / "images"), "--groups", str(groups),
-                "--output", str(folder / "learnings.zip"), "--no-display",
-                *options])
+                str(folder / "images"), "--output",
+                str(folder / "learnings.zip"), "--no-display", *options])
         seconds = time.perf_counter() - start
         if status != cli.DONE:
             raise UserError(f"train.py ended with status {status}")
@@ -84,8 +85,9 @@ def measure(leaves: Path, groups: Path, few: list[str], test: list[str],
     predictions = list(raise_errors(Workers(2).map(
         classifier.predict_file, [leaves / file for file in test],
         in_threads=True)))
-    is_right = np.array([prediction.class_name == Path(file).parts[0]
-                         for prediction, file in zip(predictions, test)])
+    is_right = np.array([
+        prediction.class_name == name
+        for prediction, name in zip(predictions, test.values())])
     return {"accuracy": is_right.mean(),
             "known": np.mean([prediction.known
                               for prediction in predictions]),
@@ -93,6 +95,11 @@ def measure(leaves: Path, groups: Path, few: list[str], test: list[str],
                 [prediction.confidence for prediction in predictions]),
                 is_right),
             "seconds": seconds}
+
+
+def line(run: dict[str, float]) -> str:
+    """Return the figures of a run as text."""
+    return "  ".join(f"{name} {value:.3f}" for name, value in run.items())
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -114,11 +121,11 @@ def main(argv: list[str] | None = None) -> int:
         for seed in range(1, options.seeds + 1):
             few, test = sample(options.groups, names.split(","),
                                options.images, seed)
-            runs.append(measure(options.leaves, options.groups, few, test,
-                                ["--seed", str(seed), *of_train]))
-            print(f"  seed {seed:<3}" + "".join(
-                f"  {name} {value:.3f}" for name, value in runs[-1].items()),
-                flush=True)
+            runs.append(measure(
+                options.leaves, few, test,
+                ["--groups", str(options.groups), "--seed", str(seed),
+                 *of_train]))
+            print(f"  seed {seed:<3}  {line(runs[-1])}", flush=True)
         accuracies = [run["accuracy"] for run in runs]
         print(f"  mean {np.mean(accuracies):.1%}, "
               f"worst {min(accuracies):.1%}"
