@@ -15,13 +15,12 @@ from functools import partial
 from pathlib import Path
 
 from leaffliction.model import registry
+from leaffliction.model.released import released_models
 from leaffliction.utils.console import print_note
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.path_hints import path_hint
 from leaffliction.utils.storage import is_disk_file, path_of
 
-# The archives of the released models, as NAME.zip.
-RELEASED = Path(__file__).resolve().parents[2] / "models"
 # What Keras calls the file, in its storage and in its cache.
 KERAS_NAME = ("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_"
               "1.0_224_no_top.h5")
@@ -92,11 +91,6 @@ def named_file(choice: str) -> Path:
     path = path_of(choice)
     return (path if is_disk_file(path)
             else released_models().get(choice, path))
-
-
-def released_models() -> dict[str, Path]:
-    """Return {name: archive} of the released models."""
-    return {path.stem: path for path in sorted(RELEASED.glob("*.zip"))}
 
 
 def keras_cache() -> Path:

@@ -17,13 +17,12 @@ from tiny import SMALL
 
 import train
 from leaffliction.model.classifier import Classifier
-from leaffliction.training import (backgrounds, budget, field_images, loop,
-                                   pretrained)
+from leaffliction.training import backgrounds, budget, field_images, loop
 from leaffliction.training import split as splits
 from leaffliction.training import training_set
 from leaffliction.training.config import EARLY_STOPPING_SHARE
 from leaffliction.training.keras import import_keras
-from leaffliction.utils import cli, labels
+from leaffliction.utils import cli, labels, models_folder
 from leaffliction.utils.copies import augmented_copies
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import read_image, write_image
@@ -338,7 +337,7 @@ def test_subject_15_a_validation_leaf_never_reaches_training(
 @pytest.fixture
 def released(learned, monkeypatch):
     """Make the archive of `learned` the released model "learnings"."""
-    monkeypatch.setattr(pretrained, "RELEASED", learned)
+    monkeypatch.setattr(models_folder, "FOLDER", learned)
 
 
 @pytest.mark.usefixtures("released")

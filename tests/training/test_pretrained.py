@@ -16,6 +16,7 @@ from leaffliction.model.registry import cache_folder
 from leaffliction.training import pretrained
 from leaffliction.training.pretrained import (arrays_sha256, find_weights,
                                               keras_cache)
+from leaffliction.utils import models_folder
 from leaffliction.utils.errors import UserError
 
 # In the order in which they are tried.
@@ -119,7 +120,7 @@ def test_a_missing_file_of_weights_is_an_error_with_all_choices(
 
 def test_a_released_model_is_found_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pretrained, "RELEASED", tmp_path / "models")
+    monkeypatch.setattr(models_folder, "FOLDER", tmp_path / "models")
     with pytest.raises(UserError, match=r"model \(none is here\)"):
         find_weights("fig", tmp_path)
     archive = write(tmp_path / "models/fig.zip", b"")
