@@ -196,22 +196,23 @@ def whitening(centred: np.ndarray) -> np.ndarray:
     return np.linalg.inv(np.linalg.cholesky(covariance)).T
 
 
-def ood_threshold(scores: np.ndarray) -> float:
-    """Return the score up to which KNOWN_FRACTION of new images lie.
+def ood_threshold(scores: np.ndarray, known: float = KNOWN_FRACTION
+                  ) -> float:
+    """Return the score up to which a fraction `known` of new images lies.
 
     scores: (N,), of images of the known classes that were not trained on.
     """
-    if len(scores) >= 1 / (1 - KNOWN_FRACTION):
-        # Not np.quantile(scores, KNOWN_FRACTION): it rounds differently from
+    if len(scores) >= 1 / (1 - known):
+        # Not np.quantile(scores, known): it rounds differently from
         # the lower quantile of earlier versions, and the same training must
         # give the same archive, byte for byte.
-        return -float(np.quantile(-scores, 1 - KNOWN_FRACTION))
+        return -float(np.quantile(-scores, 1 - known))
     if len(scores) < 2:
         # One score has no spread: no image counts as out of distribution.
         return float(np.finfo(np.float32).max)
     # Too few samples for an empirical 99 % quantile: the upper bound of the
     # prediction interval for one more sample of a normal distribution.
     from scipy.stats import t
-    reach = t.ppf(KNOWN_FRACTION, len(scores) - 1) * np.sqrt(
+    reach = t.ppf(known, len(scores) - 1) * np.sqrt(
         1 + 1 / len(scores))
     return float(scores.mean() + reach * scores.std(ddof=1))

@@ -17,6 +17,7 @@ from leaffliction import program  # first: it handles Ctrl-C during imports
 
 import hashlib
 import json
+import logging
 import platform
 import re
 import tempfile
@@ -70,6 +71,8 @@ def release(data: Path, output: Path, images: int, workers: Workers) -> int:
     """
     clock, config = Clock(), recipe.CONFIG
     reuse_freed_memory()
+    # TensorFlow warns that each network is compiled anew.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=output) as scratch:
         with clock.phase("reading and splitting"):
             sources = read_sources(data, config, workers)
