@@ -308,7 +308,7 @@ def read_ground(path: Path, backgrounds: Backgrounds,
 
 
 def plain_background(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a plain background, float32 (size, size, 3), 0..255.
+    """Return a plain background, float (size, size, 3), 0..255.
 
     White (40 %), black, a grey or a colour; half of them get lighter towards
     one side.

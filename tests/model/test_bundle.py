@@ -50,12 +50,22 @@ def test_the_description_keeps_its_keys_and_signs_in_the_file(archive):
         fields = json.loads(opened.read(DESCRIPTION))
     del fields["sha256"]
     assert fields == {
-        "format": 2, "class_names": list(CLASS_NAMES), "size": 8,
+        "format": 3, "class_names": list(CLASS_NAMES), "size": 8,
         "temperature": 2.0, "threshold": -OOD_THRESHOLD,
         "strange_temperature": 3.0, "details": {"seed": 42}}
     # Archives of an earlier version have only one temperature.
     del fields["strange_temperature"]
     assert from_fields(fields).ood_temperature == 2.0
+
+
+def test_an_archive_of_format_2_is_read(archive):
+    new = read_archive(archive)
+    with zipfile.ZipFile(archive) as opened:
+        fields = json.loads(opened.read(DESCRIPTION))
+    text = json.dumps(fields | {"format": 2}).encode()
+    change(archive, DESCRIPTION, text)
+    assert read_archive(archive) == replace(
+        new, checksum=hashlib.sha256(text).hexdigest())
 
 
 @pytest.mark.parametrize("number", [0.0, 0.1, -1 / 3, 3.4028234663852886e38])
@@ -403,11 +413,12 @@ def test_the_error_names_the_kind_of_a_file_that_is_no_zip(
     (lambda path: change(path, MODEL, b"other"), "model.tflite was changed"),
     (lambda path: change(path, OOD_DETECTOR), "familiarity.npz"),
     (lambda path: change(path, OOD_DETECTOR, b"PK"), "familiarity.npz was"),
-    (lambda path: change(path, DESCRIPTION, b'{"format": 2}'), "sha256"),
+    (lambda path: change(path, DESCRIPTION, b'{"format": 3}'), "sha256"),
     (lambda path: change(path, DESCRIPTION, b'{"format": 1}'),
-     "has format 1, this program reads format 2; train again"),
-    (lambda path: change(path, DESCRIPTION, b'{"format": 3}'),
-     "has format 3, this program reads format 2; use a newer version"),
+     "has format 1, this program reads formats 2 to 3; train again"),
+    (lambda path: change(path, DESCRIPTION, b'{"format": 4}'),
+     "has format 4, this program reads formats 2 to 3; use a newer version"),
+    (lambda path: change(path, DESCRIPTION, b'{"format": "3"}'), "not supp"),
     (lambda path: change(path, DESCRIPTION, b"[" * 99999), "recursion"),
     (lambda path: change(path, DESCRIPTION, b"[]"), "list"),
     (lambda path: change(path, DESCRIPTION, b"\xff"), "decode"),

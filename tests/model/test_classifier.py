@@ -1,6 +1,7 @@
 """leaffliction/model/classifier.py: predictions, computed by hand."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from leaffliction.model.bundle import (MODEL, OOD_DETECTOR, Description,
 from leaffliction.model.classifier import (SURE, Classifier, Prediction,
                                            centre_crop, tta_views)
 from leaffliction.model.metrics import softmax
-from leaffliction.model.ood import OODDetector
+from leaffliction.model.ood import OutdoorsRule
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import preprocess
 
@@ -99,16 +100,58 @@ def test_threads_share_a_classifier(archive, images):
         assert np.array_equal(one.class_maps, other.class_maps)
 
 
-def test_members_of_different_class_counts_are_refused(archive, model):
-    fewer = OODDetector(DETECTOR.mean, DETECTOR.class_means[:2],
-                        DETECTOR.within, DETECTOR.overall)
+def write_with(archive, model, detector):
+    """Write the archive of tiny.py again, with another OOD detector."""
     write_archive(archive,
                   Description(CLASS_NAMES, 8, 2.0, OOD_THRESHOLD, 3.0),
-                  {MODEL: model, OOD_DETECTOR: fewer.to_bytes()},
+                  {MODEL: model, OOD_DETECTOR: detector.to_bytes()},
                   Path("augmented"), ())
+
+
+def test_outdoors_the_energy_decides_what_is_known(
+        archive, model, images, batch):
+    # Outdoors is where red is more than blue.
+    rule = OutdoorsRule(np.float32([1, 0, -1, 0]), 2.25)
+    write_with(archive, model, replace(DETECTOR, outdoors=rule))
+    means = batch.mean(axis=(1, 2))
+    logits = means @ WEIGHTS + BIAS
+    energies = np.log(np.exp(logits).sum(axis=1))
+    is_outdoors = means[:, 0] > means[:, 2]
+    scores = np.where(is_outdoors, 2.25 - energies,
+                      DETECTOR.scores(means))
+    predictions = Classifier.load(archive).predict(list(images))
+    assert [prediction.ood_score for prediction in predictions] == (
+        pytest.approx(scores, abs=1e-4))
+    known = [prediction.known for prediction in predictions]
+    assert known == (scores <= OOD_THRESHOLD).tolist()
+    # It knows some outdoors, and refuses others; indoors there are others.
+    assert {*np.array(known)[is_outdoors]} == {True, False}
+    assert not is_outdoors.all()
+
+
+def describe(count):
+    """Return the detector of tiny.py for another number of classes."""
+    return replace(DETECTOR, class_means=np.resize(
+        DETECTOR.class_means, (count, 3)))
+
+
+@pytest.mark.parametrize("detector", [
+    describe(2), describe(4),
+    replace(describe(4), outdoors=OutdoorsRule(np.zeros(4, np.float32), 0))])
+def test_members_of_different_class_counts_are_refused(
+        archive, model, detector):
+    write_with(archive, model, detector)
     with pytest.raises(UserError, match="^learnings.zip: not a readable "
                        "archive .* does not have 3 classes"):
         Classifier.load(archive)
+
+
+def test_with_a_rule_for_outdoors_fewer_classes_may_be_described(
+        archive, model, images):
+    rule = OutdoorsRule(np.float32([0, 0, 0, -1]), 0.0)
+    write_with(archive, model, replace(describe(2), outdoors=rule))
+    for prediction in Classifier.load(archive).predict(list(images)):
+        assert prediction.probabilities.shape == (3,)
 
 
 def test_a_description_of_fewer_classes_is_refused(archive, model):

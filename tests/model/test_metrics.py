@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from leaffliction.model.metrics import (calibration_error, evaluate,
-                                        log_losses, softmax, wilson_interval)
+                                        log_losses, log_sum_exp, softmax,
+                                        wilson_interval)
 
 # Newcombe 1998, "Two-sided confidence intervals for the single proportion",
 # table I, method 3; the table rounds to four digits.
@@ -122,3 +123,14 @@ def test_softmax_of_small_and_huge_logits(logits, probabilities):
     logits = np.array([logits, np.zeros(len(logits))], np.float32)
     assert softmax(logits)[0] == pytest.approx(probabilities)
     assert softmax(logits).sum(axis=1) == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("logits, expected", [
+    ([0, 0], np.log(2)), ([0, np.log(3)], np.log(4)), ([7], 7),
+    ([1e4, 1e4], 1e4 + np.log(2)), ([-1e4, -1e4, -1e4], -1e4 + np.log(3)),
+    ([-1e4, 5], 5)])
+def test_log_sum_exp_of_small_and_huge_logits(logits, expected):
+    logits = np.array([logits, np.zeros(len(logits))], np.float64)
+    assert log_sum_exp(logits) == pytest.approx(
+        [expected, np.log(logits.shape[1])])
+    assert log_sum_exp(logits[np.newaxis]).shape == (1, 2)

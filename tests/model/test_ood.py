@@ -1,13 +1,15 @@
 """leaffliction/model/ood.py: which images resemble the training images."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 from leaffliction.model import ood
-from leaffliction.model.ood import (OODDetector, cross_fitted_scores,
+from leaffliction.model.ood import (ARRAYS, GATE, SHIFT, OODDetector,
+                                    OutdoorsRule, cross_fitted_scores,
                                     fit_ood_detector, ood_threshold,
                                     whitening)
 
@@ -129,13 +131,75 @@ def test_bytes_are_reproducible_and_read_back(features):
                for name, value in vars(detector).items())
 
 
+# Outdoors is where the first feature is more than twice the second, plus 1.
+RULE = OutdoorsRule(np.float32([1, -2, 0, -1]), 2.5)
+
+
+def test_the_gate_tells_what_is_outdoors():
+    features = np.float32([[1.1, 0, 9], [0.9, 0, 9], [5, 2.1, 0], [5, 1.9, 0]])
+    assert RULE.applies(features).tolist() == [True, False, False, True]
+
+
+def test_outdoors_the_score_is_the_energy_computed_by_hand():
+    logits = np.log([[1, 1, 2], [10, 20, 70], [0.1, 0.2, 0.2]])
+    assert RULE.scores(logits) == pytest.approx(
+        2.5 - np.log([4, 100, 0.5]))
+
+
+def test_each_image_is_judged_by_its_own_rule(features):
+    detector = fit_ood_detector(*features)
+    samples = np.float32([[0, 0, 5], [4, 0, 5], [9, 9, 9], [9, 1, 9]])
+    logits = np.log([[1, 1, 2], [2, 3, 5], [1, 2, 1], [5, 5, 10]])
+    indoors = detector.scores(samples)
+    assert detector.judge(samples, logits) == pytest.approx(indoors)
+    assert replace(detector, outdoors=RULE).judge(
+        samples, logits) == pytest.approx(
+        [indoors[0], 2.5 - np.log(10), indoors[2], 2.5 - np.log(20)])
+
+
+def test_the_rule_is_read_back(features):
+    detector = replace(fit_ood_detector(*features), outdoors=RULE)
+    again = OODDetector.from_bytes(detector.to_bytes())
+    assert np.array_equal(again.outdoors.gate, RULE.gate)
+    assert again.outdoors.shift == 2.5
+    assert all(np.array_equal(getattr(detector, name), getattr(again, name))
+               for name in ARRAYS)
+    without = fit_ood_detector(*features)
+    assert OODDetector.from_bytes(without.to_bytes()).outdoors is None
+    with np.load(io.BytesIO(without.to_bytes())) as members:
+        # As an archive of format 2.
+        assert set(members.files) == set(ARRAYS)
+
+
+def as_arrays(detector):
+    """Return the arrays that to_bytes writes of a detector with a rule."""
+    with np.load(io.BytesIO(detector.to_bytes())) as members:
+        return dict(members)
+
+
 @pytest.mark.parametrize("change", [
     {"mean": np.zeros(2, np.float32)}, {"mean": np.zeros(3)},
     {"within": np.full((3, 3), np.nan, np.float32)},
     {"overall": np.array([print], object)},
-    {"class_means": np.zeros((2, 4), np.float32)}])
+    {"class_means": np.zeros((2, 4), np.float32)},
+    {GATE: np.zeros(3, np.float32)}, {GATE: np.zeros(4)},
+    {GATE: np.zeros((4, 1), np.float32)},
+    {GATE: np.float32([0, 0, np.inf, 0])},
+    {SHIFT: np.float32(0)}, {SHIFT: np.zeros(2, np.float32)},
+    {SHIFT: np.zeros(1)}, {SHIFT: np.float32([np.nan])}])
 def test_arrays_of_wrong_shape_dtype_or_value_are_refused(features, change):
+    detector = replace(fit_ood_detector(*features), outdoors=RULE)
     content = io.BytesIO()
-    np.savez(content, **(vars(fit_ood_detector(*features)) | change))
+    np.savez(content, **(as_arrays(detector) | change))
     with pytest.raises(ValueError):
+        OODDetector.from_bytes(content.getvalue())
+
+
+@pytest.mark.parametrize("missing", [*ARRAYS, SHIFT])
+def test_a_missing_array_is_refused(features, missing):
+    arrays = as_arrays(replace(fit_ood_detector(*features), outdoors=RULE))
+    del arrays[missing]
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    with pytest.raises(KeyError, match=missing):
         OODDetector.from_bytes(content.getvalue())
