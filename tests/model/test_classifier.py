@@ -111,14 +111,13 @@ def write_with(archive, model, detector):
 def test_outdoors_the_energy_decides_what_is_known(
         archive, model, images, batch):
     # Outdoors is where red is more than blue.
-    rule = OutdoorsRule(np.float32([1, 0, -1, 0]), 2.25)
+    rule = OutdoorsRule(np.float32([1, 0, -1, 0]), 3.0)
     write_with(archive, model, replace(DETECTOR, outdoors=rule))
     means = batch.mean(axis=(1, 2))
     logits = means @ WEIGHTS + BIAS
     energies = np.log(np.exp(logits).sum(axis=1))
     is_outdoors = means[:, 0] > means[:, 2]
-    scores = np.where(is_outdoors, 2.25 - energies,
-                      DETECTOR.scores(means))
+    scores = np.where(is_outdoors, 3.0 - energies, DETECTOR.scores(means))
     predictions = Classifier.load(archive).predict(list(images))
     assert [prediction.ood_score for prediction in predictions] == (
         pytest.approx(scores, abs=1e-4))

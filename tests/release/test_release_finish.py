@@ -12,6 +12,8 @@ from leaffliction.release import plan, recipe
 from leaffliction.release.finish import (finish, fit_gate, is_indoors,
                                          sample_rows)
 from leaffliction.release.folds import predict
+from leaffliction.training.backbone import FrozenBackbone
+from leaffliction.training.keras import import_keras
 from leaffliction.training.split import EARLY_STOPPING
 from leaffliction.utils.parallel import Workers
 from samples.drawing import draw_leaf
@@ -79,6 +81,33 @@ def sources(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def small_backbone(monkeypatch):
+    """Replace MobileNetV2 by a network that is built in an instant.
+
+    It has the layers that are looked for, and random weights.
+    """
+    def load_backbone(config, images, scratch, workers):
+        keras = import_keras()
+        keras.utils.clear_session()
+        keras.utils.set_random_seed(config.seed)
+        image = keras.layers.Input((config.size, config.size, 3))
+        features = keras.layers.AveragePooling2D(8)(image)
+        for name, channels in (("block_9", 8), ("block_14", 16),
+                               ("out", 1280)):
+            features = keras.layers.Conv2D(channels, 1, use_bias=False,
+                                           name=f"{name}_conv")(features)
+            features = keras.layers.BatchNormalization(
+                name=f"{name}_BN")(features)
+            features = keras.layers.ReLU(name=f"{name}_add")(features)
+        model = keras.Model(image, features)
+        model.trainable = False
+        return FrozenBackbone(model, config.size, "block_9_add", 6, "random",
+                              None)
+
+    monkeypatch.setattr(recipe, "load_backbone", load_backbone)
+
+
+@pytest.fixture
 def fine_tuned(monkeypatch):
     """Return a list that gets the weights before and after fine-tuning."""
     weights, fine_tune = [], recipe.loop.fine_tune
@@ -96,7 +125,7 @@ def fine_tuned(monkeypatch):
 # TensorFlow: in the process that the tests of training have loaded it into.
 @pytest.mark.xdist_group("tensorflow")
 def test_photographs_become_a_classifier_with_a_rule_for_outdoors(
-        sources, fine_tuned, tmp_path):
+        sources, small_backbone, fine_tuned, tmp_path):
     workers = Workers(2)
     release = recipe.prepare(sources, CONFIG, tmp_path, workers)
     assert len(release.pool.features) == len(release.pool.labels) > 100

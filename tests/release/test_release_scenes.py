@@ -108,7 +108,7 @@ def test_a_photograph_that_cannot_be_read_is_named(folder, backgrounds, kind):
 @pytest.mark.parametrize("kind", ["on ground", "on plain", "foliage",
                                   "close-up", "drawn"])
 def test_lesions_are_visible_on_diseased_leaves_alone(
-        folder, backgrounds, monkeypatch, kind):
+        folder, backgrounds, even_light, monkeypatch, kind):
     # Brown ground would be taken for lesions.
     monkeypatch.setattr(scenes, "plain_background", lambda size, _: np.full(
         (size, size, 3), 128, np.float32))
