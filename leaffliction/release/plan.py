@@ -1,6 +1,6 @@
 """Which images a released model is trained on, and how often each.
 
-Every class gets images on every kind of ground, in equal shares:
+Every class gets images on every kind of ground, as many as any other class:
 
     laboratory   photographs from there, copies of them, and leaves from the
                  tree in a laboratory's outline
@@ -23,12 +23,12 @@ import numpy as np
 from leaffliction.release.scenes import Scene
 from leaffliction.release.dataset import LEAVES, ORCHARD, Sources
 from leaffliction.training.split import TRAINING
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.labels import Dataset
 
-# Of the images that the network sees.  Learning that one is of no class
-# ("strangers") is worth half a class.
-SHARES = {"laboratory": 0.28, "drawn": 0.06, "orchard": 0.32, "web": 0.22,
-          "strangers": 0.07}
+# How often images on each ground are seen, beside each other.
+GROUND_WEIGHTS = {"laboratory": 0.28, "drawn": 0.06, "orchard": 0.32,
+                  "web": 0.22, "strangers": 0.07}
 OUTLIER = -1             # label of a stranger
 LABORATORY_IMAGES = 700  # of each class, photographs and copies, at least
 WEB_COPIES = 6           # of each photograph from the web
@@ -49,9 +49,9 @@ class Planned:
     """One image to be trained on.
 
     image: a file, or the recipe of an image.  label: of its class, or
-    OUTLIER.  ground: a key of SHARES.  fold: of a photograph from the web,
-    else -1.  weight: how often it is drawn, beside others of its class on
-    its ground.
+    OUTLIER.  ground: a key of GROUND_WEIGHTS.
+    fold: of a photograph from the web, else -1.
+    weight: how often it is drawn, beside others of its class on its ground.
     """
 
     image: Path | Scene
@@ -71,7 +71,11 @@ class Planner:
 
     def __init__(self, sources: Sources, seed: int,
                  lesion_shares: dict[Path, float]) -> None:
-        """Prepare.  lesion_shares: of each laboratory leaf, 0..1."""
+        """Prepare.
+
+        lesion_shares: of each laboratory leaf, 0..1.
+        Raises UserError where the orchard has no healthy class.
+        """
         self.rng = np.random.default_rng(seed)
         self.seed = seed
         self.plants = sources.parts.training.plants
@@ -85,6 +89,9 @@ class Planner:
         self.healthy_trees = [
             path for label, paths in self.orchard.items()
             for path in paths if is_healthy(self.class_names[label])]
+        if not self.healthy_trees:
+            raise UserError(f"{sources.data / ORCHARD}: has no healthy class, "
+                            "whose photographs are the grounds of scenes")
         self.planned: list[Planned] = []
 
     def plan(self) -> list[Planned]:
@@ -206,16 +213,17 @@ def sampling_weights(labels: np.ndarray, grounds: np.ndarray,
                      weights: np.ndarray) -> np.ndarray:
     """Return how often each of N images is drawn, float (N,), sum 1.
 
-    labels: int (N,).  grounds: keys of SHARES, (N,).  weights: of images of
-    one class on one ground, beside each other, float (N,); 0: never.
-    Each ground gets its share, and each class the same share of a ground.
+    labels: int (N,).  grounds: keys of GROUND_WEIGHTS, (N,).
+    weights: of images of one class on one ground, beside each other, float
+    (N,); 0: never.
+    Each ground gets its weight, and each class the same share of a ground.
     """
     result = np.zeros(len(labels))
-    for ground, share in SHARES.items():
+    for ground, weight in GROUND_WEIGHTS.items():
         on_ground = (grounds == ground) & (weights > 0)
         classes = np.unique(labels[on_ground])
         for label in classes:
             rows = on_ground & (labels == label)
             result[rows] = weights[rows] / weights[rows].sum() * (
-                share / len(classes))
+                weight / len(classes))
     return result / result.sum()

@@ -1,6 +1,7 @@
 """leaffliction/release/plan.py: every class on every kind of ground."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ from small_sources import CLASS_NAMES, read, write_photographs
 
 from leaffliction.release import plan as plans
 from leaffliction.release.dataset import STRANGERS, WEB
-from leaffliction.release.plan import (LABORATORY_IMAGES, OUTLIER, OUTLINES,
-                                       SHARES, VISIBLE_LESIONS, WEB_COPIES,
-                                       WEB_WEIGHT, Planner, sampling_weights)
+from leaffliction.release.plan import (GROUND_WEIGHTS, LABORATORY_IMAGES,
+                                       OUTLIER, OUTLINES, VISIBLE_LESIONS,
+                                       WEB_COPIES, WEB_WEIGHT, Planner,
+                                       sampling_weights)
 from leaffliction.release.scenes import Scene
 from leaffliction.training.split import EARLY_STOPPING, TRAINING, VALIDATION
+from leaffliction.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -159,13 +162,12 @@ def test_grounds_are_healthy_trees_or_other_plants(planned):
         ("in laboratory", "strangers"): indoors}
 
 
-def test_the_shares_of_the_grounds_are_a_whole(planned):
-    assert sum(SHARES.values()) == pytest.approx(1)
-    assert {image.ground for image in planned} == set(SHARES)
+def test_each_ground_has_images_and_a_weight(planned):
+    assert {image.ground for image in planned} == set(GROUND_WEIGHTS)
 
 
 def test_each_class_has_the_same_share_of_a_ground(monkeypatch):
-    monkeypatch.setattr(plans, "SHARES", {
+    monkeypatch.setattr(plans, "GROUND_WEIGHTS", {
         "laboratory": 0.4, "orchard": 0.5, "strangers": 0.1})
     weights = sampling_weights(
         np.array([0, 0, 0, 1, 1, 2, OUTLIER]),
@@ -176,9 +178,19 @@ def test_each_class_has_the_same_share_of_a_ground(monkeypatch):
 
 
 def test_without_a_ground_the_others_get_its_share(monkeypatch):
-    monkeypatch.setattr(plans, "SHARES", {"drawn": 0.6, "web": 0.2,
-                                          "orchard": 0.2})
+    monkeypatch.setattr(plans, "GROUND_WEIGHTS", {
+        "drawn": 0.6, "web": 0.2, "orchard": 0.2})
     weights = sampling_weights(np.array([0, 1, 1]),
                                np.array(["drawn", "web", "orchard"]),
                                np.array([0, 1, 1]))
     assert weights == pytest.approx([0, 0.5, 0.5])
+
+
+def test_an_orchard_without_healthy_trees_is_refused(sources):
+    parts = sources.parts
+    names = tuple(name.replace("healthy", "spot")
+                  for name in parts.training.class_names)
+    ill = replace(sources, parts=replace(parts, training=replace(
+        parts.training, class_names=names)))
+    with pytest.raises(UserError, match="orchard: has no healthy class"):
+        Planner(ill, 7, {})

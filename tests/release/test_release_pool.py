@@ -20,7 +20,8 @@ def pool(monkeypatch):
 
     Their features are their rows, ascending from left to right.
     """
-    monkeypatch.setattr(plans, "SHARES", dict(zip(GROUNDS, (0.5, 0.3, 0.2))))
+    monkeypatch.setattr(plans, "GROUND_WEIGHTS",
+                        dict(zip(GROUNDS, (0.5, 0.3, 0.2))))
     rows = np.arange(60)
     features = np.zeros((60, 2, 4, 3), np.float16)
     features[:] = rows[:, None, None, None]
