@@ -1,11 +1,16 @@
 """leaffliction/release/finish.py and recipe.py: from photographs to what the
 archive holds."""
 
+import hashlib
+import importlib
+import json
+
 import numpy as np
 import pytest
 from quick_training import shorten
 from small_sources import CLASS_NAMES, CONFIG, read, write_photographs
 
+from leaffliction.model.classifier import Classifier
 from leaffliction.model.metrics import log_sum_exp
 from leaffliction.release import finish as finishing
 from leaffliction.release import plan, recipe
@@ -15,6 +20,7 @@ from leaffliction.release.folds import predict
 from leaffliction.training.backbone import FrozenBackbone
 from leaffliction.training.keras import import_keras
 from leaffliction.training.split import EARLY_STOPPING
+from leaffliction.utils import cli
 from leaffliction.utils.parallel import Workers
 from samples.drawing import draw_leaf
 
@@ -154,6 +160,48 @@ def test_photographs_become_a_classifier_with_a_rule_for_outdoors(
         assert prediction.probabilities.shape == (4,)
         assert prediction.known == (
             prediction.ood_score <= description.ood_threshold)
+
+
+@pytest.mark.xdist_group("tensorflow")
+def test_make_release_writes_archive_split_figures_and_card(
+        sources, small_backbone, tmp_path, monkeypatch):
+    main = importlib.import_module("leaffliction.release.__main__")
+    output = tmp_path / "models"
+    archive = output / "apple-grape.zip"
+
+    def judge_web(prepared, images, workers):
+        return predict(Classifier.load(archive), sources.web.paths(), workers,
+                       "Web")
+
+    monkeypatch.setattr(recipe, "CONFIG", CONFIG)
+    monkeypatch.setattr(main, "judge_web", judge_web)
+    monkeypatch.setattr(main, "judge_unlearned",
+                        lambda *_: {"Apple_scab": (1, 2)})
+    assert main.main([str(tmp_path), "--output", str(output), "--images",
+                      "48"]) == 0
+    assert {path.name for path in output.iterdir()} == {
+        "apple-grape.zip", "apple-grape-split.csv", "apple-grape.json",
+        "apple-grape.md", "signature.txt"}
+    classifier = Classifier.load(archive, verify=True)
+    assert classifier.class_names == CLASS_NAMES
+    assert classifier.description.details["settings"]["images"] == 48
+    figures = json.loads((output / "apple-grape.json").read_text())
+    assert figures["learned"]["web"]["n"] == len(sources.web.files)
+    assert figures["photographs"]["web"]["training"] == len(sources.web.files)
+    assert figures["unlearned"] == {"Apple_scab": [1, 2]}
+    card = (output / "apple-grape.md").read_text()
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert digest in card and "| Apple_scab | 2 | 50.0%" in card
+    assert "fine-tuned on 48 images" in " ".join(card.split())
+
+
+def test_a_folder_without_photographs_is_one_error(tmp_path, capsys):
+    main = importlib.import_module("leaffliction.release.__main__")
+    arguments = [str(tmp_path), "--output", str(tmp_path / "models")]
+    assert cli.run(lambda: main.main(arguments)) == 1
+    line, = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'leaves'}: no such folder")
+    assert not list((tmp_path / "models").iterdir())
 
 
 def judge_outdoors(exported, release, workers):
