@@ -7,14 +7,18 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from paths import ROOT
 
 from leaffliction.model import classifier
 from leaffliction.model.bundle import (DESCRIPTION, MODEL, OOD_DETECTOR,
-                                       familiarity)
+                                       familiarity, write_archive)
 from leaffliction.model.classifier import Classifier
+from leaffliction.model.metrics import log_sum_exp
+from leaffliction.model.ood import OutdoorsRule
 from leaffliction.utils.images import read_image
 
 # The program of docs/how-to/phone.md runs where only LiteRT, NumPy and Pillow
@@ -90,6 +94,36 @@ def test_the_program_in_phone_md_agrees_with_the_classifier(
     assert name == ours.class_name
     assert float(share) == pytest.approx(ours.confidence, abs=tolerance)
     assert word == ("known" if known else "unknown")
+
+
+@pytest.mark.parametrize("outdoors, known", [
+    (True, True), (True, False), (False, True)])
+def test_the_program_in_phone_md_has_the_rule_for_outdoors(
+        learned, tmp_path, outdoors, known):
+    image = learned / "images/Apple_healthy/image (1).JPG"
+    ours = Classifier.load(learned / "learnings.zip")
+    logits, _, features = ours._forward(read_image(image))
+    gate = np.zeros(features.shape[1] + 1, np.float32)
+    gate[-1] = 1 if outdoors else -1
+    energy = float(log_sum_exp(logits)[0])
+    # The distance alone always takes the image for known.
+    threshold = float(ours.ood_detector.scores(features)[0]) + 1
+    detector = replace(ours.ood_detector, outdoors=OutdoorsRule(
+        gate, threshold + energy + (-0.1 if known else 0.1)))
+    write_archive(tmp_path / "learnings.zip", replace(
+        ours.description, ood_threshold=threshold), {
+            MODEL: ours.network.content, OOD_DETECTOR: detector.to_bytes()},
+        tmp_path, [])
+    found = Classifier.load(tmp_path / "learnings.zip").predict_image(
+        read_image(image))
+    assert found.known == known
+    (tmp_path / "leaf.py").write_text(
+        THREE_PACKAGES + read_program("docs/how-to/phone.md"))
+    done = subprocess.run(
+        [sys.executable, "-I", "-W", "error", "leaf.py", image],
+        cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[2] == ("known" if known else "unknown")
 
 
 def test_the_five_lines_in_python_md_need_five_packages(learned, tmp_path):
