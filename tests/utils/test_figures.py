@@ -240,7 +240,8 @@ def test_image_of_the_user_is_not_overwritten(figures, content):
 @pytest.mark.parametrize("program, arguments", [
     ("Distribution", ["images"]),
     ("Transformation", ["images/Apple_scab/image (1).JPG"]),
-    ("predict", ["images"]), ("predict", ["images", "--evaluate"])])
+    ("predict", ["images", "--learnings", "my/learnings.zip"]),
+    ("predict", ["images", "--learnings", "my/learnings.zip", "--evaluate"])])
 def test_unknown_format_is_refused_before_the_work(
         program, arguments, monkeypatch, tmp_path, capsys):
     import importlib

@@ -75,7 +75,7 @@ class ConstantNetwork:
 
 def predict(path):
     class Known:
-        def scores(self, features):
+        def judge(self, features, logits):
             return np.zeros(len(features))
 
     classifier = Classifier.__new__(Classifier)
