@@ -48,6 +48,8 @@ from leaffliction.utils.storage import path_of
 
 NAME = "apple-grape"
 SCRATCH = ".releasing-"  # prefix of the folder of intermediate files
+# The network's numbers, in words.
+FORMS = {"int8": "in 8-bit integers", "float32": "in 32-bit floats"}
 RECIPE = (
     "MobileNetV2 (ImageNet weights, input of {size} pixels). The blocks from "
     "{unfreeze} on are fine-tuned on {images:,} images, which are drawn so "
@@ -61,7 +63,7 @@ RECIPE = (
     "(outlier exposure). Styles of the features are mixed within a batch "
     "(MixStyle), and the weights are averaged with those before fine-tuning "
     "({kept:.0%} to {rest:.0%}; WiSE-FT).",
-    "docs/explanation/release.md has the table of what was tried.")
+    "[What was tried](../docs/explanation/release.md).")
 
 
 def release(data: Path, output: Path, images: int, workers: Workers) -> int:
@@ -101,7 +103,7 @@ def release(data: Path, output: Path, images: int, workers: Workers) -> int:
         partial.write_text(json.dumps(figures, indent=1) + "\n")
     write_card(output / f"{NAME}.md", figures, Facts(
         NAME, f"MobileNetV2 of {config.size} pixels, "
-        f"{exported.figures['form']}", archive.stat().st_size,
+        f"{FORMS[exported.figures['form']]}", archive.stat().st_size,
         file_digest(archive), split.name, config.seed, round(minutes, 1),
         processor(), recipe_text(images), unlearned, package_versions()))
     return cli.DONE
