@@ -67,13 +67,21 @@ def test_a_feature_that_never_changes_does_not_matter():
     assert gate[1] == pytest.approx(0)
 
 
-@pytest.fixture
-def sources(tmp_path, monkeypatch):
-    """Return the sources of drawn leaves, of which few images are planned."""
-    shorten(monkeypatch.setattr)
+@pytest.fixture(scope="module")
+def patch():
+    """Return a monkeypatch for all tests of this file."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory, patch):
+    """Return a folder of drawn leaves, of which few images are planned."""
+    shorten(patch.setattr)
     for name, number in FEW.items():
-        monkeypatch.setattr(plan, name, number)
-    monkeypatch.setattr(finishing, "RANGE_IMAGES", 8)
+        patch.setattr(plan, name, number)
+    patch.setattr(finishing, "RANGE_IMAGES", 8)
+    folder = tmp_path_factory.mktemp("photographs")
 
     def picture(source, name, rng):
         if source == "strangers":
@@ -82,12 +90,12 @@ def sources(tmp_path, monkeypatch):
         # Outdoors it is darker, and nothing is grey.
         return leaf if source == "leaves" else leaf // np.uint8([4, 2, 6])
 
-    write_photographs(tmp_path, picture)
-    return read(tmp_path)
+    write_photographs(folder, picture)
+    return folder
 
 
-@pytest.fixture
-def small_backbone(monkeypatch):
+@pytest.fixture(scope="module")
+def small_backbone(patch):
     """Replace MobileNetV2 by a network that is built in an instant.
 
     It has the layers that are looked for, and random weights.
@@ -110,11 +118,11 @@ def small_backbone(monkeypatch):
         return FrozenBackbone(model, config.size, "block_9_add", 6, "random",
                               None)
 
-    monkeypatch.setattr(recipe, "load_backbone", load_backbone)
+    patch.setattr(recipe, "load_backbone", load_backbone)
 
 
-@pytest.fixture
-def fine_tuned(monkeypatch):
+@pytest.fixture(scope="module")
+def fine_tuned(patch):
     """Return a list that gets the weights before and after fine-tuning."""
     weights, fine_tune = [], recipe.loop.fine_tune
 
@@ -124,20 +132,47 @@ def fine_tuned(monkeypatch):
         weights.append((network, before, network.get_weights()))
         return result
 
-    monkeypatch.setattr(recipe.loop, "fine_tune", watch)
+    patch.setattr(recipe.loop, "fine_tune", watch)
     return weights
+
+
+@pytest.fixture(scope="module")
+def released(photographs, small_backbone, fine_tuned, patch):
+    """Run make release once.
+
+    Returns the folder of what it wrote, and what it finished: (release,
+    fitted network, exported network).
+    """
+    main = importlib.import_module("leaffliction.release.__main__")
+    output, finished = photographs / "models", []
+
+    def record(release, fitted, workers):
+        exported = finish(release, fitted, workers)
+        finished.append((release, fitted, exported))
+        return exported
+
+    def judge_web(release, images, workers):
+        return predict(Classifier.load(output / "apple-grape.zip"),
+                       release.sources.web.paths(), workers, "Web")
+
+    patch.setattr(recipe, "CONFIG", CONFIG)
+    patch.setattr(main, "finish", record)
+    patch.setattr(main, "judge_web", judge_web)
+    patch.setattr(main, "judge_unlearned", lambda *_: {"Apple_scab": (1, 2)})
+    assert main.main([str(photographs), "--output", str(output), "--images",
+                      "48"]) == 0
+    return output, *finished
 
 
 # TensorFlow: in the process that the tests of training have loaded it into.
 @pytest.mark.xdist_group("tensorflow")
 def test_photographs_become_a_classifier_with_a_rule_for_outdoors(
-        sources, small_backbone, fine_tuned, tmp_path):
-    workers = Workers(2)
-    release = recipe.prepare(sources, CONFIG, tmp_path, workers)
+        released, fine_tuned):
+    _, (release, fitted, exported) = released
+    sources, workers = release.sources, Workers(2)
     assert len(release.pool.features) == len(release.pool.labels) > 100
     assert len(release.early_stopping.features) == len(
         sources.parts.early_stopping.files)
-    fitted = recipe.fit_network(release, 48)
     (network, start, end), = fine_tuned
     for weight, first, last in zip(network.get_weights(), start, end,
                                    strict=True):
@@ -147,7 +182,6 @@ def test_photographs_become_a_classifier_with_a_rule_for_outdoors(
     assert fitted.logits == pytest.approx(network.predict_on_batch(
         release.early_stopping.features.astype(np.float32)), abs=1e-3)
 
-    exported = finish(release, fitted, workers)
     detector, description = exported.ood_detector, exported.description
     assert description.class_names == CLASS_NAMES
     # The laboratory has three of the four classes.
@@ -163,22 +197,9 @@ def test_photographs_become_a_classifier_with_a_rule_for_outdoors(
 
 
 @pytest.mark.xdist_group("tensorflow")
-def test_make_release_writes_archive_split_figures_and_card(
-        sources, small_backbone, tmp_path, monkeypatch):
-    main = importlib.import_module("leaffliction.release.__main__")
-    output = tmp_path / "models"
-    archive = output / "apple-grape.zip"
-
-    def judge_web(prepared, images, workers):
-        return predict(Classifier.load(archive), sources.web.paths(), workers,
-                       "Web")
-
-    monkeypatch.setattr(recipe, "CONFIG", CONFIG)
-    monkeypatch.setattr(main, "judge_web", judge_web)
-    monkeypatch.setattr(main, "judge_unlearned",
-                        lambda *_: {"Apple_scab": (1, 2)})
-    assert main.main([str(tmp_path), "--output", str(output), "--images",
-                      "48"]) == 0
+def test_make_release_writes_archive_split_figures_and_card(released):
+    output, (release, _, _) = released
+    archive, sources = output / "apple-grape.zip", release.sources
     assert {path.name for path in output.iterdir()} == {
         "apple-grape.zip", "apple-grape-split.csv", "apple-grape.json",
         "apple-grape.md", "signature.txt"}
