@@ -104,8 +104,9 @@ def fit_detector(chosen: CalibratedForm, prepared: Prepared,
     gate = fit_gate(features, outdoors)
     rule = OutdoorsRule(gate, 0.0)
     strangers, logits = run(sources.strangers_in(EARLY_STOPPING))
-    energies = log_sum_exp(logits)[rule.applies(strangers)]
-    least = float(np.quantile(energies, 1 - KNOWN_STRANGERS))
+    # Of the energy the negative, which is high where the network is sure.
+    certainties = log_sum_exp(logits)[rule.applies(strangers)]
+    least = float(np.quantile(certainties, 1 - KNOWN_STRANGERS))
     return replace(detector, outdoors=OutdoorsRule(
         gate, threshold + least)), threshold
 
