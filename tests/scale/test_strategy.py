@@ -144,6 +144,7 @@ def test_the_chief_ends_with_an_error_if_a_worker_is_killed(ended):
     assert "Traceback" not in chief.stderr
 
 
+@slow    # 16 s; the training itself is checked above
 def test_the_chief_writes_and_a_worker_helps(learned, tmp_path):
     folder = tmp_path / "out"
     arguments = (ROOT / "tests" / "quick_training.py", learned / "images",
