@@ -27,6 +27,7 @@ import time
 from pathlib import Path
 
 from leaffliction.model.classifier import Classifier
+from leaffliction.model.released import DEFAULT
 from leaffliction.release.evaluation import evaluate_release
 from leaffliction.release.photographs import (WEB, read_photographs,
                                               read_split)
@@ -34,15 +35,15 @@ from leaffliction.release.pictures import draw_answers
 from leaffliction.release.scenes import lay_leaf
 from leaffliction.release.tables import (absent_lines, join_tables,
                                          small_samples, tables)
-from leaffliction.utils import cli
+from leaffliction.utils import cli, models_folder
 from leaffliction.utils.console import print_note, printable
 from leaffliction.utils.figures import (check_figure_format, open_pyplot,
                                         save_figure)
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.tables import open_output
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
-NAME = "apple-grape"
+MODELS = models_folder.FOLDER
+NAME = DEFAULT
 JOBS = 2
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from leaffliction.model.bundle import (MODEL, OOD_DETECTOR, sign,
                                        write_archive)
 from leaffliction.model.classifier import Classifier
+from leaffliction.model.released import DEFAULT
 from leaffliction.model.signatures import SIGNATURE
 from leaffliction.release import recipe
 from leaffliction.release.card import Facts, write_card
@@ -46,13 +47,13 @@ from leaffliction.utils.files import atomic_write, file_digest
 from leaffliction.utils.parallel import Workers, reuse_freed_memory
 from leaffliction.utils.storage import path_of
 
-NAME = "apple-grape"
+NAME = DEFAULT
 SCRATCH = ".releasing-"  # prefix of the folder of intermediate files
 # The network's numbers, in words.
 FORMS = {"int8": "in 8-bit integers", "float32": "in 32-bit floats"}
 RECIPE = (
     "MobileNetV2 (ImageNet weights, input of {size} pixels). The blocks from "
-    "{unfreeze} on are fine-tuned on {images:,} images, which are drawn so "
+    "{unfreeze} on are fine-tuned on {images:,} images, sampled so "
     "that every class is seen equally often on every kind of ground: "
     "laboratory, drawn foliage, orchard, web.",
     "Where a class has no photographs of a kind, it has scenes: leaves cut "

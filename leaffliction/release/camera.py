@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from leaffliction.training.field_images import change_light
+from leaffliction.utils.images import stretch
 
 HUE_PROBABILITY, HUE_STD = 0.3, 4        # in levels of a and b (CIE Lab)
 # Photographs from the web have passed through many sizes and compressions.
@@ -27,7 +28,7 @@ def rephotograph(rgb_img: np.ndarray, size: int, rng: np.random.Generator,
     Returns RGB uint8 (size, size, 3).
     """
     part = random_crop(rgb_img, rng, (crop, 1.0))
-    return change_camera(resize(turn(part, rng), size), rng, strength)
+    return change_camera(stretch(turn(part, rng), size), rng, strength)
 
 
 def random_crop(rgb_img: np.ndarray, rng: np.random.Generator,
@@ -44,14 +45,6 @@ def random_crop(rgb_img: np.ndarray, rng: np.random.Generator,
     top = rng.integers(height - rows + 1)
     left = rng.integers(width - columns + 1)
     return rgb_img[top:top + rows, left:left + columns]
-
-
-def resize(rgb_img: np.ndarray, size: int) -> np.ndarray:
-    """Return an image stretched to (size, size, 3)."""
-    shrinks = min(rgb_img.shape[:2]) > size
-    return cv2.resize(np.ascontiguousarray(rgb_img), (size, size),
-                      interpolation=(cv2.INTER_AREA if shrinks
-                                     else cv2.INTER_LINEAR))
 
 
 def turn(rgb_img: np.ndarray, rng: np.random.Generator) -> np.ndarray:

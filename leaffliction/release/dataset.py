@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
+from leaffliction.release import photographs
+from leaffliction.release.photographs import COLUMNS, FOLD, FOLDERS
 from leaffliction.training.config import TrainConfig
 from leaffliction.training.data import group_images, read_domains
 from leaffliction.training.split import (EARLY_STOPPING, TRAINING,
@@ -30,11 +32,12 @@ from leaffliction.utils.labels import Dataset
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.tables import write_csv
 
-LEAVES, ORCHARD, WEB, STRANGERS = "leaves", "orchard", "wild", "strangers"
+LEAVES, ORCHARD, WEB, STRANGERS = (FOLDERS[kind] for kind in (
+    photographs.LABORATORY, photographs.ORCHARD, photographs.WEB,
+    photographs.STRANGERS))
 GROUPS = "leaf_groups.csv"
 # What the folders are called in the split and in the model card.
-NAMES = {LEAVES: "laboratory", ORCHARD: "orchard", WEB: "web",
-         STRANGERS: "strangers"}
+NAMES = {folder: kind for kind, folder in FOLDERS.items()}
 FOLDS = 4                # of the photographs from the web
 # Share of the strangers to judge by, and to set a threshold by.
 STRANGERS_SHARE = 0.2
@@ -120,6 +123,11 @@ def read_web(folder: Path, known: Dataset) -> Dataset:
                    known.plants)
 
 
+def is_indoors(dataset: Dataset) -> np.ndarray:
+    """Return which images were taken in the laboratory, bool (N,)."""
+    return np.array([file.parts[0] == LEAVES for file in dataset.files])
+
+
 def split_rows(sources: Sources) -> Iterator[tuple[str, str, str, str, str]]:
     """Yield file, leaf, class, domain and part of each photograph.
 
@@ -134,7 +142,7 @@ def split_rows(sources: Sources) -> Iterator[tuple[str, str, str, str, str]]:
     for file, name, fold in zip(sources.web.files, sources.web.classes(),
                                 sources.folds()):
         yield (f"{WEB}/{file.as_posix()}", "", name, NAMES[WEB],
-               f"fold {fold + 1}")
+               f"{FOLD}{fold + 1}")
     for file, plant, part in zip(
             sources.strangers.files, sources.strangers.classes(),
             sources.stranger_parts):
@@ -144,5 +152,4 @@ def split_rows(sources: Sources) -> Iterator[tuple[str, str, str, str, str]]:
 
 def write_release_split(path: Path, sources: Sources) -> None:
     """Write the split as a CSV; UserError if it cannot be written."""
-    write_csv(path, ("file", "leaf", "class", "domain", "part"),
-              split_rows(sources))
+    write_csv(path, COLUMNS, split_rows(sources))

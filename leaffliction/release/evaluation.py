@@ -7,18 +7,18 @@ with the keys
     classes     names of the learned classes, in the classifier's order
     photographs {domain: {part: N}}, of the split
     learned     {kind of LEARNED: n, right, known, right_of_known, sure,
-                right_of_sure, answers, calibration_error,
+                right_of_sure, predicted, calibration_error,
                 calibration_error_of_known, classes, unlearned}; classes
                 are figures of each class that there is, unlearned those
                 of classes that were not learned
     foreign     {kind of FOREIGN: n, known, sure, groups}
     laid        as learned, without calibration, and right_plant,
                 known_wrong_plant
-    diseases    n, known, sure, answers, answers_of_known
+    diseases    n, known, sure, predicted, predicted_of_known
     absent      {kind: why it was not judged}
     unreadable  number of files that could not be read
 
-n is a number of photographs, answers {most probable class: N}.  Each
+n is a number of photographs, predicted {most probable class: N}.  Each
 share is a dict of share(): right, known (not refused) and sure (known,
 and SURE_ENOUGH) are shares of n, right_of_known of the known.
 """
@@ -39,7 +39,7 @@ from leaffliction.release.photographs import (CROPS, DISEASES, EVERYDAY,
                                               STRANGERS, WEB, Photographs,
                                               count_parts, read_photographs,
                                               read_split)
-from leaffliction.utils.class_names import class_key, words_of
+from leaffliction.utils.class_names import class_key, plant_of_class
 from leaffliction.utils.console import print_error
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.parallel import Workers
@@ -53,7 +53,7 @@ FOREIGN = (STRANGERS, EVERYDAY, CROPS)
 # foliage has become a sign of apple.
 LAID, LAID_IMAGES, LAID_SEED = "laid", 300, 42
 GRAPE = "grape"
-# Confidence from which on a reader is told to rely on a known answer.
+# Readers are told not to rely on a prediction of less confidence.
 SURE_ENOUGH = 0.7
 # (leaf's path, ground's path, seed) -> RGB uint8 (H, W, 3).
 LayLeaf = Callable[[Path, Path, int], np.ndarray]
@@ -99,7 +99,7 @@ class Outcome:
         return np.array([prediction.confidence for prediction
                          in self.predictions], float)
 
-    def answers(self) -> dict[str, int]:
+    def predicted(self) -> dict[str, int]:
         """Return how often each class is predicted, the most frequent first.
         """
         return dict(Counter(prediction.class_name for prediction
@@ -163,11 +163,6 @@ def share(count: int, of: int) -> dict:
                             if of else None)}
 
 
-def plant_of(class_name: str) -> str:
-    """Return the plant of a class, in lower case: "Apple_scab" is apple."""
-    return (words_of(class_name) or [""])[0]
-
-
 def pair_laid(found: dict[str, Photographs]
               ) -> list[tuple[str, Path, Path, int]]:
     """Return LAID_IMAGES times (class, leaf, ground, seed), or none.
@@ -178,7 +173,7 @@ def pair_laid(found: dict[str, Photographs]
         return []
     laboratory, grounds = found[LABORATORY], found[ORCHARD].paths
     leaves = [(path, name) for path, name in zip(
-        laboratory.paths, laboratory.groups) if plant_of(name) == GRAPE]
+        laboratory.paths, laboratory.groups) if plant_of_class(name) == GRAPE]
     if not leaves:
         return []
     rng = np.random.default_rng(LAID_SEED)
@@ -253,7 +248,7 @@ def _learned_figures(outcome: Outcome, classifier: Classifier) -> dict:
         "classes": _by_group(learned, classifier.class_names,
                              _right_and_known),
         "unlearned": _by_group(others, sorted(set(others.truth)),
-                               _known_and_answers)}
+                               _known_and_predicted)}
 
 
 def _foreign_figures(outcome: Outcome) -> dict:
@@ -266,8 +261,9 @@ def _laid_figures(outcome: Outcome) -> dict:
     """Return the figures of leaves of one plant on grounds of another."""
     count = len(outcome.truth)
     right_plant = np.array([
-        plant_of(prediction.class_name) == plant_of(name) for prediction, name
-        in zip(outcome.predictions, outcome.truth)], bool)
+        plant_of_class(prediction.class_name) == plant_of_class(name)
+        for prediction, name in zip(outcome.predictions, outcome.truth)],
+        bool)
     return _right_and_known(outcome) | {
         "right_plant": share(right_plant.sum(), count),
         "known_wrong_plant": share((outcome.known & ~right_plant).sum(),
@@ -278,8 +274,8 @@ def _laid_figures(outcome: Outcome) -> dict:
 
 def _disease_figures(outcome: Outcome) -> dict:
     """Return the figures of leaves with several diseases at once."""
-    return _known_and_answers(outcome) | {
-        "answers_of_known": outcome.subset(outcome.known).answers()}
+    return _known_and_predicted(outcome) | {
+        "predicted_of_known": outcome.subset(outcome.known).predicted()}
 
 
 def _by_group(outcome: Outcome, groups: Iterable[str],
@@ -291,17 +287,17 @@ def _by_group(outcome: Outcome, groups: Iterable[str],
 
 
 def _right_and_known(outcome: Outcome) -> dict:
-    """Return n, right, known, sure, right of these, and the answers."""
+    """Return n, right, known, sure, right of these, and predicted."""
     known, sure, right = outcome.known, outcome.sure, outcome.right
-    return _known_and_answers(outcome) | {
+    return _known_and_predicted(outcome) | {
         "right": share(right.sum(), len(right)),
         "right_of_known": share((right & known).sum(), known.sum()),
         "right_of_sure": share((right & sure).sum(), sure.sum())}
 
 
-def _known_and_answers(outcome: Outcome) -> dict:
+def _known_and_predicted(outcome: Outcome) -> dict:
     """Return n, known, sure, and how often each class is predicted."""
-    return _known(outcome) | {"answers": outcome.answers()}
+    return _known(outcome) | {"predicted": outcome.predicted()}
 
 
 def _known(outcome: Outcome) -> dict:

@@ -19,7 +19,7 @@ from leaffliction.model.ood import (OODDetector, OutdoorsRule,
                                     cross_fitted_scores, fit_ood_detector,
                                     ood_threshold)
 from leaffliction.release.recipe import Prepared
-from leaffliction.release.dataset import LEAVES
+from leaffliction.release.dataset import is_indoors
 from leaffliction.training.export import (RANGE_IMAGES, CalibratedForm,
                                           Exported, build_inference_model,
                                           convert, measure)
@@ -116,11 +116,6 @@ def sample_rows(dataset: Dataset, indoors: bool, rng: np.random.Generator
     """Return the rows of a random sample from the laboratory, or outdoors."""
     rows = np.flatnonzero(is_indoors(dataset) == indoors)
     return np.sort(rng.permutation(rows)[:DETECTOR_IMAGES])
-
-
-def is_indoors(dataset: Dataset) -> np.ndarray:
-    """Return which images were taken in the laboratory, bool (N,)."""
-    return np.array([file.parts[0] == LEAVES for file in dataset.files])
 
 
 def features_and_logits(model: bytes, paths: list[Path], size: int,

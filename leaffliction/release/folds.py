@@ -14,6 +14,7 @@ import numpy as np
 from leaffliction.model.classifier import Classifier, Prediction
 from leaffliction.prediction.batch import predict_files
 from leaffliction.release.dataset import FOLDS
+from leaffliction.release.evaluation import SURE_ENOUGH
 from leaffliction.release.finish import finish
 from leaffliction.release.plan import is_healthy
 from leaffliction.release.recipe import Prepared, fit_network
@@ -24,7 +25,6 @@ from leaffliction.utils.progress import progress
 
 # Images that the network sees which leaves a disease out.
 BRIEF_IMAGES = 20_000
-SURE = 0.7               # confidence below which an answer is no diagnosis
 
 
 def judge_web(prepared: Prepared, images: int, workers: Workers
@@ -52,7 +52,7 @@ def judge_unlearned(prepared: Prepared, workers: Workers
     """Return for each disease what a network answers that has not learned it.
 
     The number of its photographs that are refused or get a confidence below
-    SURE, and the number of photographs: of the validation part.
+    SURE_ENOUGH, and the number of photographs: of the validation part.
     """
     validation = prepared.sources.parts.validation
     answers = {}
@@ -66,7 +66,7 @@ def judge_unlearned(prepared: Prepared, workers: Workers
         paths = validation.subset(
             np.flatnonzero(validation.labels == label)).paths()
         careful = sum(
-            not prediction.known or prediction.confidence < SURE
+            not prediction.known or prediction.confidence < SURE_ENOUGH
             for prediction in predict(classifier, paths, workers, name))
         answers[name] = careful, len(paths)
     return answers

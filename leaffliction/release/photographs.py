@@ -11,6 +11,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from leaffliction.training.split import SETS, TRAINING, VALIDATION
 from leaffliction.utils.class_folders import read_dataset
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.folders import search_images
@@ -18,7 +19,6 @@ from leaffliction.utils.path_hints import missing_error
 from leaffliction.utils.storage import natural_key
 
 COLUMNS = ("file", "leaf", "class", "domain", "part")
-PARTS = ("training", "stopping", "validation")
 FOLD = "fold "           # and a number: the part of a photograph of the web
 # The kinds, with their folders.  Those of which the model has learned have the
 # name of their domain in the split.
@@ -50,7 +50,7 @@ class SplitRow:
 
     file: relative to the folder of photographs.  leaf: photographs of one
     leaf are in one part.  domain: one of DOMAINS, or WEB.
-    part: one of PARTS, or the fold of a photograph from the web.
+    part: one of SETS, or the fold of a photograph from the web.
     """
 
     file: str
@@ -86,7 +86,7 @@ def read_split(path: Path) -> list[SplitRow]:
 
 def _split_row(path: Path, number: int, row: dict) -> SplitRow:
     """Return one row; number: its line in the file, for the error."""
-    for column, known in (("domain", (*DOMAINS, WEB)), ("part", PARTS)):
+    for column, known in (("domain", (*DOMAINS, WEB)), ("part", SETS)):
         is_fold = (column == "part" and row["domain"] == WEB
                    and str(row["part"]).startswith(FOLD))
         if row[column] not in known and not is_fold:
@@ -104,8 +104,8 @@ def count_parts(rows: list[SplitRow]) -> dict[str, dict[str, int]]:
     """
     return {domain: {part: sum(
         row.domain == domain and part == (
-            "training" if row.part.startswith(FOLD) else row.part)
-        for row in rows) for part in PARTS} for domain in (*DOMAINS, WEB)}
+            TRAINING if row.part.startswith(FOLD) else row.part)
+        for row in rows) for part in SETS} for domain in (*DOMAINS, WEB)}
 
 
 def read_photographs(data: Path, rows: list[SplitRow]
@@ -144,7 +144,7 @@ def _photographs_of(kind: str, data: Path, rows: list[SplitRow]
     folder = data / FOLDERS[kind]
     if kind in DOMAINS:
         chosen = sorted((row for row in rows if row.domain == kind
-                         and row.part == "validation"),
+                         and row.part == VALIDATION),
                         key=lambda row: natural_key(Path(row.file)))
         # A stranger's class in the split may be "another plant": its plant
         # is the name of the folder that it is in.

@@ -51,7 +51,7 @@ class Planned:
     image: a file, or the recipe of an image.  label: of its class, or
     OUTLIER.  ground: a key of GROUND_WEIGHTS.
     fold: of a photograph from the web, else -1.
-    weight: how often it is drawn, beside others of its class on its ground.
+    weight: how often it is sampled, beside others of its class on its ground.
     """
 
     image: Path | Scene
@@ -211,7 +211,7 @@ def is_healthy(class_name: str) -> bool:
 
 def sampling_weights(labels: np.ndarray, grounds: np.ndarray,
                      weights: np.ndarray) -> np.ndarray:
-    """Return how often each of N images is drawn, float (N,), sum 1.
+    """Return how often each of N images is sampled, float (N,), sum 1.
 
     labels: int (N,).  grounds: keys of GROUND_WEIGHTS, (N,).
     weights: of images of one class on one ground, beside each other, float

@@ -1,7 +1,7 @@
-"""The pool: features of all planned images, from which batches are drawn.
+"""The pool: features of all planned images, from which batches are sampled.
 
 The frozen layers see each image once.  What the network is trained on is
-drawn from the pool, so that one class on one ground is seen as often as
+sampled from the pool, so that one class on one ground is seen as often as
 another, however many images there are of it.
 """
 
@@ -20,7 +20,7 @@ MIX_PROBABILITY, MIX_BETA = 0.5, 0.3
 
 @dataclass(frozen=True)
 class Pool:
-    """N images to draw from.
+    """N images to sample from.
 
     features: of the frozen layers, float16 (N, h, w, channels).
     labels: int (N,), OUTLIER for strangers.  grounds: str (N,).
@@ -41,18 +41,18 @@ class Pool:
             np.array([getattr(image, name) for image in planned])
             for name in ("label", "ground", "fold", "weight")))
 
-    def draw(self, count: int, classes: int, left_out: np.ndarray,
-             rng: np.random.Generator) -> Examples:
+    def sample(self, count: int, classes: int, left_out: np.ndarray,
+               rng: np.random.Generator) -> Examples:
         """Return `count` examples to train on, in random order.
 
-        left_out: bool (N,), images that are not drawn.
-        A stranger gets a random label each time it is drawn: the network
+        left_out: bool (N,), images that are not sampled.
+        A stranger gets a random label each time it is sampled: the network
         that is least wrong about them is equally unsure of all classes
         (outlier exposure; Hendrycks et al. 2019).
         """
         weights = sampling_weights(self.labels, self.grounds, np.where(
             left_out, 0, self.weights))
-        # Systematic resampling: an image is drawn as often as its weight
+        # Systematic resampling: an image is sampled as often as its weight
         # says, rounded up or down.
         points = (rng.random() + np.arange(count)) / count
         rows = np.searchsorted(np.cumsum(weights), points)
@@ -60,11 +60,11 @@ class Pool:
         labels = self.labels[rows].copy()
         is_outlier = labels == OUTLIER
         labels[is_outlier] = rng.integers(classes, size=is_outlier.sum())
-        return Examples(Drawn(self.features, rows, rng.spawn(1)[0]), labels)
+        return Examples(Sampled(self.features, rows, rng.spawn(1)[0]), labels)
 
 
-class Drawn:
-    """Features of drawn images, varied each time that they are read.
+class Sampled:
+    """Features of sampled images, varied each time that they are read.
 
     Half of them are mirrored.  Half of them get some of the style of another
     image of the batch: a mixture of the mean and of the standard deviation
@@ -74,14 +74,14 @@ class Drawn:
 
     def __init__(self, features: np.ndarray, rows: np.ndarray,
                  rng: np.random.Generator) -> None:
-        """features: (N, h, w, channels).  rows: of the drawn images, (M,)."""
+        """features: (N, h, w, channels).  rows: of what is sampled, (M,)."""
         self.features, self.rows, self.rng = features, rows, rng
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: np.ndarray) -> np.ndarray:
-        """Return features of drawn images, float32 (n, h, w, channels)."""
+        """Return features of sampled images, float32 (n, h, w, channels)."""
         batch = self.features[self.rows[index]].astype(np.float32)
         is_mirrored = self.rng.random(len(batch)) < 0.5
         batch[is_mirrored] = batch[is_mirrored, :, ::-1]

@@ -1,4 +1,4 @@
-"""How a released model is trained: as in train.py, with a pool to draw from.
+"""How a released model is trained: as in train.py, with a pool to sample from.
 
 docs/explanation/release.md says what else was tried.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from leaffliction.release.plan import Planned, Planner
 from leaffliction.release.pool import Pool
-from leaffliction.release.dataset import LEAVES, Sources
+from leaffliction.release.dataset import Sources, is_indoors
 from leaffliction.training import loop
 from leaffliction.training.backbone import FrozenBackbone, load_backbone
 from leaffliction.training.backgrounds import (Backgrounds,
@@ -31,7 +31,7 @@ from leaffliction.utils.parallel import Workers, raise_errors
 from leaffliction.utils.progress import progress
 
 CONFIG = TrainConfig(validation=0.15, size=224)
-# Images that fine-tuning sees, each drawn from the pool.
+# Images that fine-tuning sees, each sampled from the pool.
 IMAGES = 70_000
 # How far fine-tuning may move the weights from those that only got a new
 # head.  Networks in between hold better on other kinds of photographs than
@@ -66,9 +66,7 @@ def prepare(sources: Sources, config: TrainConfig, scratch: Path,
     scratch: folder for the features.
     """
     training = sources.parts.training
-    laboratory = training.subset([
-        row for row, file in enumerate(training.files)
-        if file.parts[0] == LEAVES])
+    laboratory = training.subset(np.flatnonzero(is_indoors(training)))
     backbone = load_backbone(config, training.paths(), scratch, workers)
     backgrounds = collect_backgrounds(laboratory, config.size, config.seed,
                                       workers)
@@ -112,7 +110,7 @@ def lesion_share(path: Path) -> float:
 
 def fit_network(prepared: Prepared, images: int,
                 left_out: np.ndarray | None = None) -> Fitted:
-    """Train a network on images drawn from the pool.
+    """Train a network on images sampled from the pool.
 
     images: how many it sees.  left_out: bool (N,), images of the pool that
     it does not see.
@@ -120,7 +118,7 @@ def fit_network(prepared: Prepared, images: int,
     config, classes = prepared.config, prepared.classes
     import_keras().utils.set_random_seed(config.seed)
     rng = np.random.default_rng(config.seed)
-    training = prepared.pool.draw(
+    training = prepared.pool.sample(
         images, classes, np.zeros(len(prepared.pool.labels), bool)
         if left_out is None else left_out, rng)
     # No early stopping: it would judge by two of the kinds of photographs.

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from leaffliction.release.camera import (change_camera, random_crop,
-                                         rephotograph, resize, turn)
+                                         rephotograph, turn)
 from leaffliction.training.backgrounds import (Backgrounds, dapples_of_light,
                                                random_flip)
 from leaffliction.training.cutouts import (Cutout, change_tone, cut_out_file,
@@ -27,7 +27,8 @@ from leaffliction.training.field_images import (change_light,
                                                 compose_field_image)
 from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.images import read_for_network, read_reduced
+from leaffliction.utils.images import (read_for_network, read_reduced,
+                                       stretch)
 
 OUTLINE_SIDE = 256       # pixels of a photograph that gets a leaf's outline
 LAID_SIDE = 256          # of an image to judge by, as in the data sets
@@ -185,7 +186,7 @@ def compose_close_up(scene: Scene, backgrounds: Backgrounds,
         max(0, extent - side))) for centre, extent in zip(
             (rows[chosen], columns[chosen]), leaf.mask.shape))
     part = turn(rgb_img[top:top + side, left:left + side], rng)
-    return change_camera(resize(part, backgrounds.size), rng, 0.8)
+    return change_camera(stretch(part, backgrounds.size), rng, 0.8)
 
 
 def compose_outline(scene: Scene, backgrounds: Backgrounds,
@@ -203,7 +204,7 @@ def compose_outline(scene: Scene, backgrounds: Backgrounds,
     size = backgrounds.size
     if scene.kind == "in laboratory":
         image = laboratory_background(
-            resize(read_reduced(scene.ground, size), size), rng)
+            stretch(read_reduced(scene.ground, size), size), rng)
         warped, alpha = warp_leaf(texture, outline.mask, size, rng,
                                   (0.75, 1.0))
         return change_camera(paste(image, warped, alpha), rng, 0.3)
@@ -236,7 +237,7 @@ def lay_leaf(leaf: Path, ground: Path, seed: int) -> np.ndarray:
     cutout = cut_out_file(leaf)
     if cutout is None:
         raise UserError(f"{leaf}: no leaf is found in it")
-    image = resize(read_for_network(ground, LAID_SIDE), LAID_SIDE)
+    image = stretch(read_for_network(ground, LAID_SIDE), LAID_SIDE)
     warped, alpha = warp_leaf(cutout.to_rgb(), cutout.mask, LAID_SIDE, rng,
                               MAIN_SIZES)
     light = change_light(warped, rng, 0.3)
@@ -301,7 +302,7 @@ def read_ground(path: Path, backgrounds: Backgrounds,
     """
     part = random_crop(read(path, backgrounds), rng, (0.25, 1.0))
     image = np.ascontiguousarray(random_flip(
-        resize(part, backgrounds.size), rng))
+        stretch(part, backgrounds.size), rng))
     if rng.random() < 0.45:
         image = cv2.GaussianBlur(image, (0, 0), np.exp(rng.uniform(0, 2)))
     return change_light(image, rng, 0.6)

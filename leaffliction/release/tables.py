@@ -139,8 +139,8 @@ def _disease_table(diseases: dict) -> Table:
     """Return how often each class is the most probable one."""
     rows = [("any", f"{diseases['n']:,}", percent(diseases["known"]))]
     rows += [(printable(name), f"{count:,}",
-              f"{diseases['answers_of_known'].get(name, 0):,}")
-             for name, count in diseases["answers"].items()]
+              f"{diseases['predicted_of_known'].get(name, 0):,}")
+             for name, count in diseases["predicted"].items()]
     return Table(TITLES[DISEASES], (
         "most probable class", "n", "of them known"), tuple(rows))
 

@@ -217,7 +217,12 @@ def preprocess(rgb_img: np.ndarray, size: int) -> np.ndarray:
     et al. 2018).  Area interpolation averages, so that small lesions do not
     fall between the sampled pixels.
     """
+    return (stretch(rgb_img, size).astype(np.float32) / np.float32(127.5)
+            - np.float32(1))
+
+
+def stretch(rgb_img: np.ndarray, size: int) -> np.ndarray:
+    """Return an image stretched or shrunk to (size, size, 3)."""
     shrinks = min(rgb_img.shape[:2]) > size
-    resized = cv2.resize(rgb_img, (size, size), interpolation=(
+    return cv2.resize(rgb_img, (size, size), interpolation=(
         cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR))
-    return resized.astype(np.float32) / np.float32(127.5) - np.float32(1)

@@ -6,7 +6,8 @@ import pytest
 from leaffliction.release import camera
 from leaffliction.release.camera import (change_camera, compress,
                                          lose_resolution, random_crop,
-                                         rephotograph, resize, shift_hue, turn)
+                                         rephotograph, shift_hue, turn)
+from leaffliction.utils.images import stretch
 from samples.drawing import draw_leaf
 
 # With all of them at 1, each image goes through every change.
@@ -88,8 +89,8 @@ def test_a_crop_has_the_share_that_is_asked_for():
 def test_resize_averages_or_interpolates():
     columns = np.repeat(np.uint8([[0, 0, 0, 100]]), 4, axis=0)
     image = np.dstack([columns] * 3)
-    assert (resize(image, 1) == 25).all()
-    assert resize(image[:2, 2:], 4)[0, :, 0].tolist() == [0, 25, 75, 100]
+    assert (stretch(image, 1) == 25).all()
+    assert stretch(image[:2, 2:], 4)[0, :, 0].tolist() == [0, 25, 75, 100]
 
 
 def test_half_of_the_turned_images_stay_whole():

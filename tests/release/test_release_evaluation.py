@@ -26,7 +26,7 @@ def test_right_and_known_of_learned_classes(figures):
     assert counts(laboratory["right_of_known"]) == (2, 3)
     assert counts(laboratory["sure"]) == (2, 4)
     assert counts(laboratory["right_of_sure"]) == (1, 2)
-    assert laboratory["answers"] == {
+    assert laboratory["predicted"] == {
         "Grape_Esca": 2, "Apple_scab": 1, "Apple_rust": 1}
     assert list(laboratory["classes"]) == ["Apple_scab", "Grape_Esca"]
     esca = laboratory["classes"]["Grape_Esca"]
@@ -79,8 +79,8 @@ def test_foreign_kinds_and_their_groups(figures):
 def test_several_diseases(figures):
     diseases = figures["diseases"]
     assert (diseases["n"], counts(diseases["known"])) == (3, (1, 3))
-    assert diseases["answers"] == {"Apple_rust": 2, "Apple_scab": 1}
-    assert diseases["answers_of_known"] == {"Apple_rust": 1}
+    assert diseases["predicted"] == {"Apple_rust": 2, "Apple_scab": 1}
+    assert diseases["predicted_of_known"] == {"Apple_rust": 1}
 
 
 def test_grape_leaves_are_laid_on_orchard_photographs(laid, figures):

@@ -9,7 +9,8 @@ from small_sources import CLASS_NAMES, CONFIG, read, write_photographs
 
 from leaffliction.release import folds
 from leaffliction.release.dataset import FOLDS
-from leaffliction.release.folds import (BRIEF_IMAGES, SURE, drop_class,
+from leaffliction.release.evaluation import SURE_ENOUGH
+from leaffliction.release.folds import (BRIEF_IMAGES, drop_class,
                                         judge_unlearned, judge_web)
 from leaffliction.release.plan import Planner
 from leaffliction.release.pool import Pool
@@ -73,7 +74,7 @@ def test_a_disease_is_judged_by_a_network_that_has_not_learned_it(
     # Of each disease: sure, refused, unsure, just sure enough; and again.
     answers = [SimpleNamespace(known=known, confidence=confidence)
                for known, confidence in ((True, 0.9), (False, 0.9),
-                                         (True, 0.69), (True, SURE))]
+                                         (True, 0.69), (True, SURE_ENOUGH))]
     asked = {}
 
     def predict(network, paths, workers, title):

@@ -1,4 +1,4 @@
-"""leaffliction/release/pool.py: what is drawn, how often, in which style."""
+"""leaffliction/release/pool.py: what is sampled, how often, in which style."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import pytest
 from leaffliction.release import plan as plans
 from leaffliction.release import pool as pools
 from leaffliction.release.plan import OUTLIER, Planned, sampling_weights
-from leaffliction.release.pool import Drawn, Pool, mix_styles
+from leaffliction.release.pool import Sampled, Pool, mix_styles
 from leaffliction.release.scenes import Scene
 
 GROUNDS = ("laboratory", "orchard", "strangers")
@@ -48,8 +48,8 @@ def test_a_pool_has_what_was_planned():
         [3, OUTLIER], ["orchard", "web"], [-1, 2], [1.0, 4.0])
 
 
-def test_images_are_drawn_in_proportion_to_their_weights(pool, all_in):
-    examples = pool.draw(1000, 2, all_in, np.random.default_rng(1))
+def test_images_are_sampled_in_proportion_to_their_weights(pool, all_in):
+    examples = pool.sample(1000, 2, all_in, np.random.default_rng(1))
     times = np.bincount(examples.features.rows, minlength=60)
     expected = 1000 * sampling_weights(pool.labels, pool.grounds,
                                        pool.weights)
@@ -60,18 +60,19 @@ def test_images_are_drawn_in_proportion_to_their_weights(pool, all_in):
     assert (np.diff(examples.features.rows) < 0).sum() > 300
 
 
-def test_the_seed_chooses_what_is_drawn(pool, all_in):
+def test_the_seed_chooses_what_is_sampled(pool, all_in):
     rows, labels, features = zip(*(
         (examples.features.rows.tolist(), examples.targets.tolist(),
          examples.features[np.arange(9)].tolist())
-        for examples in (pool.draw(50, 2, all_in, np.random.default_rng(seed))
-                         for seed in (1, 1, 2))))
+        for examples in (
+            pool.sample(50, 2, all_in, np.random.default_rng(seed))
+            for seed in (1, 1, 2))))
     for of_seeds in (rows, labels, features):
         assert of_seeds[0] == of_seeds[1] != of_seeds[2]
 
 
 def test_strangers_get_labels_of_all_classes_alike(pool, all_in):
-    examples = pool.draw(6000, 3, all_in, np.random.default_rng(1))
+    examples = pool.sample(6000, 3, all_in, np.random.default_rng(1))
     labels = pool.labels[examples.features.rows]
     is_outlier = labels == OUTLIER
     assert (examples.targets == labels)[~is_outlier].all()
@@ -81,20 +82,20 @@ def test_strangers_get_labels_of_all_classes_alike(pool, all_in):
     assert (pool.labels == OUTLIER).sum() == 20
 
 
-def test_images_that_are_left_out_are_not_drawn(pool):
+def test_images_that_are_left_out_are_not_sampled(pool):
     for left_out in (pool.folds == 2, pool.labels == 1, pool.labels != 0,
                      np.arange(60) >= 30):
-        examples = pool.draw(2000, 2, left_out, np.random.default_rng(1))
+        examples = pool.sample(2000, 2, left_out, np.random.default_rng(1))
         assert set(examples.features.rows) == set(np.flatnonzero(~left_out))
 
 
 def test_about_half_of_what_is_read_is_mirrored(pool, monkeypatch):
     monkeypatch.setattr(pools, "MIX_PROBABILITY", 0)
     rows = np.arange(59, -1, -1)
-    drawn = Drawn(pool.features, rows, np.random.default_rng(1))
+    sampled = Sampled(pool.features, rows, np.random.default_rng(1))
     index = np.arange(5, 55)
-    first, second = drawn[index], drawn[index]
-    assert len(drawn) == 60
+    first, second = sampled[index], sampled[index]
+    assert len(sampled) == 60
     assert first.shape == (50, 2, 4, 3) and first.dtype == np.float32
     original = pool.features[rows[index]]
     is_original, is_mirrored = (
