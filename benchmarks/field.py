@@ -35,7 +35,7 @@ import numpy as np
 
 from leaffliction.model.classifier import Classifier, Prediction, centre_crop
 from leaffliction.model.metrics import calibration_error, wilson_interval
-from leaffliction.prediction.figure import overlay_class_map
+from leaffliction.prediction.leaf_views import overlay_class_map
 from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils import cli
 from leaffliction.utils.class_folders import read_dataset

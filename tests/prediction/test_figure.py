@@ -2,34 +2,20 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from matplotlib import pyplot
 
 from leaffliction.model.classifier import Prediction
 from leaffliction.prediction.batch import PredictedFile
-from leaffliction.prediction.figure import (BARS, LESION, draw_predictions,
-                                            outline_lesions, overlay_class_map)
-
-
-def make_prediction(known=True, region=(0, 1), classes=7):
-    """Return a prediction of class 1, which one of 2 x 2 regions supports."""
-    maps = np.zeros((2, 2, classes), np.float32)
-    maps[region][1] = 8
-    shares = np.full(classes, 0.1 / (classes - 1))
-    shares[1] = 0.9
-    names = tuple(f"class {number}" for number in range(classes))
-    return Prediction(names, shares, 1.0, known, maps)
+from leaffliction.prediction.figure import BARS, draw_predictions
+from tests.prediction.example_predictions import draw_leaf, make_prediction
 
 
 @pytest.fixture
 def leaf():
     """Return a green leaf with a brown spot, RGB uint8 (200, 300, 3)."""
-    rgb_img = np.full((200, 300, 3), 225, np.uint8)
-    cv2.ellipse(rgb_img, (150, 100), (110, 70), 0, 0, 360, (60, 130, 50), -1)
-    cv2.circle(rgb_img, (190, 110), 14, (120, 80, 40), -1)
-    return rgb_img
+    return draw_leaf()
 
 
 @pytest.fixture(autouse=True)
@@ -37,45 +23,6 @@ def close_figures():
     """Close all figures after each test."""
     yield
     pyplot.close("all")
-
-
-@pytest.mark.parametrize("region, pixels", [
-    ((0, 1), np.s_[:90, 160:]), ((1, 0), np.s_[110:, :140])])
-def test_regions_that_support_the_class_are_red(leaf, region, pixels):
-    overlay = overlay_class_map(leaf, make_prediction(region=region))
-    assert overlay.shape == leaf.shape
-    redness = overlay[..., 0].astype(int) - overlay[..., 2]
-    assert redness[pixels].mean() > redness.mean() + 15
-
-
-def test_logits_common_to_all_classes_do_not_change_the_map(leaf):
-    prediction = make_prediction()
-    shifted = Prediction(
-        prediction.class_names, prediction.probabilities, 1.0, True,
-        prediction.class_maps + np.array([[[5.0], [0.0]], [[1.0], [2.0]]]))
-    assert np.array_equal(overlay_class_map(leaf, prediction),
-                          overlay_class_map(leaf, shifted))
-
-
-def test_lesions_are_outlined_on_white(leaf):
-    view = outline_lesions(leaf)
-    rows, columns = np.nonzero((view == LESION).all(axis=2))
-    assert abs(columns.mean() - 190) < 3 and abs(rows.mean() - 110) < 3
-    assert (np.hypot(columns - 190, rows - 110) > 8).all()
-    assert (view[:20] == 255).all()
-    empty = np.full((50, 50, 3), 100, np.uint8)
-    assert np.array_equal(outline_lesions(empty), empty)
-
-
-def test_outlines_are_thin_on_small_leaves():
-    image = np.full((800, 800, 3), 150, np.uint8)
-    for x in (200, 600):
-        cv2.circle(image, (x, 400), 60, (60, 130, 50), -1)
-        for y in (370, 430):
-            cv2.circle(image, (x, y), 6, (110, 70, 40), -1)
-    outlines = (outline_lesions(image) == LESION).all(axis=2)
-    # One pixel wide around each of four lesions, not seven.
-    assert 4 * 25 < outlines.sum() < 4 * 60
 
 
 @pytest.mark.parametrize("known, caption, colour", [
