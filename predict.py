@@ -5,22 +5,26 @@
     python predict.py leaf.jpg --json -
     python predict.py images --evaluate
     python predict.py leaf.jpg --learnings apple-grape
+    python predict.py --web
 
 Prints the most probable classes of each image and shows a figure: the leaf,
 the leaf on white with its lesions outlined, the regions that speak for the
 predicted class, and the probabilities.  It needs an archive, and does not
 import TensorFlow.  The archive is learnings.zip in the current folder, which
 train.py writes, or where there is none the released model apple-grape;
---learnings names another file or released model.
+--learnings names another file or released model.  --web opens a page in the
+browser instead, for photographs that are dropped there.
 """
 
 from leaffliction import program  # first: it handles Ctrl-C during imports
 
 import sys
+from argparse import Namespace
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from leaffliction.model.bundle import ARCHIVE
 from leaffliction.model.classifier import Classifier
@@ -43,6 +47,7 @@ from leaffliction.utils.path_hints import expand_wildcards
 from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import absolute_name, path_of
 from leaffliction.utils.tables import CSV_HELP, is_stdout
+from leaffliction.web.listening import LOCALHOST, PORT, Listening
 
 MAX_ROWS = 8    # images in the figure: more would be too small to see
 
@@ -191,16 +196,25 @@ def evaluate_folder(classifier: Classifier, folder: Path, workers: Workers,
     return cli.FAILED if predictions.failed else cli.DONE
 
 
+def serve_page(archives: list[Path], verify: bool, listening: Listening,
+               jobs: int, no_display: bool) -> NoReturn:
+    """Serve the page with these archives in its menu, until Ctrl-C."""
+    from leaffliction.web.server import serve
+    serve([Classifier.load(archive, verify) for archive in archives],
+          listening, jobs, open_browser=not no_display)
+
+
 def build_parser() -> cli.Parser:
     """Return the parser of the command line."""
     parser = cli.Parser("Name the disease of leaves.")
     add = parser.add_argument
-    add("paths", type=path_of, nargs="+", metavar="IMAGE|DIRECTORY",
+    add("paths", type=path_of, nargs="*", metavar="IMAGE|DIRECTORY",
         help="photographs of leaves, or folders of them")
-    add("--learnings", type=path_of, metavar="ZIP|NAME",
+    add("--learnings", type=path_of, metavar="ZIP|NAME", action="append",
         help="the archive that train.py wrote, or the name of a released "
              f"model; without it, {ARCHIVE} in the current folder, or where "
-             f"there is none the released model {DEFAULT}")
+             f"there is none the released model {DEFAULT}; with --web it may "
+             "be given several times")
     add("--verify", action="store_true",
         help="compare the whole archive with signature.txt beside it; the "
              "checksums of what is read are always verified")
@@ -218,26 +232,58 @@ def build_parser() -> cli.Parser:
              "images are in, and print accuracy and other metrics")
     add("--save", type=path_of, metavar="FIGURE",
         help="save the figure as this file (.png, .pdf, .svg, ...)")
+    add("--web", action="store_true",
+        help="open a page in the browser, where photographs are dropped and "
+             "predictions corrected; with --no-display only print its address")
+    add("--host", metavar="ADDRESS",
+        help="address of this computer at which --web answers; 0.0.0.0 lets "
+             "in a phone that scans the page's QR code; without it, "
+             f"{LOCALHOST}")
+    add("--port", type=cli.port, metavar="N",
+        help=f"port at which --web answers; without it, {PORT}")
     parser.add_jobs()
     parser.add_display()
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the program and return its exit status."""
-    parser = build_parser()
-    options = parser.parse_args(argv)
+def check_usage(parser: cli.Parser, options: Namespace) -> None:
+    """Exit with status 2 where options do not go together."""
+    if options.web:
+        if (options.paths or options.csv or options.json or options.evaluate
+                or options.save or options.cluster):
+            parser.error("--web takes photographs in the page: neither "
+                         "images nor --csv, --json, --evaluate, --save or "
+                         "--cluster")
+        return
+    if not options.paths:
+        parser.error("give an image or a folder, or --web")
+    if len(options.learnings or ()) > 1:
+        parser.error("several --learnings need --web")
+    if options.host or options.port is not None:
+        parser.error("--host and --port need --web")
     if options.evaluate and (len(options.paths) != 1 or options.csv
                              or options.json):
         parser.error("--evaluate takes one folder, and neither --csv nor "
                      "--json")
     if is_stdout(options.csv) and is_stdout(options.json):
         parser.error("only one of --csv and --json can go to stdout")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program and return its exit status."""
+    parser = build_parser()
+    options = parser.parse_args(argv)
+    check_usage(parser, options)
+    archive, *others = map(choose_archive, options.learnings or [None])
+    if options.web:
+        serve_page([archive, *others], options.verify,
+                   Listening(options.host or LOCALHOST, PORT if
+                             options.port is None else options.port),
+                   options.jobs, options.no_display)
     workers = program.make_workers(options.jobs, options.cluster)
-    archive = choose_archive(options.learnings)
     # Whoever names an archive knows which one it is.
     load = partial(load_classifier, archive, options.verify,
-                   options.learnings is None)
+                   not options.learnings)
     if options.evaluate:
         return evaluate_folder(load(), options.paths[0], workers,
                                options.save, options.no_display)

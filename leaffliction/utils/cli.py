@@ -27,6 +27,7 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 MIN_IMAGE_SIZE, MAX_IMAGE_SIZE = 32, 1024
 # Each process takes memory, and hardly any computer has more cores.
 MAX_JOBS = 256
+MAX_PORT = 65535
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -100,6 +101,14 @@ def job_count(text: str) -> int:
     if count > MAX_JOBS:
         raise argparse.ArgumentTypeError(f"{text!r} is more than {MAX_JOBS}")
     return count
+
+
+def port(text: str) -> int:
+    """Return text as the number of a TCP port; 0 is any that is free."""
+    number = non_negative_int(text)
+    if number > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {MAX_PORT}")
+    return number
 
 
 def image_size(text: str) -> int:

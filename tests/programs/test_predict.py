@@ -51,8 +51,9 @@ def test_the_figure_shows_the_pixels_that_the_network_read(
     monkeypatch.setattr(predict, "show_predictions",
                         lambda results, _: shown.extend(results))
     open_image = images.open_image
-    monkeypatch.setattr(images, "open_image", lambda path: decoded.append(
-        path.name) or open_image(path))
+    monkeypatch.setattr(
+        images, "open_image", lambda path, content: decoded.append(path.name)
+        or open_image(path, content))
     assert run(leaves / "x9.jpg", leaves / "x10.jpg") == 0
     assert sorted(decoded) == ["x10.jpg", "x9.jpg"]
     assert [result.path.name for result in shown] == ["x9.jpg", "x10.jpg"]

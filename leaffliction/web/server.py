@@ -1,0 +1,92 @@
+"""Start the server of the page, open the browser, and end with Ctrl-C."""
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+from typing import NoReturn
+
+from tornado.httpserver import HTTPServer
+
+from leaffliction.model.classifier import Classifier
+from leaffliction.utils.console import print_note
+from leaffliction.web.corrections import FOLDER, Corrections
+from leaffliction.web.handlers import Site, make_application
+from leaffliction.web.listening import (Listening, advertised_address,
+                                        host_names, listen, local_address)
+from leaffliction.web.uploads import BODY_SECONDS, Queue
+
+# Seconds after which a connection without a request is closed.
+IDLE_SECONDS = 60
+
+
+def serve(classifiers: list[Classifier], listening: Listening, threads: int,
+          open_browser: bool) -> NoReturn:
+    """Serve the page until Ctrl-C, which raises KeyboardInterrupt.
+
+    classifiers: for the page's menu; the first is chosen at first.
+    threads: photographs that are predicted at once.
+    open_browser: open the page in the browser of this computer.
+    Raises UserError where the port is taken or the address is not one of
+    this computer's.
+    """
+    sockets = listen(listening)
+    port = sockets[0].getsockname()[1]
+    queue = Queue(threads)
+    class_names = tuple(dict.fromkeys(
+        name for classifier in classifiers
+        for name in classifier.class_names))
+    corrections = Corrections(Path(FOLDER), class_names,
+                              classifiers[0].archive)
+    site = Site(menu_names(classifiers), corrections, queue, port,
+                host_names(listening.host),
+                advertised_address(listening.host, port))
+    try:
+        asyncio.run(run(site, sockets, open_browser))
+    finally:
+        queue.close()
+
+
+def menu_names(classifiers: list[Classifier]) -> dict[str, Classifier]:
+    """Return {name in the menu: classifier}, in the order given.
+
+    The name is that of the released model or of the file, and its whole
+    path where two files have the same name.
+    """
+    short = [Path(classifier.archive).name for classifier in classifiers]
+    return {name if short.count(name) == 1 else classifier.archive: classifier
+            for name, classifier in zip(short, classifiers)}
+
+
+async def run(site: Site, sockets: list[socket.socket], open_browser: bool
+              ) -> None:
+    """Answer requests until this coroutine is cancelled."""
+    # Tornado's own lines about refused requests are not for the user.
+    logging.getLogger("tornado").addHandler(logging.NullHandler())
+    logging.getLogger("tornado").propagate = False
+    server = HTTPServer(
+        make_application(site), body_timeout=BODY_SECONDS,
+        idle_connection_timeout=IDLE_SECONDS)
+    server.add_sockets(sockets)
+    address = local_address(sockets, site.port)
+    # For people and for programs that start this one, and wait for it.
+    print(address, flush=True)
+    print_note("drop photographs of leaves there; Ctrl-C ends it")
+    if open_browser and has_screen():
+        # It may wait for the browser.
+        threading.Thread(target=webbrowser.open, args=(address,),
+                         daemon=True).start()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        server.stop()
+
+
+def has_screen() -> bool:
+    """Return whether a browser can open a window here."""
+    return sys.platform == "darwin" or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
