@@ -52,8 +52,8 @@ def test_the_figure_shows_the_pixels_that_the_network_read(
                         lambda results, _: shown.extend(results))
     open_image = images.open_image
     monkeypatch.setattr(
-        images, "open_image", lambda path, content: decoded.append(path.name)
-        or open_image(path, content))
+        images, "open_image", lambda path, *rest: decoded.append(path.name)
+        or open_image(path, *rest))
     assert run(leaves / "x9.jpg", leaves / "x10.jpg") == 0
     assert sorted(decoded) == ["x10.jpg", "x9.jpg"]
     assert [result.path.name for result in shown] == ["x9.jpg", "x10.jpg"]
