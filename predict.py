@@ -24,7 +24,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 from leaffliction.model.bundle import ARCHIVE
 from leaffliction.model.classifier import Classifier
@@ -197,11 +196,12 @@ def evaluate_folder(classifier: Classifier, folder: Path, workers: Workers,
 
 
 def serve_page(archives: list[Path], verify: bool, listening: Listening,
-               jobs: int, no_display: bool) -> NoReturn:
+               jobs: int, no_display: bool) -> int:
     """Serve the page with these archives in its menu, until Ctrl-C."""
     from leaffliction.web.server import serve
     serve([Classifier.load(archive, verify) for archive in archives],
           listening, jobs, open_browser=not no_display)
+    return cli.DONE
 
 
 def build_parser() -> cli.Parser:
@@ -276,10 +276,11 @@ def main(argv: list[str] | None = None) -> int:
     check_usage(parser, options)
     archive, *others = map(choose_archive, options.learnings or [None])
     if options.web:
-        serve_page([archive, *others], options.verify,
-                   Listening(options.host or LOCALHOST, PORT if
-                             options.port is None else options.port),
-                   options.jobs, options.no_display)
+        return serve_page(
+            [archive, *others], options.verify,
+            Listening(options.host or LOCALHOST,
+                      PORT if options.port is None else options.port),
+            options.jobs, options.no_display)
     workers = program.make_workers(options.jobs, options.cluster)
     # Whoever names an archive knows which one it is.
     load = partial(load_classifier, archive, options.verify,

@@ -8,7 +8,6 @@ import sys
 import threading
 import webbrowser
 from pathlib import Path
-from typing import NoReturn
 
 from tornado.httpserver import HTTPServer
 
@@ -25,8 +24,8 @@ IDLE_SECONDS = 60
 
 
 def serve(classifiers: list[Classifier], listening: Listening, threads: int,
-          open_browser: bool) -> NoReturn:
-    """Serve the page until Ctrl-C, which raises KeyboardInterrupt.
+          open_browser: bool) -> None:
+    """Serve the page until Ctrl-C.
 
     classifiers: for the page's menu; the first is chosen at first.
     threads: photographs that are predicted at once.
@@ -47,6 +46,8 @@ def serve(classifiers: list[Classifier], listening: Listening, threads: int,
                 advertised_address(listening.host, port))
     try:
         asyncio.run(run(site, sockets, open_browser))
+    except KeyboardInterrupt:
+        pass        # This is how a user ends it.
     finally:
         queue.close()
 
