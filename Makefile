@@ -109,7 +109,7 @@ release: .venv/.installed-dev
 IMPORTED = numpy, PIL.Image, cv2, ai_edge_litert.interpreter, rich.progress, \
 	matplotlib.pyplot, plantcv.plantcv, sklearn.ensemble, sklearn.metrics, \
 	keras, tensorflow.lite, distributed.cli.dask_scheduler, \
-	distributed.cli.dask_worker, upath.extensions
+	distributed.cli.dask_worker, tornado.web, upath.extensions
 
 .venv/.installed: requirements.txt | check-python
 	@echo "Installing into .venv: about two minutes and 3 GB, once"

@@ -11,6 +11,8 @@ from tornado.web import (Application, HTTPError, RequestHandler,
 
 from leaffliction import __version__
 from leaffliction.model.classifier import Classifier
+from leaffliction.prediction.languages import (FOLDER as TEXTS,
+                                               language_codes, load_language)
 from leaffliction.utils.console import print_error
 from leaffliction.utils.errors import UserError
 from leaffliction.web.access import (Sessions, host_is_allowed, is_local,
@@ -22,7 +24,6 @@ from leaffliction.web.uploads import (MAX_BYTES, RETRY_SECONDS, Busy, Queue,
                                       TooLarge, Upload)
 
 STATIC = Path(__file__).parent / "static"
-TEXTS = STATIC.parents[1] / "prediction" / "texts"
 CONTENT_TYPES = {".html": "text/html; charset=utf-8",
                  ".css": "text/css; charset=utf-8",
                  ".js": "text/javascript; charset=utf-8",
@@ -70,7 +71,10 @@ class Refusal(HTTPError):
 
 
 class Handler(RequestHandler):
-    """Checks who asks; answers errors as JSON."""
+    """Checks who asks; answers errors as JSON, or to people as text."""
+
+    # Whether a person opens this address, and not the page.
+    answers_people = False
 
     def initialize(self, site: Site) -> None:
         """Keep what all requests share."""
@@ -116,7 +120,7 @@ class Handler(RequestHandler):
         return self.get_query_argument("name", "photograph")[:MAX_NAME]
 
     def write_error(self, status_code: int, **details: Any) -> None:
-        """Send an error as JSON."""
+        """Send an error: a sentence, and for the page a code."""
         error = details.get("exc_info", (None, None))[1]
         if status_code == HTTPStatus.SERVICE_UNAVAILABLE:
             self.set_header("Retry-After", RETRY_SECONDS)
@@ -124,7 +128,11 @@ class Handler(RequestHandler):
             code, sentence = error.code, error.sentence
         else:
             code, sentence = "request", HTTPStatus(status_code).phrase
-        self.finish({"error": sentence, "code": code})
+        if self.answers_people:
+            self.set_header("Content-Type", "text/plain; charset=utf-8")
+            self.finish(f"{sentence}\n")
+        else:
+            self.finish({"error": sentence, "code": code})
 
     def log_exception(self, *details: Any) -> None:
         """Print one line for a bug; none for a request that is refused."""
@@ -135,6 +143,8 @@ class Handler(RequestHandler):
 
 class StaticHandler(Handler):
     """The files of the page, which were read when the server started."""
+
+    answers_people = True
 
     def initialize(self, site: Site, files: dict[str, bytes]) -> None:
         """Keep the files: {path below the page's address: content}."""
@@ -156,6 +166,8 @@ class StaticHandler(Handler):
 
 class JoinHandler(Handler):
     """Exchanges the token of the QR code for a session."""
+
+    answers_people = True
 
     def is_joining(self) -> bool:
         """Let any device in: it has no session yet."""
@@ -179,6 +191,8 @@ class ModelsHandler(Handler):
             "version": __version__, "max_bytes": MAX_BYTES,
             "parallel": self.site.queue.threads, "corrections": True,
             "local": is_local(self.request.remote_ip),
+            "languages": [{"code": code, "name": load_language(code).name}
+                          for code in language_codes()],
             "models": [{"name": name, "classes": classifier.class_names}
                        for name, classifier in
                        self.site.classifiers.items()]})
