@@ -44,7 +44,7 @@ def test_every_import_is_declared():
     assert {PACKAGES.get(name, name) for name in names} == declared
 
 
-def test_all_packages_are_installed_and_the_released_models_with_them():
+def test_all_packages_are_installed_with_their_models_and_texts():
     settings = PROJECT["tool"]["setuptools"]
     released = "leaffliction.models"
     found = {".".join(file.parent.relative_to(ROOT).parts)
@@ -54,6 +54,9 @@ def test_all_packages_are_installed_and_the_released_models_with_them():
     assert settings["package-dir"] == {released: "models"}
     assert {"*.zip", "*.txt", "*.md"} <= set(
         settings["package-data"][released])
+    # prediction/languages.py looks for them there.
+    assert "texts/*.json" in settings["package-data"][
+        "leaffliction.prediction"]
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
