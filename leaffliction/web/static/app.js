@@ -1,0 +1,221 @@
+/**
+ * The page: photographs come in, answers come out, a person corrects them.
+ *
+ * This module connects the others.  For tests, and for style.css:
+ *
+ *   body[data-empty]      there are no photographs
+ *   body[data-dragging]   files are dragged over the page
+ *   body[data-ready]      the page listens
+ *   li.row[data-state]    waiting, asking, done, error
+ *   li.row[data-known]    true, false; "" before the answer
+ *   li.plant[data-state]  waiting, done
+ */
+
+import { byId, element } from "./dom.js";
+import { rowsOf, save } from "./downloads.js";
+import { createServerEngine } from "./engine.js";
+import { showFilters } from "./filters.js";
+import { listenForFiles } from "./intake.js";
+import { chooseLanguage, Language } from "./languages.js";
+import { List } from "./list.js";
+import { copyCommand, listenForClosing, openPanel, showCorrections,
+         showPhone } from "./panels.js";
+import { createPhotograph } from "./photographs.js";
+import { announce, showProgress } from "./progress.js";
+import { Queue } from "./queue.js";
+import { listenForSelection, showSelection } from "./selection.js";
+import { shrink, THUMBNAIL } from "./thumbnails.js";
+import { ViewStore } from "./views.js";
+
+const engine = createServerEngine();
+const ask = ({ file, name }) => engine.predict(file, name, page.model.name);
+let models = [];
+let corrections = null;     // the state that the engine told last
+
+/** What the rows, plants and panels need, and ask for. */
+const page = {
+  engine,
+  language: null,
+  model: null,
+  views: new ViewStore(ask),
+  refresh,
+  remove,
+  again: (photographs) => queue.again(photographs),
+  select(photograph, isSelected) {
+    photograph.selected = isSelected;
+    showSelection(list, page.language);
+  },
+  async correct(photograph, className) {
+    const { file, name } = photograph;
+    const { id, state } = await engine.correct(file, name, page.model.name,
+                                               className);
+    photograph.correction = { id, className };
+    setCorrections(state);
+    announce(page.language.text("saved_aloud"));
+  },
+  async undo(photograph) {
+    const { state } = await engine.undo(photograph.correction.id);
+    photograph.correction = null;
+    setCorrections(state);
+  },
+  photographsOf: (plant) => list.photographsOf(plant),
+  ungroup: (plant) => list.ungroup(plant),
+};
+
+const list = new List(byId("list"), page);
+const queue = new Queue({
+  ask: predict,
+  reach: () => engine.models(),
+  changed(photograph) {
+    if (photograph) {
+      list.render(photograph);
+    }
+    refresh();
+  },
+});
+
+/** Predict a photograph, and keep what its row shows. */
+async function predict(photograph) {
+  const { views, ...answer } = await ask(photograph);
+  page.views.put(photograph, views);
+  photograph.thumbnail = await shrink(views.photograph, THUMBNAIL);
+  return answer;
+}
+
+function receive(files) {
+  const photographs = files.map(({ file, folder }) => createPhotograph(
+    file, folder));
+  list.add(photographs);
+  queue.add(photographs);
+}
+
+/** Remove photographs from the page; nothing is deleted anywhere. */
+function remove(photographs) {
+  const next = list.elementOf(photographs.at(-1)).nextElementSibling;
+  queue.remove(photographs);
+  photographs.forEach((photograph) => page.views.remove(photograph));
+  list.remove(photographs);
+  (next?.querySelector("input") ?? byId("choose-files")).focus();
+  refresh();
+}
+
+let isPlanned = false;
+
+/** Bring what stands above and below the list up to date, once a frame. */
+function refresh() {
+  if (isPlanned) {
+    return;
+  }
+  isPlanned = true;
+  requestAnimationFrame(() => {
+    isPlanned = false;
+    const { photographs } = list;
+    document.body.toggleAttribute("data-empty", !photographs.length);
+    byId("results").hidden = !photographs.length;
+    byId("by-folder").hidden = !photographs.some(
+      ({ folder, plant }) => folder && !plant);
+    byId("privacy").textContent = page.language.text(
+      `privacy_${engine.place}`);
+    showProgress(queue, page.language);
+    showFilters(list, page.language);
+    showSelection(list, page.language);
+  });
+}
+
+function setCorrections(state) {
+  corrections = state;
+  showCorrections(state, page.language);
+}
+
+async function setLanguage(code) {
+  page.language = new Language(code, await engine.texts(code));
+  page.language.apply();
+  byId("knows").textContent = page.language.text("knows", {
+    classes: page.model.classes.map((name) => page.language.className(name))
+      .join(", ") });
+  list.renderAll();
+  if (corrections) {
+    showCorrections(corrections, page.language);
+  }
+  refresh();
+}
+
+async function setModel(name) {
+  page.model = models.find((model) => model.name === name);
+  await setLanguage(page.language.code);
+  // The answers of one model say nothing about those of another.
+  list.photographs.forEach((item) => page.views.remove(item));
+  queue.again(list.photographs);
+}
+
+/** Fill a menu, and hide it where it leaves no choice. */
+function fillMenu(id, options, chosen, change) {
+  const menu = byId(id);
+  menu.append(...options.map(([value, text]) => element(
+    "option", { value, selected: value === chosen }, text)));
+  menu.parentElement.hidden = options.length < 2;
+  menu.addEventListener("change", () => change(menu.value));
+}
+
+async function download(kind) {
+  const { language, model } = page;
+  try {
+    const rows = await rowsOf(list, kind === "report");
+    const blob = await (kind === "report"
+      ? engine.report(rows, model.name, language.code)
+      : engine.csv(rows, model.name));
+    save(blob, kind === "report" ? "report.html" : "predictions.csv");
+    byId("download-problem").textContent = "";
+  } catch (error) {
+    byId("download-problem").textContent = language.text(
+      `error_${error.code}`);
+  }
+}
+
+function listen() {
+  const onClick = (id, action) => byId(id).addEventListener("click", action);
+  listenForFiles(receive);
+  listenForSelection(list, page);
+  listenForClosing();
+  byId("order").addEventListener("change", (event) => {
+    list.leastSure = event.target.value === "least-sure";
+    list.arrange();
+  });
+  onClick("by-folder", () => { list.groupByFolder(); refresh(); });
+  onClick("save-csv", () => download("csv"));
+  onClick("save-report", () => download("report"));
+  onClick("clear", () => remove(list.photographs));
+  onClick("copy", () => copyCommand(page.language));
+  onClick("open-corrections", () => openPanel("corrections"));
+  onClick("open-phone", async () => {
+    showPhone(await engine.phone());
+    openPanel("phone");
+  });
+}
+
+async function start() {
+  models = await engine.models();
+  queue.parallel = engine.parallel;
+  [page.model] = models;
+  const codes = Object.keys(engine.languages);
+  const code = chooseLanguage(
+    [localStorage.getItem("language") ?? "", ...navigator.languages], codes);
+  await setLanguage(code);
+  fillMenu("language", Object.entries(engine.languages), code, (chosen) => {
+    localStorage.setItem("language", chosen);
+    setLanguage(chosen);
+  });
+  fillMenu("model", models.map(({ name }) => [name, name]),
+           page.model.name, setModel);
+  byId("open-corrections").hidden = !engine.can.corrections;
+  byId("open-phone").hidden = !engine.can.phone;
+  if (engine.can.corrections) {
+    setCorrections(await engine.corrections());
+  }
+  listen();
+  document.body.toggleAttribute("data-ready", true);
+}
+
+start().catch(() => {
+  byId("not-started").hidden = false;
+});

@@ -1,0 +1,112 @@
+/** The picture of a row, and the choice of its views. */
+
+import { byId, element } from "./dom.js";
+
+/** In the order of their buttons. */
+const VIEWS = ["photograph", "leaf", "lesions", "class_map"];
+
+/**
+ * Return the picture of a photograph; once it is answered, with its views.
+ *
+ * @param {Photograph} photograph
+ * @param {object} page - language, views (a ViewStore).
+ * @returns {HTMLElement}
+ */
+export function picture(photograph, page) {
+  const { language } = page;
+  const isDone = photograph.state === "done";
+  const image = element("img", { alt: "", loading: "lazy",
+                                 decoding: "async" });
+  // A file that is no image has no picture.
+  image.addEventListener("error", () => { image.hidden = true; });
+  show(photograph, image, thumbnailOf(photograph));
+  const frame = element(isDone ? "button" : "div", {
+    class: "frame", type: isDone && "button",
+    "aria-label": isDone && language.text("enlarge",
+                                          { name: photograph.name }),
+    onclick: () => isDone && enlarge(photograph, page) }, image);
+  if (!isDone) {
+    return element("figure", { class: "picture" }, frame);
+  }
+  const caption = element("p", { class: "caption", role: "status" });
+  const choose = (view) => {
+    photograph.view = view;
+    return showView(photograph, image, caption, page);
+  };
+  if (photograph.view !== "photograph") {
+    choose(photograph.view);
+  }
+  return element("figure", { class: "picture" }, frame,
+                 viewButtons(photograph, language, choose), caption);
+}
+
+/** Show the chosen view of a photograph, and say what it shows. */
+async function showView(photograph, image, caption, { views, language }) {
+  const { view } = photograph;
+  caption.textContent = "";
+  if (view === "photograph") {
+    show(photograph, image, thumbnailOf(photograph));
+    return;
+  }
+  try {
+    const blob = await views.get(photograph, view);
+    if (view === photograph.view) {     // else another was chosen meanwhile
+      show(photograph, image, blob);
+      caption.textContent = captionOf(photograph, language);
+    }
+  } catch (error) {
+    caption.textContent = language.text(`error_${error.code}`);
+  }
+}
+
+function viewButtons(photograph, language, choose) {
+  const missing = photograph.answer.lesions ? [] : ["leaf", "lesions"];
+  return element(
+    "fieldset", { class: "views" },
+    element("legend", { class: "hidden-text" },
+            language.text("views", { name: photograph.name })),
+    ...VIEWS.map((view) => element(
+      "label", {},
+      element("input", {
+        type: "radio", name: `view-${photograph.id}`, value: view,
+        checked: view === photograph.view, disabled: missing.includes(view),
+        onchange: () => choose(view) }),
+      element("span", {}, language.text(`view_${view}`)))));
+}
+
+function captionOf({ view, answer: { lesions } }, language) {
+  return language.text(`caption_${view}`, lesions ? {
+    share: language.percent(lesions.share),
+    spots: language.count("spots", lesions.spots) } : {});
+}
+
+/** The thumbnail, or before there is one the file itself. */
+function thumbnailOf({ thumbnail, file }) {
+  return thumbnail ?? file;
+}
+
+/**
+ * Show a picture in an image.
+ *
+ * @param {{url: ?string}} owner - keeps the address, and frees the last one.
+ * @param {HTMLImageElement} image
+ * @param {Blob} blob
+ */
+function show(owner, image, blob) {
+  URL.revokeObjectURL(owner.url);
+  owner.url = URL.createObjectURL(blob);
+  image.hidden = false;
+  image.src = owner.url;
+}
+
+const large = { url: null };    // the address in the dialog
+
+async function enlarge(photograph, { views, language }) {
+  const image = byId("large-image");
+  byId("large-title").textContent = photograph.name;
+  image.alt = language.text(`view_${photograph.view}`);
+  const blob = await views.get(photograph, photograph.view)
+    .catch(() => thumbnailOf(photograph));
+  show(large, image, blob);
+  byId("large-picture").showModal();
+}
