@@ -49,13 +49,17 @@ export function lesionFacts(lesions, language) {
   if (!lesions) {
     return null;
   }
-  const values = { share: lesions.spots ? language.percent(lesions.share)
-                                        : language.text("none"),
-                   spots: language.count("spots", lesions.spots) };
-  return element("p", { class: "facts" },
-                 language.text("lesion_facts", values),
-                 lesions.leaves > 1
-                   ? ` (${language.count("leaves", lesions.leaves)})` : null);
+  return element("p", { class: "facts" }, lesionText(lesions, language));
+}
+
+/** Return the lesions in words: their share of the leaves, and the spots. */
+export function lesionText({ leaves, share, spots }, language) {
+  if (!spots) {
+    return language.text("no_lesions");
+  }
+  return language.text(leaves > 1 ? "lesions_of_leaves" : "lesions_of_leaf", {
+    share: language.percent(share), leaves: language.number(leaves),
+    spots: language.count("spots", spots) });
 }
 
 /**

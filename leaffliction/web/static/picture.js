@@ -1,5 +1,6 @@
 /** The picture of a row, and the choice of its views. */
 
+import { lesionText } from "./answer.js";
 import { byId, element } from "./dom.js";
 
 /** In the order of their buttons. */
@@ -75,9 +76,8 @@ function viewButtons(photograph, language, choose) {
 }
 
 function captionOf({ view, answer: { lesions } }, language) {
-  return language.text(`caption_${view}`, lesions ? {
-    share: language.percent(lesions.share),
-    spots: language.count("spots", lesions.spots) } : {});
+  return view === "lesions" ? lesionText(lesions, language)
+    : language.text(`caption_${view}`);
 }
 
 /** The thumbnail, or before there is one the file itself. */
