@@ -1,6 +1,7 @@
 /** What an answer says, as elements: of a photograph, or of a plant. */
 
 import { bar, element, icon } from "./dom.js";
+import { isSure } from "./photographs.js";
 
 const SHOWN = 3;    // classes with their probability
 
@@ -12,27 +13,42 @@ const SHOWN = 3;    // classes with their probability
  * @param {import("./languages.js").Language} language
  * @returns {HTMLElement[]}
  */
-export function verdict({ known, classes }, language) {
-  const [first, ...others] = classes.slice(0, SHOWN);
-  const rows = (known ? others : [first, ...others]).map((row) => element(
-    "li", {},
-    element("span", { class: "class" }, language.className(row.name)),
-    bar(row.probability),
-    element("span", { class: "percent" },
-            language.percent(row.probability))));
-  const heading = known
-    ? [icon("leaf"),
-       element("strong", {}, language.className(first.name)), " ",
-       element("span", { class: "percent" },
-               language.percent(first.probability))]
-    : [icon("stranger"), element("strong", {}, language.text("unknown"))];
+export function verdict(answer, language) {
+  const [first, ...others] = answer.classes.slice(0, SHOWN);
+  const name = language.className(first.name);
+  const percent = element("span", { class: "percent" },
+                          language.percent(first.probability));
+  if (!answer.known) {
+    return [element("p", { class: "verdict" }, icon("stranger"),
+                    element("strong", {}, language.text("unknown"))),
+            ...withBars("nearest", [first, ...others], language)];
+  }
+  return [element("p", { class: "verdict" }, icon("leaf"),
+                  element("strong", {}, name), " ", percent),
+          bar(first.probability),
+          ...(isSure(answer) ? inOneLine(others, language)
+            : withBars("then", others, language))];
+}
+
+/** The classes with bars, to compare them. */
+function withBars(key, classes, language) {
   return [
-    element("p", { class: "verdict" }, ...heading),
-    known && bar(first.probability),
-    rows.length > 0 && element("p", { class: "then" },
-                               language.text(known ? "then" : "nearest")),
-    rows.length > 0 && element("ul", { class: "others" }, ...rows),
-  ].filter(Boolean);
+    element("p", { class: "then" }, language.text(key)),
+    element("ul", { class: "others" }, ...classes.map((row) => element(
+      "li", {},
+      element("span", {}, language.className(row.name)),
+      bar(row.probability),
+      element("span", { class: "percent" },
+              language.percent(row.probability))))),
+  ];
+}
+
+function inOneLine(classes, language) {
+  const words = classes.map((row) => `${language.className(row.name)} ${
+    language.percent(row.probability)}`);
+  return words.length ? [element("p", { class: "then" },
+                                 language.text("then"), " ",
+                                 words.join(", "))] : [];
 }
 
 /** Return the hints as a list of sentences, or null where there are none. */

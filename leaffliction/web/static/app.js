@@ -197,13 +197,14 @@ async function start() {
   models = await engine.models();
   queue.parallel = engine.parallel;
   [page.model] = models;
-  const codes = Object.keys(engine.languages);
-  const code = chooseLanguage(
+  const codes = engine.languages.map(({ code }) => code);
+  const chosen = chooseLanguage(
     [localStorage.getItem("language") ?? "", ...navigator.languages], codes);
-  await setLanguage(code);
-  fillMenu("language", Object.entries(engine.languages), code, (chosen) => {
-    localStorage.setItem("language", chosen);
-    setLanguage(chosen);
+  await setLanguage(chosen);
+  const names = engine.languages.map(({ code, name }) => [code, name]);
+  fillMenu("language", names, chosen, (code) => {
+    localStorage.setItem("language", code);
+    setLanguage(code);
   });
   fillMenu("model", models.map(({ name }) => [name, name]),
            page.model.name, setModel);

@@ -29,7 +29,7 @@
 export class EngineError extends Error {
   /**
    * @param {string} code - unreadable, too_large, busy, slow, forbidden,
-   *   model, request; offline where the program does not answer; gone where
+   *   model, correction, request; offline where the program does not answer; gone where
    *   the browser can no longer read the file.
    * @param {string} detail - one sentence in English, or "".
    * @param {number} retryAfter - seconds, for busy.
@@ -59,8 +59,8 @@ export function createServerEngine() {
     place: "computer",
     /** How many photographs it predicts at once. */
     parallel: 1,
-    /** The languages that there are: {code: name in the language}. */
-    languages: {},
+    /** The languages that there are: {code, name in the language}[]. */
+    languages: [],
 
     /** @returns {Promise<{name: string, classes: string[]}[]>} default first */
     async models() {

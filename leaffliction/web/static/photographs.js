@@ -22,9 +22,9 @@
  * @property {string} name - of its folder, or "".
  */
 
-/** Probability below which a class is to be looked at again; as SURE in
+/** Least probability of a sure answer; as SURE of
  * leaffliction/model/classifier.py. */
-export const SURE = 0.9;
+const SURE = 0.9;
 
 let lastId = 0;
 
@@ -61,10 +61,15 @@ export function sureness(answer) {
   return answer.known ? probability : probability - 1;
 }
 
+/** Return whether an answer is sure enough not to be looked at again. */
+export function isSure(answer) {
+  return sureness(answer) >= SURE;
+}
+
 /** Return whether a person should look at a photograph again. */
 export function isDoubtful({ state, answer }) {
   return state === "error"
-    || (state === "done" && sureness(answer) < SURE);
+    || (state === "done" && !isSure(answer));
 }
 
 /**

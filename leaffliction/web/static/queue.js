@@ -155,8 +155,11 @@ export class Queue {
   async #reconnect() {
     try {
       await this.reach();
-    } catch {
-      return;
+    } catch (error) {
+      if (error.code === "offline") {
+        return;
+      }
+      // It answers, if only that it does not know this page: rows say so.
     }
     if (!this.offline) {
       return;
