@@ -1,5 +1,6 @@
 """What the server answers: each address of the page, and each refusal."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -221,6 +222,8 @@ class UploadHandler(Handler):
     # Why the request is refused, once its body has been read: a browser
     # that is still sending would not see an earlier answer.
     refusal: Refusal | None = None
+    # The call that waits for a thread of the queue, or runs in one.
+    call: asyncio.Task | None = None
 
     def prepare(self) -> None:
         """Check the request before its body is read."""
@@ -260,10 +263,12 @@ class UploadHandler(Handler):
         if self.refusal is not None:
             raise self.refusal
         upload = self.upload
+        self.call = asyncio.ensure_future(
+            self.site.queue.run(lambda: function(upload.read())))
         try:
-            return await self.site.queue.run(
-                lambda: function(upload.read()))
-        except Busy:
+            return await self.call
+        except (Busy, asyncio.CancelledError):
+            # Cancelled: the client has left, or the server ends.
             raise busy() from None
         except UserError as error:
             raise Refusal(422, code, str(error)) from None
@@ -273,8 +278,10 @@ class UploadHandler(Handler):
         self.end_upload()
 
     def on_connection_close(self) -> None:
-        """Forget the body of a client that has gone."""
+        """Forget a client that has left, and the call that waits for it."""
         super().on_connection_close()
+        if self.call is not None:
+            self.call.cancel()
         self.end_upload()
 
     def end_upload(self) -> None:
