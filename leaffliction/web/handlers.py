@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from tornado.web import (Application, HTTPError, RequestHandler,
+from tornado.web import (Application, Finish, HTTPError, RequestHandler,
                          stream_request_body)
 
 from leaffliction import __version__
@@ -90,9 +90,8 @@ class Handler(RequestHandler):
     def prepare(self) -> None:
         """Refuse requests that come from elsewhere."""
         request = self.request
-        address = request.connection.stream.socket.getsockname()[0]
-        if not (host_is_allowed(request.host, address, self.site.port,
-                                self.site.names)
+        if not (host_is_allowed(request.host, self.own_address(),
+                                self.site.port, self.site.names)
                 and origin_is_allowed(request.headers.get("Origin"),
                                       request.host)):
             raise Refusal(403, "forbidden", "this request does not come from "
@@ -102,6 +101,13 @@ class Handler(RequestHandler):
                     self.path_kwargs.get("session"))):
             raise Refusal(403, "forbidden", "scan the QR code that the page "
                           "shows on the computer: this address has expired")
+
+    def own_address(self) -> str:
+        """Return the IP address of this computer that the client reached."""
+        connected = self.request.connection.stream.socket
+        if connected is None:       # The client has left.
+            raise Finish
+        return connected.getsockname()[0]
 
     def is_joining(self) -> bool:
         """Return whether this request exchanges a token for a session."""
