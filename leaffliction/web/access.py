@@ -33,6 +33,16 @@ def is_local(address: str) -> bool:
     return _plain(address).is_loopback
 
 
+def is_same_computer(client: str, address: str) -> bool:
+    """Return whether a client runs on the computer that it reached.
+
+    client: IP address of the client.  address: the one that it reached.
+    Who connects to an address of the own computer comes from that address;
+    the system drops what others send in its name.
+    """
+    return is_local(client) or _plain(client) == _plain(address)
+
+
 def host_is_allowed(host: str, address: str, port: int,
                     names: Collection[str] = ()) -> bool:
     """Return whether a Host header names this server.

@@ -16,8 +16,8 @@ from leaffliction.prediction.languages import (FOLDER as TEXTS,
                                                language_codes, load_language)
 from leaffliction.utils.console import print_error
 from leaffliction.utils.errors import UserError
-from leaffliction.web.access import (Sessions, host_is_allowed, is_local,
-                                     origin_is_allowed)
+from leaffliction.web.access import (Sessions, host_is_allowed,
+                                     is_same_computer, origin_is_allowed)
 from leaffliction.web.corrections import Corrections, Said
 from leaffliction.web.prediction_json import predict_upload, read_upload
 from leaffliction.web.qr import qr_svg
@@ -96,7 +96,7 @@ class Handler(RequestHandler):
                                       request.host)):
             raise Refusal(403, "forbidden", "this request does not come from "
                           "the page of this server")
-        if not (is_local(request.remote_ip) or self.is_joining()
+        if not (self.is_local() or self.is_joining()
                 or self.site.sessions.is_valid(
                     self.path_kwargs.get("session"))):
             raise Refusal(403, "forbidden", "scan the QR code that the page "
@@ -108,6 +108,10 @@ class Handler(RequestHandler):
         if connected is None:       # The client has left.
             raise Finish
         return connected.getsockname()[0]
+
+    def is_local(self) -> bool:
+        """Return whether the browser runs on this computer."""
+        return is_same_computer(self.request.remote_ip, self.own_address())
 
     def is_joining(self) -> bool:
         """Return whether this request exchanges a token for a session."""
@@ -197,7 +201,7 @@ class ModelsHandler(Handler):
         self.finish({
             "version": __version__, "max_bytes": MAX_BYTES,
             "parallel": self.site.queue.threads, "corrections": True,
-            "local": is_local(self.request.remote_ip),
+            "local": self.is_local(),
             "languages": [{"code": code, "name": load_language(code).name}
                           for code in language_codes()],
             "models": [{"name": name, "classes": classifier.class_names}
@@ -210,7 +214,7 @@ class PhoneHandler(Handler):
 
     def get(self, session: str | None = None) -> None:
         """Send both as JSON, to this computer alone."""
-        if not is_local(self.request.remote_ip):
+        if not self.is_local():
             raise Refusal(403, "forbidden", "the computer shows the code")
         base = self.site.advertised
         if base is None:
