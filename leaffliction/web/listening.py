@@ -8,12 +8,12 @@ from leaffliction.utils.errors import UserError
 from leaffliction.web.access import is_local, join_host
 
 LOCALHOST, PORT = "127.0.0.1", 8000
-EVERY_ADDRESS = ("0.0.0.0", "::", "")
 # Ports tried after one that is taken, to name one that is free.
 TRIED_PORTS = 100
-# An address of a network for documentation (RFC 5737).  Nothing is sent to
-# it: the system only says through which of its own addresses it would go.
-SOMEWHERE = ("192.0.2.1", 9)
+# For every address of this computer, by version of IP, one of a network for
+# documentation (RFC 5737, RFC 3849).  Nothing is sent there: the system only
+# says from which of its own addresses it would go.
+SOMEWHERE = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def listen(listening: Listening) -> list[socket.socket]:
     host, port = listening.host, listening.port
     try:
         return bind_sockets(port, host)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):     # UnicodeError: "a..b"
         raise UserError(f"--host {host}: no such host") from None
     except OSError as error:
         if not is_taken(error):
@@ -62,33 +62,29 @@ def free_port_hint(host: str, taken: int) -> str:
     return ""
 
 
-def local_address(sockets: list[socket.socket], port: int) -> str:
+def local_address(sockets: list[socket.socket]) -> str:
     """Return the address of the page for a browser on this computer."""
-    host = sockets[0].getsockname()[0]
-    if host in EVERY_ADDRESS:
-        host = LOCALHOST
+    host, port = sockets[0].getsockname()[:2]
+    # Every address includes the loopback of the same version of IP.
+    host = {"0.0.0.0": LOCALHOST, "::": "::1"}.get(host, host)
     return f"http://{join_host(host, port)}/"
 
 
-def advertised_address(host: str, port: int) -> str | None:
+def advertised_address(sockets: list[socket.socket], host: str
+                       ) -> str | None:
     """Return the address for another device; None where it can't connect.
 
-    host: where the server listens.
+    host: as the user gave it: another device may know its name.
     """
-    if host in EVERY_ADDRESS:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            try:
-                probe.connect(SOMEWHERE)
-            except OSError:     # There is no network.
-                return None
-            host = probe.getsockname()[0]
-    try:
-        if is_local(host):
+    bound, port = sockets[0].getsockname()[:2]
+    if bound in SOMEWHERE:
+        try:
+            with socket.socket(sockets[0].family, socket.SOCK_DGRAM) as probe:
+                probe.connect((SOMEWHERE[bound], 9))
+                host = bound = probe.getsockname()[0]
+        except OSError:     # There is no network.
             return None
-    except ValueError:          # A name.
-        if host == "localhost":
-            return None
-    return f"http://{join_host(host, port)}"
+    return None if is_local(bound) else f"http://{join_host(host, port)}"
 
 
 def host_names(host: str) -> frozenset[str]:

@@ -43,7 +43,7 @@ def serve(classifiers: list[Classifier], listening: Listening, threads: int,
                               classifiers[0].archive)
     site = Site(menu_names(classifiers), corrections, queue, port,
                 host_names(listening.host),
-                advertised_address(listening.host, port))
+                advertised_address(sockets, listening.host))
     try:
         asyncio.run(run(site, sockets, open_browser))
     except KeyboardInterrupt:
@@ -73,7 +73,7 @@ async def run(site: Site, sockets: list[socket.socket], open_browser: bool
         make_application(site), body_timeout=BODY_SECONDS,
         idle_connection_timeout=IDLE_SECONDS)
     server.add_sockets(sockets)
-    address = local_address(sockets, site.port)
+    address = local_address(sockets)
     # For people and for programs that start this one, and wait for it.
     print(address, flush=True)
     print_note("drop photographs of leaves there; Ctrl-C ends it")
