@@ -3,13 +3,16 @@
 import asyncio
 import logging
 import os
+import resource
 import socket
 import sys
 import threading
 import webbrowser
 from pathlib import Path
 
+from tornado.http1connection import HTTP1ServerConnection
 from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream
 
 from leaffliction.model.classifier import Classifier
 from leaffliction.utils.console import print_note
@@ -21,6 +24,12 @@ from leaffliction.web.uploads import BODY_SECONDS, Queue
 
 # Seconds after which a connection without a request is closed.
 IDLE_SECONDS = 60
+# Connections at the same time.  Each needs a file descriptor: without any
+# left, Tornado would neither accept nor wait.
+MAX_CONNECTIONS = 512
+# Largest body of a request that is no upload: it is read into memory before
+# anything is checked.
+MAX_SMALL_BODY = 1 << 16
 
 
 def serve(classifiers: list[Classifier], listening: Listening, threads: int,
@@ -63,15 +72,45 @@ def menu_names(classifiers: list[Classifier]) -> dict[str, Classifier]:
             for name, classifier in zip(short, classifiers)}
 
 
+class Server(HTTPServer):
+    """An HTTP server that closes connections beyond a number at once."""
+
+    connections = 0
+
+    def handle_stream(self, stream: IOStream, address: tuple) -> None:
+        """Serve a new connection, or close it."""
+        if self.connections >= connection_limit():
+            stream.close()
+            return
+        self.connections += 1
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: HTTP1ServerConnection) -> None:
+        """Count a connection less."""
+        self.connections -= 1
+        super().on_close(server_conn)
+
+
+def connection_limit() -> int:
+    """Return how many connections there may be at the same time.
+
+    At most half of the files that this process may open: bodies in temporary
+    files and corrections need some as well.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MAX_CONNECTIONS if files == resource.RLIM_INFINITY else min(
+        MAX_CONNECTIONS, files // 2)
+
+
 async def run(site: Site, sockets: list[socket.socket], open_browser: bool
               ) -> None:
     """Answer requests until this coroutine is cancelled."""
     # Tornado's own lines about refused requests are not for the user.
     logging.getLogger("tornado").addHandler(logging.NullHandler())
     logging.getLogger("tornado").propagate = False
-    server = HTTPServer(
+    server = Server(
         make_application(site), body_timeout=BODY_SECONDS,
-        idle_connection_timeout=IDLE_SECONDS)
+        idle_connection_timeout=IDLE_SECONDS, max_body_size=MAX_SMALL_BODY)
     server.add_sockets(sockets)
     address = local_address(sockets)
     # For people and for programs that start this one, and wait for it.
