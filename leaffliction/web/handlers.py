@@ -21,8 +21,8 @@ from leaffliction.web.access import (Sessions, host_is_allowed,
 from leaffliction.web.corrections import Corrections, Said
 from leaffliction.web.prediction_json import predict_upload, read_upload
 from leaffliction.web.qr import qr_svg
-from leaffliction.web.uploads import (MAX_BYTES, RETRY_SECONDS, Busy, Queue,
-                                      TooLarge, Upload)
+from leaffliction.web.uploads import (BODY_SECONDS, MAX_BYTES, RETRY_SECONDS,
+                                      Busy, Queue, TooLarge, Upload)
 
 STATIC = Path(__file__).parent / "static"
 CONTENT_TYPES = {".html": "text/html; charset=utf-8",
@@ -232,6 +232,8 @@ class UploadHandler(Handler):
     # Why the request is refused, once its body has been read: a browser
     # that is still sending would not see an earlier answer.
     refusal: Refusal | None = None
+    # Stops a body that takes too long.
+    deadline: asyncio.TimerHandle | None = None
     # The call that waits for a thread of the queue, or runs in one.
     call: asyncio.Task | None = None
 
@@ -244,9 +246,11 @@ class UploadHandler(Handler):
             raise too_large()
         if self.request.method == "POST":
             try:
-                self.upload = self.site.queue.begin_upload()
+                self.upload = self.site.queue.begin_upload(self.stop)
             except Busy:
                 self.refusal = busy()
+            self.deadline = asyncio.get_running_loop().call_later(
+                BODY_SECONDS, self.stop)
 
     def data_received(self, chunk: bytes) -> None:
         """Keep a part of the body."""
@@ -254,9 +258,20 @@ class UploadHandler(Handler):
             try:
                 self.upload.add(chunk)
             except TooLarge:
-                self.end_upload()
-                # Answers, and closes the connection: the rest is not read.
-                self.send_error(413, exc_info=(Refusal, too_large(), None))
+                self.answer_early(too_large())
+
+    def stop(self) -> None:
+        """Answer a body that takes too long."""
+        self.answer_early(Refusal(408, "slow", "this file took too long to "
+                                  "arrive"))
+
+    def answer_early(self, refusal: Refusal) -> None:
+        """Answer before the body has arrived.
+
+        Then Tornado closes the connection; the rest is not read.
+        """
+        self.end_upload()
+        self.send_error(refusal.status_code, exc_info=(Refusal, refusal, None))
 
     def declared_size(self) -> int:
         """Return the Content-Length; 0 without one."""
@@ -273,6 +288,10 @@ class UploadHandler(Handler):
         if self.refusal is not None:
             raise self.refusal
         upload = self.upload
+        if upload is None:      # Its time has run out, just now.
+            raise Finish
+        self.deadline.cancel()
+        upload.complete()
         self.call = asyncio.ensure_future(
             self.site.queue.run(lambda: function(upload.read())))
         try:
@@ -296,8 +315,11 @@ class UploadHandler(Handler):
 
     def end_upload(self) -> None:
         """Forget the body."""
+        if self.deadline is not None:
+            self.deadline.cancel()
         if self.upload is not None:
             self.upload.close()
+            self.upload = None
 
 
 class PredictHandler(UploadHandler):

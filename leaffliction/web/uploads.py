@@ -7,6 +7,7 @@ Beyond that a request gets a clear answer at once, and comes again later.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
@@ -14,8 +15,9 @@ from typing import Any
 
 # Largest photograph, in bytes: cameras write up to 40 MB.
 MAX_BYTES = 64 << 20
-# Seconds in which a body must have arrived.
-BODY_SECONDS = 60
+# Seconds in which a body must have arrived; and after which one that has not
+# makes room for another, where there is no room.
+BODY_SECONDS, SLOW_SECONDS = 60, 5
 # A body stays in memory up to this size, and goes on in a temporary file
 # without a name, which vanishes with the program.
 MEMORY_BYTES = 8 << 20
@@ -42,19 +44,30 @@ class Queue:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads, "prediction")
-        self._receiving = self._waiting = 0
+        # In the order in which they have begun.
+        self._receiving: dict[Upload, None] = {}
+        self._waiting = 0
 
-    def begin_upload(self) -> "Upload":
-        """Return a new upload; raise Busy where there are too many."""
-        if (self._receiving >= MAX_RECEIVING
-                or self._waiting >= MAX_WAITING + self.threads):
+    def begin_upload(self, stop: Callable[[], None]) -> "Upload":
+        """Return a new upload; raise Busy where there are too many.
+
+        stop: called where this upload is slow, and another needs its room;
+        it must close the upload.
+        """
+        if self._waiting >= MAX_WAITING + self.threads:
             raise Busy
-        self._receiving += 1
-        return Upload(self)
+        if len(self._receiving) >= MAX_RECEIVING:
+            oldest = next(iter(self._receiving))
+            if time.monotonic() - oldest.begun < SLOW_SECONDS:
+                raise Busy
+            oldest.stop()
+        upload = Upload(self, stop)
+        self._receiving[upload] = None
+        return upload
 
-    def end_upload(self) -> None:
-        """Count one upload less; Upload.close calls it."""
-        self._receiving -= 1
+    def end_receiving(self, upload: "Upload") -> None:
+        """Make room for another upload; a second call does nothing."""
+        self._receiving.pop(upload, None)
 
     async def run(self, function: Callable, *arguments: Any) -> Any:
         """Return function(*arguments), called in one of the threads.
@@ -77,10 +90,14 @@ class Queue:
 
 
 class Upload:
-    """The body of one request, as it arrives."""
+    """The body of one request, as it arrives.
 
-    def __init__(self, queue: Queue) -> None:
-        self._queue: Queue | None = queue
+    begun: time.monotonic() at its begin.  stop: ends the request early.
+    """
+
+    def __init__(self, queue: Queue, stop: Callable[[], None]) -> None:
+        self.begun, self.stop = time.monotonic(), stop
+        self._queue = queue
         self._size = 0
         self._file = SpooledTemporaryFile(MEMORY_BYTES)
 
@@ -91,6 +108,10 @@ class Upload:
             raise TooLarge
         self._file.write(chunk)
 
+    def complete(self) -> None:
+        """Make room for another upload: the whole body has arrived."""
+        self._queue.end_receiving(self)
+
     def read(self) -> bytes:
         """Return all bytes."""
         self._file.seek(0)
@@ -98,7 +119,5 @@ class Upload:
 
     def close(self) -> None:
         """Forget the body; a second call does nothing."""
-        if self._queue is not None:
-            self._queue.end_upload()
-            self._queue = None
-            self._file.close()
+        self._queue.end_receiving(self)
+        self._file.close()
