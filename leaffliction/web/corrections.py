@@ -133,13 +133,13 @@ class Corrections:
 
     def _folder_of(self, class_name: str) -> Path:
         """Return the folder for a class; UserError for an unusable name."""
-        if class_name == NOT_A_LEAF:
+        if class_key(class_name) == NOT_A_LEAF:
             return self.folder / NOT_A_LEAF_FOLDER
         return self.folder / check_class_name(self._spoken(class_name))
 
     def _spoken(self, class_name: str) -> str:
         """Return a class name as the models or the folders spell it."""
-        known = [*self._class_names, *(
+        known = [NOT_A_LEAF, *self._class_names, *(
             folder.name for folder in _visible_folders(self.folder))]
         key = class_key(class_name)
         return next((name for name in known if class_key(name) == key),
