@@ -1,0 +1,173 @@
+"""A server of the page in a thread, and a client that sends anything."""
+
+import asyncio
+import json
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from urllib.parse import urlencode
+
+import numpy as np
+from tiny import BIAS, CLASS_NAMES, DETECTOR, OOD_THRESHOLD, WEIGHTS
+
+from leaffliction.model import classifier as classifiers
+from leaffliction.model.bundle import Description
+from leaffliction.utils.images import encode_jpeg
+from leaffliction.web import server
+from leaffliction.web.corrections import Corrections
+from leaffliction.web.handlers import Site
+from leaffliction.web.listening import Listening, listen
+from leaffliction.web.uploads import Queue
+
+SECONDS = 20        # after which a test fails that waits in vain
+
+
+class Network:
+    """The network of tiny.py without LiteRT, with a gate before it.
+
+    passed: predictions begun.  gate: closed, predictions wait at it.
+    """
+
+    def __init__(self, content=b""):
+        self.gate = threading.Event()
+        self.gate.set()
+        self.passed = threading.Semaphore(0)
+
+    def __call__(self, images):
+        self.passed.release()
+        assert self.gate.wait(SECONDS)
+        means = images.mean(axis=(1, 2))
+        logits = means @ WEIGHTS + BIAS
+        maps = np.broadcast_to(logits[:, None, None], (len(images), 2, 2, 3))
+        return [logits, maps, means[:, :1], means[:, 1:]]
+
+
+def make_classifier(monkeypatch, archive="tiny.zip"):
+    """Return a classifier with this network: mean colours to classes."""
+    monkeypatch.setattr(classifiers, "Network", Network)
+    return classifiers.Classifier(
+        Description(CLASS_NAMES, 8, 2.0, OOD_THRESHOLD, 3.0, {"seed": 42}),
+        b"", DETECTOR, "0123abcd", archive)
+
+
+def photograph(seed=0, colour=(200, 60, 60)):
+    """Return the file of a small photograph; each seed gives another."""
+    pixels = np.random.default_rng(seed).integers(0, 20, (24, 24, 3))
+    return encode_jpeg((pixels + colour).astype(np.uint8), 90)
+
+
+@dataclass
+class Response:
+    """A response: status, headers in lower case, and body."""
+
+    status: int
+    headers: dict
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Client:
+    """Sends requests to a server on this computer."""
+
+    def __init__(self, port):
+        self.port = port
+
+    def __call__(self, method, path, body=None, headers=(), **query):
+        """Send one request on a connection of its own."""
+        with self.connect() as connection:
+            return send(connection, method, path, body, headers, **query)
+
+    @contextmanager
+    def connect(self):
+        """Yield a connection for several requests."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def raw(self, content, end=False):
+        """Send bytes, and return all bytes that come back.
+
+        end: say that no more will come.
+        """
+        with self.socket() as stream:
+            stream.sendall(content)
+            if end:
+                stream.shutdown(socket.SHUT_WR)
+            return read_all(stream)
+
+    def socket(self):
+        """Return a connected socket."""
+        return socket.create_connection(("127.0.0.1", self.port), SECONDS)
+
+    def head(self, method, path, *headers):
+        """Return the head of a request, with its Host, as bytes."""
+        lines = (f"{method} {path} HTTP/1.1",
+                 f"Host: 127.0.0.1:{self.port}", *headers)
+        return "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n"
+
+
+def send(connection, method, path, body=None, headers=(), **query):
+    """Send a request on a connection; return the response."""
+    if query:
+        path += "?" + urlencode(query)
+    headers = dict(headers)
+    connection.putrequest(method, path, skip_host="Host" in headers)
+    if body is not None:
+        headers.setdefault("Content-Length", str(len(body)))
+    for name, value in headers.items():
+        if value is not None:
+            connection.putheader(name, value)
+    connection.endheaders(body)
+    response = connection.getresponse()
+    content = response.read()
+    return Response(response.status, {
+        name.lower(): value for name, value in response.getheaders()},
+        content)
+
+
+def read_all(stream):
+    """Return all bytes until the other side closes the connection."""
+    parts = []
+    try:
+        while part := stream.recv(1 << 16):
+            parts.append(part)
+    except ConnectionResetError:
+        pass        # It closed with bytes unread.
+    return b"".join(parts)
+
+
+@contextmanager
+def serving(classifier, folder, threads=2, **site):
+    """Serve the page in a thread; yield the Site, with its Client.
+
+    folder: for corrections.
+    """
+    sockets = listen(Listening(port=0))
+    port = sockets[0].getsockname()[1]
+    queue = Queue(threads)
+    site = Site({"tiny": classifier}, Corrections(
+        folder, classifier.class_names, "tiny.zip"), queue, port, **site)
+    loop = asyncio.new_event_loop()
+    running = loop.create_task(server.run(site, sockets, False))
+
+    def run():
+        try:
+            loop.run_until_complete(running)
+        except asyncio.CancelledError:
+            pass
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield site, Client(port)
+    finally:
+        loop.call_soon_threadsafe(running.cancel)
+        thread.join(SECONDS)
+        queue.close()
