@@ -19,7 +19,9 @@ from datetime import datetime
 from pathlib import Path
 
 from leaffliction.model.classifier import Prediction
-from leaffliction.utils.class_names import class_key, is_neutral, is_qualifier
+from leaffliction.utils.class_names import (SEGMENTATION_WORDS, class_key,
+                                            is_neutral, is_qualifier,
+                                            words_of)
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.file_types import IMAGE_HEAD_BYTES, image_kind
 from leaffliction.utils.files import atomic_write, write_error
@@ -183,12 +185,14 @@ def check_class_name(name: str) -> str:
     """Return a class name that can be the name of a folder.
 
     Raises UserError for one that cannot, or that train.py would not take
-    for a class ("images", "2021").
+    for a class ("images", "2021") or would for another picture of one
+    ("Apple segmented").
     """
     if (not name or len(name) > MAX_NAME or not name.isprintable()
             or name != name.strip() or name.startswith(".")
             or any(character in name for character in '/\\:*?"<>|')
-            or is_neutral(name) or is_qualifier(name)):
+            or is_neutral(name) or is_qualifier(name)
+            or not SEGMENTATION_WORDS.isdisjoint(words_of(name))):
         raise UserError(f"{name!r:.100} cannot be the name of a class; "
                         "give one such as Apple_scab")
     return name
