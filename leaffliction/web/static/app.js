@@ -95,7 +95,8 @@ function remove(photographs) {
   queue.remove(photographs);
   photographs.forEach((photograph) => page.views.remove(photograph));
   list.remove(photographs);
-  (next?.querySelector("input") ?? byId("choose-files")).focus();
+  (next?.isConnected ? next.querySelector("input")
+    : byId("choose-files")).focus();
   refresh();
 }
 

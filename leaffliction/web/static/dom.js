@@ -7,7 +7,8 @@
  * @param {Object<string, any>} attributes - by name; one that begins with
  *   "on" is a listener ("onclick"); true sets an empty attribute; false, null
  *   and undefined set none.
- * @param {...(Node|string|null|false)} children - null and false are left out.
+ * @param {...(Node|string|null|false)} children - null, false and "" are left
+ *   out.
  * @returns {HTMLElement}
  */
 export function element(tag, attributes = {}, ...children) {
@@ -19,7 +20,8 @@ export function element(tag, attributes = {}, ...children) {
       node.setAttribute(name, value === true ? "" : value);
     }
   }
-  node.append(...children.filter((child) => child != null && child !== false));
+  node.append(...children.filter((child) => child != null && child !== false
+                                 && child !== ""));
   return node;
 }
 

@@ -182,6 +182,10 @@ async function readBody(body) {
 /** Return the Blob of a data URL; fetch may not read one here. */
 function blobOf(url) {
   const [head, data] = url.split(",");
-  const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
+  const letters = atob(data);
+  const bytes = new Uint8Array(letters.length);
+  for (let index = 0; index < letters.length; index += 1) {
+    bytes[index] = letters.charCodeAt(index);
+  }
   return new Blob([bytes], { type: head.slice("data:".length).split(";")[0] });
 }

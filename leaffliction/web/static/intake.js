@@ -16,7 +16,7 @@ export function listenForFiles(receive) {
     const input = byId(id);
     input.addEventListener("change", () => {
       receive(input.webkitdirectory
-        ? [...input.files].filter(isImage).map(withFolder)
+        ? [...input.files].filter(isImage).sort(byPath).map(withFolder)
         : [...input.files].map((file) => ({ file, folder: "" })));
       // So that the same file can be chosen again.
       input.value = "";
@@ -76,8 +76,7 @@ async function walk(entry, folder = "") {
     }
     found.push(...batch);
   }
-  found.sort((one, other) => one.name.localeCompare(
-    other.name, undefined, { numeric: true }));
+  found.sort((one, other) => compare(one.name, other.name));
   const inside = await Promise.all(found.map((item) => walk(item, path)));
   return inside.flat();
 }
@@ -85,6 +84,13 @@ async function walk(entry, folder = "") {
 function isImage(file) {
   return !file.name.startsWith(".")
     && (file.type.startsWith("image/") || IMAGE.test(file.name));
+}
+
+/** Compare names as people count: "image 9" comes before "image 10". */
+const { compare } = new Intl.Collator(undefined, { numeric: true });
+
+function byPath(one, other) {
+  return compare(one.webkitRelativePath, other.webkitRelativePath);
 }
 
 function withFolder(file) {

@@ -13,6 +13,7 @@
  * @property {?Blob} thumbnail - JPEG, the longer side at most THUMBNAIL.
  * @property {string} view - the view that its row shows.
  * @property {?string} url - the address of the picture that its row shows.
+ * @property {?HTMLImageElement} image - which shows it.
  * @property {?{id: string, className: string}} correction
  * @property {?Plant} plant
  * @property {boolean} selected
@@ -41,8 +42,8 @@ export function createPhotograph(file, folder) {
     id: lastId, file, folder,
     name: folder ? `${folder}/${file.name}` : file.name,
     state: "waiting", ticket: 0, answer: null, error: null,
-    thumbnail: null, view: "photograph", url: null, correction: null,
-    plant: null, selected: false,
+    thumbnail: null, view: "photograph", url: null, image: null,
+    correction: null, plant: null, selected: false,
   };
 }
 

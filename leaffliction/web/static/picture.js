@@ -18,17 +18,22 @@ export function picture(photograph, page) {
   const isDone = photograph.state === "done";
   const image = element("img", { alt: "", loading: "lazy",
                                  decoding: "async" });
-  // A file that is no image has no picture.
-  image.addEventListener("error", () => { image.hidden = true; });
   show(photograph, image, thumbnailOf(photograph));
   const frame = element(isDone ? "button" : "div", {
     class: "frame", type: isDone && "button",
     "aria-label": isDone && language.text("enlarge",
                                           { name: photograph.name }),
     onclick: () => isDone && enlarge(photograph, page) }, image);
-  if (!isDone) {
-    return element("figure", { class: "picture" }, frame);
+  const figure = element("figure", { class: "picture" }, frame);
+  // A file that is no image has no picture.
+  image.addEventListener("error", () => { figure.hidden = true; });
+  if (isDone) {
+    addViews(figure, photograph, image, page);
   }
+  return figure;
+}
+
+function addViews(figure, photograph, image, page) {
   const caption = element("p", { class: "caption", role: "status" });
   const choose = (view) => {
     photograph.view = view;
@@ -37,8 +42,7 @@ export function picture(photograph, page) {
   if (photograph.view !== "photograph") {
     choose(photograph.view);
   }
-  return element("figure", { class: "picture" }, frame,
-                 viewButtons(photograph, language, choose), caption);
+  figure.append(viewButtons(photograph, page.language, choose), caption);
 }
 
 /** Show the chosen view of a photograph, and say what it shows. */
@@ -88,18 +92,23 @@ function thumbnailOf({ thumbnail, file }) {
 /**
  * Show a picture in an image.
  *
- * @param {{url: ?string}} owner - keeps the address, and frees the last one.
+ * @param {{url: ?string, image: ?HTMLImageElement}} owner - keeps the address
+ *   and who shows it, and frees the last one.
  * @param {HTMLImageElement} image
  * @param {Blob} blob
  */
 function show(owner, image, blob) {
+  if (owner.image !== image) {
+    // It may still wait to be loaded, from an address that ends now.
+    owner.image?.removeAttribute("src");
+    owner.image = image;
+  }
   URL.revokeObjectURL(owner.url);
   owner.url = URL.createObjectURL(blob);
-  image.hidden = false;
   image.src = owner.url;
 }
 
-const large = { url: null };    // the address in the dialog
+const large = { url: null, image: null };   // what the dialog shows
 
 async function enlarge(photograph, { views, language }) {
   const image = byId("large-image");

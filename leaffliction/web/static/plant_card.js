@@ -70,7 +70,7 @@ function content(answer, language) {
     count: language.number(agree.length + differ.length) });
   const others = differ.map((photograph) => element(
     "li", {}, element("a", { href: `#row-${photograph.id}` },
-                      photograph.name), " ",
+                      photograph.name), " – ",
     language.className(photograph.answer.classes[0].name)));
   return [
     ...verdict(answer, language),

@@ -44,7 +44,10 @@ function header(photograph, page) {
               "aria-label": language.text("select", { name }),
               onchange: (event) => page.select(
                 photograph, event.target.checked) })),
-    element("h3", { id: `name-${photograph.id}`, title: name }, name),
+    element("h3", { id: `name-${photograph.id}`, title: name },
+            photograph.folder && element("span", { class: "folder-name" },
+                                         `${photograph.folder}/`),
+            element("span", { class: "file-name" }, photograph.file.name)),
     element("button", {
       type: "button", class: "plain", title: language.text("remove"),
       "aria-label": language.text("remove_one", { name }),
