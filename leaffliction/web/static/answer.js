@@ -44,7 +44,7 @@ function withBars(key, classes, language) {
 }
 
 function inOneLine(classes, language) {
-  const words = classes.map((row) => `${language.className(row.name)} ${
+  const words = classes.map((row) => `${language.className(row.name)}\u00a0${
     language.percent(row.probability)}`);
   return words.length ? [element("p", { class: "then" },
                                  language.text("then"), " ",

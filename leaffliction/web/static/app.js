@@ -160,16 +160,17 @@ function fillMenu(id, options, chosen, change) {
 
 async function download(kind) {
   const { language, model } = page;
+  const state = byId("download-state");
+  state.textContent = language.text("preparing");
   try {
     const rows = await rowsOf(list, kind === "report");
     const blob = await (kind === "report"
       ? engine.report(rows, model.name, language.code)
       : engine.csv(rows, model.name));
     save(blob, kind === "report" ? "report.html" : "predictions.csv");
-    byId("download-problem").textContent = "";
+    state.textContent = "";
   } catch (error) {
-    byId("download-problem").textContent = language.text(
-      `error_${error.code}`);
+    state.textContent = language.text(`error_${error.code}`);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { element, icon } from "./dom.js";
 
-const NOT_A_LEAF = "not_a_leaf";
+const NOT_A_LEAF = "not_a_leaf";   // for the engine; a key of the texts, too
 const NEW_CLASS = "";    // the value of "another name" in the menu
 
 /**
@@ -57,6 +57,7 @@ function question({ answer }, language, save, ask) {
       answer.known ? "is_it_right" : "do_you_know")),
     answer.known && button("right", () => save(answer.classes[0].name)),
     button("it_is", ask),
+    button("not_a_leaf", () => save(NOT_A_LEAF)),
   ];
 }
 
@@ -95,14 +96,13 @@ function form(photograph, page, save, cancel) {
             language.text("cancel")));
 }
 
-/** The classes, the likeliest of the others chosen, and what is no class. */
+/** The classes, the likeliest of the others chosen, and a new one. */
 function classMenu({ classes, known }, { language }) {
   const chosen = classes[known && classes.length > 1 ? 1 : 0].name;
   const options = classes
     .map(({ name }) => [name, language.className(name)])
     .sort((one, other) => one[1].localeCompare(other[1], language.code));
-  options.push([NEW_CLASS, language.text("another_class")],
-               [NOT_A_LEAF, language.text(NOT_A_LEAF)]);
+  options.push([NEW_CLASS, language.text("another_class")]);
   return element("select", {}, ...options.map(([value, text]) => element(
     "option", { value, selected: value === chosen }, text)));
 }

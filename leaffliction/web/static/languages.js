@@ -62,12 +62,18 @@ export class Language {
 
   /** Return {name, what, signs, mistaken, next, sources}, or undefined. */
   about(name) {
-    return this.texts.classes?.[classKey(name)];
+    return this.texts.classes[classKey(name)];
   }
 
-  /** Return a hint as a sentence. */
+  /**
+   * Return a hint as a sentence.  The texts have it as predict.py's lines
+   * need it: without a capital letter, and without a full stop.
+   */
   hint({ code, values }) {
-    return fill(this.texts.hints?.[code] ?? code, values);
+    const plants = values.plants?.split(", ").map(
+      (plant) => this.texts.plants?.[plant] ?? plant).join(", ");
+    const words = fill(this.texts.hints[code] ?? code, { ...values, plants });
+    return `${words[0].toLocaleUpperCase(this.code)}${words.slice(1)}.`;
   }
 
   number(value) {

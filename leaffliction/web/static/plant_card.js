@@ -8,8 +8,8 @@ import { combineAnswers } from "./plants.js";
  * Return the answer for a plant, from those of its photographs so far.
  *
  * @param {Photograph[]} photographs - of the plant.
- * @returns {?object} as combineAnswers, but with agree and differ as
- *   photographs; null while none is answered.
+ * @returns {?object} as combineAnswers, but with photographs for indices;
+ *   null while none is answered.
  */
 export function plantAnswer(photographs) {
   const answered = photographs.filter(({ state }) => state === "done");
@@ -17,8 +17,11 @@ export function plantAnswer(photographs) {
     return null;
   }
   const plant = combineAnswers(answered.map(({ answer }) => answer));
-  return { ...plant, agree: plant.agree.map((index) => answered[index]),
-           differ: plant.differ.map((index) => answered[index]) };
+  const photographsAt = (indices) => indices.map((index) => answered[index]);
+  return { known: plant.known, classes: plant.classes,
+           agree: photographsAt(plant.agree),
+           differ: photographsAt(plant.differ),
+           withoutVote: photographsAt(plant.withoutVote) };
 }
 
 /**
@@ -64,19 +67,25 @@ function header(plant, photographs, page) {
 }
 
 function content(answer, language) {
-  const { agree, differ } = answer;
+  const { agree, differ, withoutVote } = answer;
   const line = language.text("agree", {
     agree: language.number(agree.length),
     count: language.number(agree.length + differ.length) });
-  const others = differ.map((photograph) => element(
-    "li", {}, element("a", { href: `#row-${photograph.id}` },
-                      photograph.name), " – ",
-    language.className(photograph.answer.classes[0].name)));
   return [
     ...verdict(answer, language),
     element("p", { class: "facts" }, line),
-    others.length ? element("p", { class: "then" },
-                            language.text("differ")) : null,
-    others.length ? element("ul", { class: "differ" }, ...others) : null,
-  ].filter(Boolean);
+    ...links("differ", differ, language),
+    ...links("without_vote", withoutVote, language),
+  ];
+}
+
+/** Links to the rows of photographs, with the class of each. */
+function links(key, photographs, language) {
+  return photographs.length ? [
+    element("p", { class: "then" }, language.text(key)),
+    element("ul", { class: "differ" }, ...photographs.map(
+      ({ id, name, answer }) => element(
+        "li", {}, element("a", { href: `#row-${id}` }, name), " – ",
+        language.className(answer.classes[0].name)))),
+  ] : [];
 }
