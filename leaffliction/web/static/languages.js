@@ -9,7 +9,9 @@
  * @returns {string}
  */
 export function classKey(name) {
-  const letters = name.normalize("NFKC").toLowerCase().normalize("NFKC")
+  // Upper case first: that makes "ss" of "ß", as Python's casefold does.
+  const letters = name.normalize("NFKC").toUpperCase().toLowerCase()
+    .normalize("NFKC")
     .replace(/[^\p{L}\p{N}\p{M}+-]/gu, " ");
   const words = letters.match(/[^\s+-]+(?:[+-]+(?!\S))?/gu) ?? [];
   return words.join("_") || name.trim().toLowerCase();

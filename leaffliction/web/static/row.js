@@ -63,9 +63,13 @@ function content(photograph, page) {
   if (state !== "done") {
     return [element("p", { class: "pending" }, language.text(state))];
   }
+  const hints = hintList(answer.hints, language);
+  // A hint comes before the diagnosis that it puts in doubt; where there is
+  // none, it says what to try instead.
   return [
+    answer.known && hints,
     ...verdict(answer, language),
-    hintList(answer.hints, language),
+    !answer.known && hints,
     lesionFacts(answer.lesions, language),
     page.engine.can.corrections ? correction(photograph, page) : null,
     about(answer.classes[0].name, language),
