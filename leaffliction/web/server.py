@@ -124,6 +124,7 @@ async def run(site: Site, sockets: list[socket.socket], open_browser: bool
         await asyncio.Event().wait()
     finally:
         server.stop()
+        await server.close_all_connections()
 
 
 def has_screen() -> bool:
