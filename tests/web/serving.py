@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import threading
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -71,11 +72,19 @@ class Response:
         return json.loads(self.body)
 
 
-class Client:
-    """Sends requests to a server on this computer."""
+# Stands for another device: an address of this computer like any other, by
+# which a test tells its requests.
+ANOTHER_DEVICE = "127.0.0.2"
 
-    def __init__(self, port):
-        self.port = port
+
+class Client:
+    """Sends requests to a server on this computer.
+
+    address: from which they come.
+    """
+
+    def __init__(self, port, address="127.0.0.1"):
+        self.port, self.address = port, address
 
     def __call__(self, method, path, body=None, headers=(), **query):
         """Send one request on a connection of its own."""
@@ -85,26 +94,35 @@ class Client:
     @contextmanager
     def connect(self):
         """Yield a connection for several requests."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=SECONDS,
+                                    source_address=(self.address, 0))
         try:
             yield connection
         finally:
             connection.close()
 
-    def raw(self, content, end=False):
-        """Send bytes, and return all bytes that come back.
+    def raw(self, content):
+        """Send bytes and no more; return all bytes that come back.
 
-        end: say that no more will come.
+        Not for what has to wait: the server takes this for leaving.
         """
-        with self.socket() as stream:
-            stream.sendall(content)
-            if end:
-                stream.shutdown(socket.SHUT_WR)
+        with self.socket(content) as stream:
+            stream.shutdown(socket.SHUT_WR)
             return read_all(stream)
 
-    def socket(self):
-        """Return a connected socket."""
-        return socket.create_connection(("127.0.0.1", self.port), SECONDS)
+    def socket(self, content=b""):
+        """Return a connected socket that has sent some bytes."""
+        stream = socket.create_connection(("127.0.0.1", self.port), SECONDS)
+        stream.sendall(content)
+        return stream
+
+    def post(self, body=b"", size=None, path="/api/predict"):
+        """Return a POST request as bytes, with a body of `size` bytes.
+
+        size: more than there are where the rest comes later, or never.
+        """
+        size = len(body) if size is None else size
+        return self.head("POST", path, f"Content-Length: {size}") + body
 
     def head(self, method, path, *headers):
         """Return the head of a request, with its Host, as bytes."""
@@ -154,20 +172,25 @@ def serving(classifier, folder, threads=2, **site):
     queue = Queue(threads)
     site = Site({"tiny": classifier}, Corrections(
         folder, classifier.class_names, "tiny.zip"), queue, port, **site)
-    loop = asyncio.new_event_loop()
-    running = loop.create_task(server.run(site, sockets, False))
+    running = Future()
 
-    def run():
+    async def run():
+        running.set_result((asyncio.get_running_loop(),
+                            asyncio.current_task()))
         try:
-            loop.run_until_complete(running)
+            await server.run(site, sockets, False)
         except asyncio.CancelledError:
             pass
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=asyncio.run, args=[run()])
     thread.start()
+    loop, task = running.result(SECONDS)
+    client = Client(port)
     try:
-        yield site, Client(port)
+        # Then it has printed its address.
+        assert client("GET", "/").status == 200
+        yield site, client
     finally:
-        loop.call_soon_threadsafe(running.cancel)
+        loop.call_soon_threadsafe(task.cancel)
         thread.join(SECONDS)
         queue.close()
