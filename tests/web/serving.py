@@ -162,14 +162,14 @@ def read_all(stream):
 
 
 @contextmanager
-def serving(classifier, folder, threads=2, **site):
+def serving(classifier, folder, open_browser=False, **site):
     """Serve the page in a thread; yield the Site, with its Client.
 
-    folder: for corrections.
+    folder: for corrections.  site: further values of the Site.
     """
     sockets = listen(Listening(port=0))
     port = sockets[0].getsockname()[1]
-    queue = Queue(threads)
+    queue = Queue(2)
     site = Site({"tiny": classifier}, Corrections(
         folder, classifier.class_names, "tiny.zip"), queue, port, **site)
     running = Future()
@@ -178,7 +178,7 @@ def serving(classifier, folder, threads=2, **site):
         running.set_result((asyncio.get_running_loop(),
                             asyncio.current_task()))
         try:
-            await server.run(site, sockets, False)
+            await server.run(site, sockets, open_browser)
         except asyncio.CancelledError:
             pass
 

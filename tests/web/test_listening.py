@@ -11,8 +11,8 @@ from leaffliction.web.listening import (Listening, advertised_address,
                                         host_names, listen, local_address)
 
 # Tornado leaves a socket open that it could not bind.
-pytestmark = [pytest.mark.usefixtures("collected"), pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning")]
+leaves_a_socket = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture
@@ -54,12 +54,13 @@ class Probe(Bound):
 
 
 @pytest.fixture
-def taken():
+def taken(collected):
     """Return a port at which another program listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
+@leaves_a_socket
 def test_a_taken_port_is_named_with_the_next_free_one(taken):
     with pytest.raises(UserError) as error:
         listen(Listening(port=taken))
@@ -71,13 +72,15 @@ def test_a_taken_port_is_named_with_the_next_free_one(taken):
         opened.close()
 
 
+@leaves_a_socket
 def test_a_taken_port_without_a_free_one_is_named_alone(taken, monkeypatch):
     monkeypatch.setattr(listening, "TRIED_PORTS", 1)
     with pytest.raises(UserError, match="predict.py --web$"):
         listen(Listening(port=taken))
 
 
-def test_another_address_than_the_own_is_one_error():
+@leaves_a_socket
+def test_another_address_than_the_own_is_one_error(collected):
     # Of a network for documentation: the tests' guard refuses it as well.
     with pytest.raises((UserError, RuntimeError), match="203.0.113.9"):
         listen(Listening("203.0.113.9", 0))
@@ -95,7 +98,8 @@ def test_an_unknown_host_is_one_error(error, monkeypatch):
         listen(Listening("a..b", 0))
 
 
-def test_an_address_that_is_not_allowed_is_one_error(monkeypatch):
+@leaves_a_socket
+def test_an_address_that_is_not_allowed_is_one_error(collected, monkeypatch):
     def fail(*_):
         raise PermissionError(13, "Permission denied")
 

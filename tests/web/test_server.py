@@ -1,6 +1,7 @@
 """The server of the page, from the socket on: what it answers to whom."""
 
 import base64
+import copy
 import json
 import re
 import socket
@@ -423,6 +424,34 @@ def test_a_bug_is_one_line_and_an_error_for_the_page(
         "ZeroDivisionError('division by zero')"]
     # What the fixture expects.
     server.print_note("drop photographs of leaves there; Ctrl-C ends it")
+
+
+@pytest.mark.parametrize("environment, platform, screen", [
+    ({}, "linux", False), ({"DISPLAY": ":0"}, "linux", True),
+    ({"WAYLAND_DISPLAY": "wayland-0"}, "linux", True), ({}, "darwin", True)])
+def test_the_browser_is_opened_where_there_is_a_screen(
+        serve, monkeypatch, environment, platform, screen):
+    opened = []
+    monkeypatch.setattr(server.webbrowser, "open", opened.append)
+    monkeypatch.setattr(server.sys, "platform", platform)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    page = serve(open_browser=True)
+    address = f"http://127.0.0.1:{page.site.port}/"
+    assert opened == [address] * screen
+
+
+def test_models_are_named_like_their_files(page):
+    def loaded(*archives):
+        classifiers = []
+        for archive in archives:
+            classifiers.append(copy.copy(page.classifier))
+            classifiers[-1].archive = archive
+        return list(server.menu_names(classifiers))
+
+    assert loaded("apple-grape", "a/mine.zip") == ["apple-grape", "mine.zip"]
+    assert loaded("a/mine.zip", "b/mine.zip", "c.zip") == [
+        "a/mine.zip", "b/mine.zip", "c.zip"]
 
 
 # Too much, too slow, gone.

@@ -95,6 +95,7 @@ def run_and_wait(queue, count):
                  for number in range(count)]
         await asyncio.sleep(0)
         calls[1].cancel()
+        await asyncio.wait([calls[1]])
         gate.set()
         return await asyncio.gather(*calls, return_exceptions=True)
 
