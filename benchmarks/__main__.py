@@ -47,6 +47,8 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "export": ("", {"ROUNDS": 1}),
     "prediction": ("ARCHIVE IMAGES", {"ROUNDS": 1, "BULK_ROUNDS": 1,
                                       "NETWORK_IMAGES": 50}),
+    "web": ("IMAGES --learnings ARCHIVE",
+            {"ROUNDS": 1, "START_ROUNDS": 1, "REQUESTS": 40, "MANY": 80}),
     # Of the kinds of photographs, two can be drawn; notes name the others.
     "release": ("DATA --learnings ARCHIVE --split SPLIT", {}),
     "field": ("ARCHIVE/.. --leaves IMAGES --field OTHERS", {}),
