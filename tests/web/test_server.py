@@ -603,6 +603,19 @@ def test_who_leaves_at_any_moment_leaves_nothing(page):
                and not page.site.queue._receiving)
 
 
+def test_who_leaves_before_the_check_leaves_nothing(page, monkeypatch):
+    set_headers = handlers.Handler.set_default_headers
+
+    def leave(handler):
+        set_headers(handler)
+        handler.request.connection.stream.close()
+
+    monkeypatch.setattr(handlers.Handler, "set_default_headers", leave)
+    for request in (page.client.head("GET", "/"),
+                    page.client.post(photograph())):
+        assert page.client.raw(request) == b""
+
+
 def test_connections_have_a_limit(page, monkeypatch):
     monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
     idle = [page.client.socket() for _ in range(3)]
