@@ -36,20 +36,26 @@ def background_colour(lab_img: np.ndarray, leaf: np.ndarray | None = None
     leaf: bool (H, W), pixels to leave out.  With it the result is None if
     less than MIN_BACKGROUND_SHARE of the frame remains.
     """
-    width = max(1, round(FRAME_WIDTH * min(lab_img.shape[:2])))
-
-    def frame(image: np.ndarray) -> np.ndarray:
-        middle = image[width:-width]
-        return np.concatenate([side.reshape(-1, *image.shape[2:]) for side in
-                               (image[:width], image[-width:],
-                                middle[:, :width], middle[:, -width:])])
-    colours = frame(lab_img)
+    colours = frame_pixels(lab_img)
     if leaf is not None:
-        is_background = ~frame(leaf)
+        is_background = ~frame_pixels(leaf)
         if is_background.mean() < MIN_BACKGROUND_SHARE:
             return None
         colours = colours[is_background]
     return np.median(colours, axis=0)
+
+
+def frame_pixels(image: np.ndarray) -> np.ndarray:
+    """Return the pixels of an image's frame: (N, ...) for (H, W, ...).
+
+    The frame is FRAME_WIDTH of the shorter side wide, and no less than a
+    pixel.
+    """
+    width = max(1, round(FRAME_WIDTH * min(image.shape[:2])))
+    middle = image[width:-width]
+    return np.concatenate([side.reshape(-1, *image.shape[2:]) for side in
+                           (image[:width], image[-width:],
+                            middle[:, :width], middle[:, -width:])])
 
 
 def leaf_log_odds(lab_img: np.ndarray, background: np.ndarray) -> np.ndarray:
