@@ -32,6 +32,7 @@ from leaffliction.model.signatures import SIGNATURE
 from leaffliction.prediction.batch import (PredictedFile, ensure_pixels,
                                            predict_files)
 from leaffliction.prediction.text import (describe, describe_choice,
+                                          describe_expected, describe_hints,
                                           summarize)
 from leaffliction.prediction.writers import open_csv, open_json
 from leaffliction.utils import cli
@@ -114,7 +115,7 @@ def predict_images(classifier: Classifier, paths: list[Path],
     wants_figure = outputs.wants_figure(len(paths))
     results = progress(
         predict_files(classifier, paths, workers,
-                      MAX_ROWS if wants_figure else 0),
+                      MAX_ROWS if wants_figure else 0, with_hints=True),
         len(paths), "Predicting")
     with ExitStack() as stack:
         writers = []
@@ -126,7 +127,10 @@ def predict_images(classifier: Classifier, paths: list[Path],
         for path, result in zip(paths, results):
             is_error = isinstance(result, UserError)
             for write in writers:
-                write(path, result if is_error else result.prediction)
+                if is_error:
+                    write(path, result)
+                else:
+                    write(path, result.prediction, result.hints)
             if is_error:
                 print_error(result)
                 failed += 1
@@ -135,10 +139,14 @@ def predict_images(classifier: Classifier, paths: list[Path],
             if len(shown) < MAX_ROWS:
                 shown.append(result)
             if not outputs.quiet:
-                print(f"{printable(path)}: "
-                      f"{describe(result.prediction, outputs.top)}")
+                print("\n    ".join([
+                    f"{printable(path)}: "
+                    f"{describe(result.prediction, outputs.top)}",
+                    *describe_hints(result.hints)]))
     if len(paths) > 1:
         print_note(summarize(len(paths), unknown, failed))
+    if unknown:
+        print_note(describe_expected(classifier.class_names))
     if shown and wants_figure:
         if len(paths) > MAX_ROWS:
             print_note(f"the figure shows the first {MAX_ROWS} images")

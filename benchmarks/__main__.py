@@ -51,6 +51,8 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
             {"ROUNDS": 1, "START_ROUNDS": 1, "REQUESTS": 40, "MANY": 80}),
     # Of the kinds of photographs, two can be drawn; notes name the others.
     "release": ("DATA --learnings ARCHIVE --split SPLIT", {}),
+    "hints": ("DATA --learnings ARCHIVE --split SPLIT",
+              {"WORSE_IMAGES": 8, "TIMED_IMAGES": 8, "ROUNDS": 1}),
     "field": ("ARCHIVE/.. --leaves IMAGES --field OTHERS", {}),
     "scale": ("--learnings ARCHIVE", {"IMAGES": 200, "ROUNDS": 1})}
 # Each runs in a new process: python -c START module constants arguments ...

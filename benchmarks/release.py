@@ -77,16 +77,21 @@ def print_figures(figures: dict) -> None:
         print_note(line)
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that name the photographs, the model and its split."""
     parser.add_argument("data", type=Path, help="the folder of photographs")
     parser.add_argument("--learnings", default=NAME, metavar="NAME|ZIP",
                         help=f"released model or archive (default: {NAME})")
     parser.add_argument("--split", type=Path, metavar="CSV",
                         help="the split (default: NAME-split.csv beside the "
                              "archive)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    add_inputs(parser)
     parser.add_argument("--json", metavar="FILE",
                         help="write all figures, to stdout for -")
     parser.add_argument("--figure", type=Path, metavar="FILE",

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.model.classifier import Classifier, Prediction
+from leaffliction.prediction.hints import Hint, find_hints
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import shrink
 from leaffliction.utils.parallel import Workers
@@ -22,36 +23,45 @@ class PredictedFile:
 
     rgb_img: its pixels for a figure, RGB uint8 (H, W, 3), the longer side at
     most MAX_SIDE; None where they were not asked for.
+    hints: what could be better about the photograph; () where they were not
+    asked for.
     """
 
     path: Path
     prediction: Prediction
     rgb_img: np.ndarray | None = None
+    hints: tuple[Hint, ...] = ()
 
 
 def predict_files(classifier: Classifier, paths: Sequence[Path],
-                  workers: Workers, with_pixels: int = 0
+                  workers: Workers, with_pixels: int = 0,
+                  with_hints: bool = False
                   ) -> Iterator[PredictedFile | UserError]:
     """Yield the prediction for each file, or why it can't be read, in order.
 
+    with_hints: whether the results carry hints.
     with_pixels: number of results, from the first, that carry pixels.  With
     these a figure need not decode the files again.  The pixels of all files
     would fill the memory, and the network of a cluster.
     """
     items = [(path, number < with_pixels)
              for number, path in enumerate(paths)]
-    return workers.map(partial(_predict_file, classifier=classifier), items,
-                       in_threads=True, name_of=lambda item: str(item[0]))
+    predict = partial(_predict_file, classifier=classifier,
+                      with_hints=with_hints)
+    return workers.map(predict, items, in_threads=True,
+                       name_of=lambda item: str(item[0]))
 
 
-def _predict_file(item: tuple[Path, bool], classifier: Classifier
-                  ) -> PredictedFile:
+def _predict_file(item: tuple[Path, bool], classifier: Classifier,
+                  with_hints: bool) -> PredictedFile:
     """Return the prediction for (path, whether it carries pixels)."""
     path, carries_pixels = item
     rgb_img = classifier.read(path)
+    prediction = classifier.predict_image(rgb_img)
     return PredictedFile(
-        path, classifier.predict_image(rgb_img),
-        shrink(rgb_img, MAX_SIDE) if carries_pixels else None)
+        path, prediction,
+        shrink(rgb_img, MAX_SIDE) if carries_pixels else None,
+        find_hints(rgb_img, prediction) if with_hints else ())
 
 
 def ensure_pixels(result: PredictedFile, classifier: Classifier

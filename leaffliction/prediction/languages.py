@@ -7,6 +7,7 @@ A file texts/CODE.json holds, for the language with the ISO 639-1 code CODE:
                 is, its signs, what it is mistaken for, what to do next, and
                 the sources of this
     hints       a sentence for each code of a hint
+    plants      the plants that a hint names, by their English names
     page        what the page in the browser says
     report      what the report says
 
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from leaffliction.prediction.hints import Hint
 from leaffliction.utils.class_names import class_key
 from leaffliction.utils.errors import UserError
 
@@ -51,14 +53,16 @@ class Language:
     """The texts of one language.
 
     code: ISO 639-1, in lower case ("fr").  name: of the language, in itself.
-    classes: {class_key: text}.  hints: {code: sentence}.  report: {key:
-    sentence}.  The sentences are templates for str.format.
+    classes: {class_key: text}.  hints: {code: sentence}.  plants: {English
+    name: name}.  report: {key: sentence}.  The sentences are templates for
+    str.format.
     """
 
     code: str
     name: str
     classes: dict[str, ClassText]
     hints: dict[str, str]
+    plants: dict[str, str]
     report: dict[str, str]
 
     def class_text(self, class_name: str) -> ClassText | None:
@@ -78,12 +82,17 @@ class Language:
         return text.name if text else " ".join(
             class_name.replace("_", " ").split()) or class_name
 
-    def hint(self, hint) -> str:
-        """Return a hint as a sentence.
+    def hint(self, hint: Hint) -> str:
+        """Return a hint as a sentence, which names plants in the language.
 
-        hint: has a code and values, {name: value} for the sentence's fields.
+        A plant without a name in the language keeps its English one.
         """
-        return self.hints[hint.code].format(**hint.values)
+        values = dict(hint.values)
+        if "plants" in values:
+            values["plants"] = ", ".join(
+                self.plants.get(name, name)
+                for name in values["plants"].split(", "))
+        return self.hints[hint.code].format(**values)
 
 
 def language_codes() -> list[str]:
@@ -105,7 +114,7 @@ def load_language(code: str) -> Language:
     classes = {key: ClassText(**text)
                for key, text in texts["classes"].items()}
     return Language(code, texts["language"], classes, texts["hints"],
-                    texts["report"])
+                    texts["plants"], texts["report"])
 
 
 def choose_language(wanted: Iterable[str]) -> Language:

@@ -1,12 +1,15 @@
 """Predictions, and what made them, in words, for people."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from leaffliction.model.classifier import Prediction
 from leaffliction.model.released import (DEFAULT, released_models,
                                          released_name)
+from leaffliction.prediction.hints import Hint, not_like_learned
+from leaffliction.prediction.languages import DEFAULT as DEFAULT_LANGUAGE
+from leaffliction.prediction.languages import load_language
 from leaffliction.utils.class_names import plant_of_class
 from leaffliction.utils.console import printable
 
@@ -26,6 +29,22 @@ def describe(prediction: Prediction, count: int) -> str:
         text += "; then " + ", ".join(
             f"{printable(other)} ({share:.1%})" for other, share in others)
     return text
+
+
+def describe_hints(hints: Iterable[Hint]) -> list[str]:
+    """Return a line in English for each hint that is about one photograph.
+
+    What the network knows is the same for all photographs: describe_expected.
+    """
+    language = load_language(DEFAULT_LANGUAGE)
+    return [f"hint: {language.hint(hint)}" for hint in hints
+            if hint.code != "not_like_learned"]
+
+
+def describe_expected(class_names: Sequence[str]) -> str:
+    """Return what to try where a photograph is not like any learned leaf."""
+    return printable(load_language(DEFAULT_LANGUAGE).hint(
+        not_like_learned(class_names)))
 
 
 def summarize(count: int, unknown: int, failed: int) -> str:

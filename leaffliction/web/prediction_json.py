@@ -1,11 +1,13 @@
 """What the page is told about a photograph, as a dictionary for JSON."""
 
 import base64
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from leaffliction.model.classifier import Classifier
+from leaffliction.prediction.hints import find_hints
 from leaffliction.prediction.leaf_views import LeafViews, leaf_views
 from leaffliction.utils.images import encode_jpeg, read_for_network
 
@@ -28,7 +30,7 @@ def predict_upload(classifier: Classifier, content: bytes) -> dict:
         "classes": [{"name": name, "probability": round(share, 6)}
                     for name, share in
                     prediction.top(len(prediction.class_names))],
-        "hints": [],
+        "hints": [asdict(hint) for hint in find_hints(rgb_img, prediction)],
         "lesions": summary and {
             "leaves": summary.leaves, "share": round(summary.share, 4),
             "spots": summary.spots},
