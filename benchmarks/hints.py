@@ -43,8 +43,6 @@ WORSE_IMAGES = 240      # photographs of a kind that are made worse
 TIMED_IMAGES, ROUNDS = 200, 5
 LARGE_SIDE = 256
 CLOSER = (0.85, 0.7, 0.5)       # of the photograph's sides that remain
-CODES = ("blurred", "too_dark", "burnt_out", "no_leaf", "several_leaves",
-         "small_leaf", "cut_leaf", "not_like_learned")
 LEAF_CODES = {"several_leaves", "small_leaf", "cut_leaf"}
 GAMMA = 2.2             # of a photograph's levels
 READ_NOISE = 0.0015     # of a sensor, as a fraction of its range
@@ -149,14 +147,14 @@ def in_threads(function: Callable, items: Sequence) -> list:
 def print_rates(classifier: Classifier, found: dict[str, Photographs]) -> None:
     """Print how many of each kind get each hint."""
     print(f"% of the photographs that get each hint\n{'':18}"
-          + "".join(f"{code.split('_l')[0]:>10}" for code in CODES))
+          + "".join(f"{code.split('_l')[0]:>10}" for code in hints.CODES))
     for kind, photographs in found.items():
         results = in_threads(lambda path: predict(
             classifier, read_image(path)), photographs.paths)
         counts = Counter(code for _, _, codes in results for code in codes)
-        print(f"{kind:<12}{len(results):>6}" + "".join(
-            f"{100 * counts[code] / len(results):10.1f}" for code in CODES),
-            flush=True)
+        rates = (100 * counts[code] / len(results) for code in hints.CODES)
+        print(f"{kind:<12}{len(results):>6}"
+              + "".join(f"{rate:10.1f}" for rate in rates), flush=True)
 
 
 def sample(photographs: Photographs, count: int

@@ -23,15 +23,21 @@ from leaffliction.transformation.mask import (PLAIN_RANGE, Leaf, find_leaves,
 from leaffliction.utils.class_names import plant_of_class
 from leaffliction.utils.images import shrink
 
+# All codes, in their order.
+CODES = ("blurred", "too_dark", "burnt_out", "no_leaf", "several_leaves",
+         "small_leaf", "cut_leaf", "not_like_learned")
+
 # Longer side in pixels of the image in which fine detail is looked for, and of
 # the one in which leaves are.  Leaves are found four times as fast there.
 DETAIL_SIDE, SIDE = 128, 64
-# Blurred: the variance within FINE pixels is less than this fraction of that
-# within COARSE pixels, where that is enough to judge by (levels squared).
-# Half of the photographs get there by a blur whose standard deviation is 0.8 %
-# of the longer side; of 1,844 sharp ones none is below 0.089.
-FINE, COARSE = (3, 3), (9, 9)
-MIN_FINE_SHARE, MIN_COARSE_VARIANCE = 0.055, 1.0
+# Blurred: the variance within FINE pixels, less ROUNDING, is less than this
+# fraction of that within COARSE pixels, where that is at least
+# MIN_COARSE_VARIANCE (all in levels squared).  Half of the photographs get
+# there by a blur whose standard deviation is 0.8 % of the longer side; of
+# 1,607 sharp ones none is below 0.089.  ROUNDING is the variance of what is
+# lost in whole levels.
+FINE, COARSE, ROUNDING = (3, 3), (9, 9), 0.1
+MIN_FINE_SHARE, MIN_COARSE_VARIANCE = 0.055, 0.2
 # Too dark: less than this fraction of the pixels, of the photograph and of
 # its leaves, has a channel of at least this level.
 DARK_LEVEL, MIN_BRIGHT_SHARE = 120, 0.1
@@ -42,10 +48,10 @@ BURNT_LEVEL, WHITE_LEVEL, MAX_BURNT_SHARE = 250, 225, 0.33
 # Leaves are laid on a plain ground if at least this fraction of the frame
 # shows no leaf, this fraction of that has one colour (within PLAIN_RANGE),
 # and the best leaf has this quality.
-MIN_GROUND, MIN_PLAIN, MIN_LAID_QUALITY = 0.2, 0.75, 0.5
+MIN_GROUND, MIN_PLAIN, MIN_LAID_QUALITY = 0.2, 0.75, 0.4
 # Small: a laid leaf covers less than this fraction of the photograph.
 MIN_LEAF_SHARE = 0.08
-# Cut: a laid leaf touches an edge of the photograph along at least this
+# Cut: a laid leaf touches an edge of the photograph along more than this
 # fraction of its own length in that direction.
 MAX_CUT = 0.8
 # Several: of laid leaves, those count that have at least this fraction of
@@ -61,7 +67,8 @@ GREEN_LEVEL, MIN_GREEN_SHARE = 20, 0.1
 class Hint:
     """What could be better about a photograph.
 
-    code: a key of "hints" in the texts of a language (languages.py).
+    code: one of CODES; a key of "hints" in a language's texts
+    (languages.py).
     values: of the sentence's fields.  Plants are in English, with ", "
     between them; each is a key of "plants" in the texts, or shown as it is.
     """
@@ -150,10 +157,11 @@ def is_blurred(small_img: np.ndarray) -> bool:
     depend on contrast or light.
     """
     grey = cv2.cvtColor(small_img, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    fine, coarse = (cv2.norm(grey, cv2.blur(grey, size), cv2.NORM_L2SQR)
-                    for size in (FINE, COARSE))
-    return (coarse >= MIN_COARSE_VARIANCE * grey.size
-            and fine < MIN_FINE_SHARE * coarse)
+    fine, coarse = (
+        cv2.norm(grey, cv2.blur(grey, size), cv2.NORM_L2SQR) / grey.size
+        for size in (FINE, COARSE))
+    return (coarse >= MIN_COARSE_VARIANCE
+            and fine - ROUNDING < MIN_FINE_SHARE * coarse)
 
 
 def _is_dark(scene: _Scene) -> bool:
@@ -194,7 +202,7 @@ def _leaf_hints(scene: _Scene) -> list[Hint]:
     share = max(areas) / scene.subject.size
     if share < MIN_LEAF_SHARE:
         return [Hint("small_leaf", {"share": max(1, round(100 * share))})]
-    if cut_share(leaves[0], scene.subject.shape) >= MAX_CUT:
+    if cut_share(leaves[0], scene.subject.shape) > MAX_CUT:
         return [Hint("cut_leaf", {})]
     return []
 

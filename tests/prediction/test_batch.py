@@ -65,6 +65,14 @@ def test_a_file_is_read_once_and_again_only_for_missing_pixels():
     assert reread.prediction is without.prediction
 
 
+@pytest.mark.parametrize("with_hints, codes", [
+    (True, ["too_dark"]), (False, [])])
+def test_results_carry_hints_only_where_they_are_asked_for(with_hints, codes):
+    result, = predict_files(Grey(), PATHS[:1], Workers(1),
+                            with_hints=with_hints)
+    assert [hint.code for hint in result.hints] == codes
+
+
 def test_files_are_named_for_the_workers_by_their_path():
     class Recorder:
         def map(self, function, items, in_threads, name_of):

@@ -3,12 +3,13 @@
 import json
 import re
 from string import Formatter
-from types import SimpleNamespace
 
 import pytest
 
 from leaffliction.model.classifier import Classifier
 from leaffliction.model.released import released_models
+from leaffliction.prediction.hints import CODES as CODES_OF_HINTS
+from leaffliction.prediction.hints import Hint
 from leaffliction.prediction.languages import (FOLDER, Language,
                                                choose_language,
                                                language_codes, load_language)
@@ -92,7 +93,18 @@ def test_a_language_that_there_is_not_is_an_error(code):
 
 def test_a_hint_is_a_sentence_with_its_values():
     language = Language("en", "English", {}, {
-        "small_leaf": "come closer: the leaf covers {share} %"}, {})
-    assert language.hint(SimpleNamespace(
-        code="small_leaf", values={"share": 8})) == (
-            "come closer: the leaf covers 8 %")
+        "small_leaf": "come closer: the leaf covers {share} %"}, {}, {})
+    assert language.hint(Hint("small_leaf", {"share": 8})) == (
+        "come closer: the leaf covers 8 %")
+
+
+@pytest.mark.parametrize("code, plants", [
+    ("en", "apple, grape, pea"), ("fr", "pommier, vigne, pea")])
+def test_a_hint_names_plants_in_the_language_or_in_english(code, plants):
+    sentence = load_language(code).hint(
+        Hint("not_like_learned", {"plants": "apple, grape, pea"}))
+    assert plants in sentence and "{" not in sentence
+
+
+def test_each_code_of_a_hint_has_a_sentence():
+    assert sorted(load_language("en").hints) == sorted(CODES_OF_HINTS)

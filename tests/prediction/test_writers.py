@@ -8,6 +8,7 @@ import pytest
 
 from leaffliction.model.bundle import Description
 from leaffliction.model.classifier import Prediction
+from leaffliction.prediction.hints import Hint
 from leaffliction.prediction.writers import (csv_row, json_object, open_csv,
                                              open_json)
 from leaffliction.utils.errors import UserError
@@ -15,20 +16,23 @@ from leaffliction.utils.errors import UserError
 LEAF, GONE = Path("leaf.jpg"), Path("gone.jpg")
 PREDICTION = Prediction(("a", "b"), np.array([1 / 3, 2 / 3]), 12.34567, False,
                         np.zeros((1, 1, 2)))
+HINTS = Hint("blurred", {}), Hint("small_leaf", {"share": 5})
 
 
 def test_a_csv_row_has_no_values_beside_an_error():
-    assert csv_row(LEAF, PREDICTION) == ["leaf.jpg", "b", "0.666667", "no",
-                                         ""]
-    assert csv_row(GONE, UserError("gone")) == ["gone.jpg", "", "", "",
-                                                "gone"]
+    assert csv_row(LEAF, PREDICTION, HINTS) == [
+        "leaf.jpg", "b", "0.666667", "no", "", "blurred small_leaf"]
+    assert csv_row(GONE, UserError("gone")) == [
+        "gone.jpg", "", "", "", "gone", ""]
 
 
 def test_a_json_object_has_all_probabilities_or_an_error():
-    assert json_object(LEAF, PREDICTION) == {
+    assert json_object(LEAF, PREDICTION, HINTS) == {
         "file": "leaf.jpg", "class": "b", "confidence": 0.666667,
         "known": False, "familiarity": -12.346,
-        "probabilities": {"a": 0.333333, "b": 0.666667}}
+        "probabilities": {"a": 0.333333, "b": 0.666667},
+        "hints": [{"code": "blurred", "values": {}},
+                  {"code": "small_leaf", "values": {"share": 5}}]}
     assert json_object(GONE, UserError("gone")) == {"file": "gone.jpg",
                                                     "error": "gone"}
 
@@ -49,15 +53,17 @@ def test_files_hold_all_images_in_order(tmp_path):
         checksum = "01"
         archive = "apple-grape"
 
-    rows = [(LEAF, PREDICTION), (GONE, UserError("gone")), (LEAF, PREDICTION)]
+    rows = [(LEAF, PREDICTION, HINTS), (GONE, UserError("gone")),
+            (LEAF, PREDICTION)]
     with (open_csv(tmp_path / "a.csv") as write_row,
           open_json(tmp_path / "a.json", Known) as write_object):
         for row in rows:
             write_row(*row)
             write_object(*row)
     assert (tmp_path / "a.csv").read_text() == (
-        "file,class,confidence,known,error\nleaf.jpg,b,0.666667,no,\n"
-        "gone.jpg,,,,gone\nleaf.jpg,b,0.666667,no,\n")
+        "file,class,confidence,known,error,hints\n"
+        "leaf.jpg,b,0.666667,no,,blurred small_leaf\n"
+        "gone.jpg,,,,gone,\nleaf.jpg,b,0.666667,no,,\n")
     content = json.loads((tmp_path / "a.json").read_text())
     assert content["learnings"] == {
         "sha256": "01", "size": 160, "temperature": 1.5,

@@ -86,14 +86,14 @@ def test_csv_has_a_row_for_each_image_in_the_order_given(
     assert run(leaves / "x10.jpg", leaves, "gone.png", "--csv", "a.csv") == 1
     with open("a.csv", newline="") as lines:
         header, *rows = csv.reader(lines)
-    assert header == ["file", "class", "confidence", "known", "error"]
+    assert header == ["file", "class", "confidence", "known", "error", "hints"]
     assert [Path(row[0]).name for row in rows] == [
         "x10.jpg", "Apple_healthy.jpg", "text.jpg", "x9.jpg", "x10.jpg",
         "gone.png"]
     assert rows[0] == rows[4]
     for row in rows:
         if row[4]:
-            assert row[1:4] == ["", "", ""]
+            assert row[1:4] == ["", "", ""] and row[5] == ""
         else:
             assert row[1] in ("Apple_healthy", "Grape_Esca")
             assert 0.5 <= float(row[2]) <= 1 and row[3] in ("yes", "no")
@@ -115,7 +115,7 @@ def test_csv_holds_no_formulas_and_no_control_characters(
 def test_csv_on_stdout_is_alone_there(leaves, capfd):
     assert run(leaves, "--csv", "-") == 0
     rows = list(csv.reader(io.StringIO(capfd.readouterr().out)))
-    assert len(rows) == 4 and {len(row) for row in rows} == {5}
+    assert len(rows) == 4 and {len(row) for row in rows} == {6}
 
 
 def test_evaluate_prints_the_accuracy_that_train_reported(
@@ -233,7 +233,7 @@ def test_many_images_get_a_line_each_and_no_figure(leaves, capfd):
     (["leaves/x9.jpg"], None)])
 def test_a_run_of_several_images_ends_with_a_summary(
         leaves, arguments, note, no_figure, monkeypatch, capfd):
-    def predict_by_name(classifier, paths, *_):
+    def predict_by_name(classifier, paths, *_, with_hints):
         for path in paths:
             yield (UserError(f"{path}: not a readable image")
                    if "page" in path.name else
@@ -248,7 +248,34 @@ def test_a_run_of_several_images_ends_with_a_summary(
     first, *notes = [line for line in capfd.readouterr().err.splitlines()
                      if not line.startswith("error: ")]
     assert first.startswith("using learnings.zip of this folder, which knows")
-    assert notes == [note] * bool(note)
+    assert notes[:-1] == [note] * bool(note)
+    assert notes[-1].startswith("it knows only leaves of these plants: apple")
+
+
+def test_hints_follow_the_prediction_and_stand_in_csv_and_json(
+        leaves, no_figure, monkeypatch, capfd):
+    monkeypatch.setattr(Classifier, "predict_image", lambda *_: Prediction(
+        ("Apple_rust", "Pea_rust"), np.array([0.7, 0.3]), 0.0, False,
+        np.zeros((1, 1, 2))))
+    leaf = read_image(leaves / "x9.jpg")
+    write_image(Path("dark.png"), leaf // 8)
+    assert run("dark.png", leaves / "x9.jpg", "--csv", "a.csv", "--json",
+               "a.json") == 0
+    printed = capfd.readouterr()
+    dark, hint, bright = printed.out.splitlines()
+    assert dark.startswith("dark.png: not like") and "x9.jpg: not" in bright
+    assert hint == ("    hint: take it again in more light: the photograph is "
+                    "too dark")
+    # What holds for all photographs is said once.
+    assert printed.err.splitlines()[-1].startswith(
+        "it knows only leaves of these plants: apple, pea; come closer")
+    with open("a.csv", newline="") as lines:
+        assert [row["hints"] for row in csv.DictReader(lines)] == [
+            "too_dark not_like_learned", "not_like_learned"]
+    expected = {"code": "not_like_learned", "values": {"plants": "apple, pea"}}
+    assert [image["hints"] for image in json.loads(
+        Path("a.json").read_text())["images"]] == [
+            [{"code": "too_dark", "values": {}}, expected], [expected]]
 
 
 def test_wildcards_that_the_shell_left_are_expanded(leaves, capfd):
