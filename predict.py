@@ -3,6 +3,7 @@
     python predict.py leaf.jpg
     python predict.py orchard/ --csv predictions.csv
     python predict.py leaf.jpg --json -
+    python predict.py trees/ --per-folder
     python predict.py images --evaluate
     python predict.py leaf.jpg --learnings apple-grape
     python predict.py --web
@@ -20,7 +21,8 @@ from leaffliction import program  # first: it handles Ctrl-C during imports
 
 import sys
 from argparse import Namespace
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,19 +32,18 @@ from leaffliction.model.classifier import Classifier
 from leaffliction.model.released import DEFAULT, choose_archive
 from leaffliction.model.signatures import SIGNATURE
 from leaffliction.prediction.batch import (PredictedFile, ensure_pixels,
-                                           predict_files)
+                                           list_images, predict_files)
+from leaffliction.prediction.plants import combine_folders, group_by_folder
 from leaffliction.prediction.text import (describe, describe_choice,
-                                          summarize)
+                                          describe_plant, summarize)
 from leaffliction.prediction.writers import open_csv, open_json
 from leaffliction.utils import cli
 from leaffliction.utils.console import print_error, print_note, printable
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (check_figure_format, open_pyplot,
                                         show_or_save)
-from leaffliction.utils.folders import find_images
 from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.parallel import Workers
-from leaffliction.utils.path_hints import expand_wildcards
 from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import absolute_name, path_of
 from leaffliction.utils.tables import CSV_HELP, is_stdout
@@ -57,6 +58,7 @@ class Outputs:
 
     csv, json: a file, "-" for stdout, or None.  figure: the file of --save,
     or None.  no_display: open no window.  top: classes printed per image.
+    per_folder: predict plants, each a folder of photographs.
     """
 
     csv: Path | None
@@ -64,6 +66,7 @@ class Outputs:
     figure: Path | None
     no_display: bool
     top: int
+    per_folder: bool
 
     @property
     def quiet(self) -> bool:
@@ -79,32 +82,27 @@ class Outputs:
         return bool(self.figure) or not self.quiet and count <= MAX_ROWS
 
 
-def list_images(paths: list[Path]) -> list[Path]:
-    """Return the images that the arguments name, in the order given.
-
-    Folders are searched; wildcards that the shell left are expanded.
-    Raises UserError for a folder without images, and for a wildcard that
-    matches nothing.
-    """
-    images = []
-    for path in (match for given in paths
-                 for match in expand_wildcards(given)):
-        if path.is_dir():
-            files = find_images(path)
-            if not files:
-                raise UserError(f"{path}: no images in it or below it")
-            images += [path / file for file in files]
-        else:
-            images.append(path)
-    return images
-
-
 def load_classifier(archive: Path, verify: bool, announce: bool) -> Classifier:
     """Return the classifier; announce: say which one it is, in a note."""
     classifier = Classifier.load(archive, verify)
     if announce:
         print_note(describe_choice(archive, classifier.class_names))
     return classifier
+
+
+@contextmanager
+def open_writers(classifier: Classifier, outputs: Outputs
+                 ) -> Iterator[list[Callable]]:
+    """Give the functions that write a path with its prediction or error."""
+    with ExitStack() as stack:
+        writers = []
+        if outputs.csv:
+            writers.append(stack.enter_context(
+                open_csv(outputs.csv, outputs.per_folder)))
+        if outputs.json:
+            writers.append(stack.enter_context(
+                open_json(outputs.json, classifier, outputs.per_folder)))
+        yield writers
 
 
 def predict_images(classifier: Classifier, paths: list[Path],
@@ -116,13 +114,7 @@ def predict_images(classifier: Classifier, paths: list[Path],
         predict_files(classifier, paths, workers,
                       MAX_ROWS if wants_figure else 0),
         len(paths), "Predicting")
-    with ExitStack() as stack:
-        writers = []
-        if outputs.csv:
-            writers.append(stack.enter_context(open_csv(outputs.csv)))
-        if outputs.json:
-            writers.append(stack.enter_context(
-                open_json(outputs.json, classifier)))
+    with open_writers(classifier, outputs) as writers:
         for path, result in zip(paths, results):
             is_error = isinstance(result, UserError)
             for write in writers:
@@ -145,6 +137,33 @@ def predict_images(classifier: Classifier, paths: list[Path],
         sys.stdout.flush()      # The text need not wait for the figure.
         show_predictions([ensure_pixels(result, classifier)
                           for result in shown], outputs)
+    return cli.FAILED if failed else cli.DONE
+
+
+def predict_folders(classifier: Classifier, paths: list[Path],
+                    workers: Workers, outputs: Outputs) -> int:
+    """Print and write a prediction per plant; return the exit status."""
+    folders = group_by_folder(paths)
+    count = sum(map(len, folders.values()))
+    plants, failed, unknown = 0, 0, 0
+    results = progress(
+        predict_files(classifier, [path for images in folders.values()
+                                   for path in images], workers),
+        count, "Predicting")
+    with open_writers(classifier, outputs) as writers:
+        for path, result in combine_folders(folders, results):
+            for write in writers:
+                write(path, result)
+            if isinstance(result, UserError):
+                print_error(result)
+                failed += 1
+                continue
+            plants += 1
+            unknown += not result.prediction.known
+            if not outputs.quiet:
+                print(f"{printable(path)}: "
+                      f"{describe_plant(result, outputs.top)}")
+    print_note(summarize(count, unknown, failed, plants))
     return cli.FAILED if failed else cli.DONE
 
 
@@ -227,6 +246,9 @@ def build_parser() -> cli.Parser:
     add("--json", type=path_of, metavar="FILE|-",
         help="write all probabilities, the versions of the libraries and the "
              "checksum of the archive to this file (-: to stdout)")
+    add("--per-folder", action="store_true",
+        help="predict plants instead of images: the photographs that lie in "
+             "one folder are of one plant, and have one prediction")
     add("--evaluate", action="store_true",
         help="compare the predictions with the names of the folders that the "
              "images are in, and print accuracy and other metrics")
@@ -250,10 +272,10 @@ def check_usage(parser: cli.Parser, options: Namespace) -> None:
     """Exit with status 2 where options do not go together."""
     if options.web:
         if (options.paths or options.csv or options.json or options.evaluate
-                or options.save or options.cluster):
+                or options.per_folder or options.save or options.cluster):
             parser.error("--web takes photographs in the page: neither "
-                         "images nor --csv, --json, --evaluate, --save or "
-                         "--cluster")
+                         "images nor --csv, --json, --evaluate, "
+                         "--per-folder, --save or --cluster")
         return
     if not options.paths:
         parser.error("give an image or a folder, or --web")
@@ -262,9 +284,11 @@ def check_usage(parser: cli.Parser, options: Namespace) -> None:
     if options.host or options.port is not None:
         parser.error("--host and --port need --web")
     if options.evaluate and (len(options.paths) != 1 or options.csv
-                             or options.json):
+                             or options.json or options.per_folder):
         parser.error("--evaluate takes one folder, and neither --csv nor "
-                     "--json")
+                     "--json nor --per-folder")
+    if options.per_folder and options.save:
+        parser.error("--per-folder draws no figure: leave out --save")
     if is_stdout(options.csv) and is_stdout(options.json):
         parser.error("only one of --csv and --json can go to stdout")
 
@@ -294,10 +318,11 @@ def main(argv: list[str] | None = None) -> int:
     check_outputs([options.csv, options.json, options.save],
                   [archive, archive.parent / SIGNATURE,
                    archive / ARCHIVE, archive / SIGNATURE, *paths])
-    return predict_images(
+    predict = predict_folders if options.per_folder else predict_images
+    return predict(
         load(), paths, workers,
         Outputs(options.csv, options.json, options.save, options.no_display,
-                options.top))
+                options.top, options.per_folder))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Predict many image files, in parallel and in order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -9,8 +9,10 @@ import numpy as np
 
 from leaffliction.model.classifier import Classifier, Prediction
 from leaffliction.utils.errors import UserError
+from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import shrink
 from leaffliction.utils.parallel import Workers
+from leaffliction.utils.path_hints import expand_wildcards
 
 # Longest side of the pixels that a result carries: a figure shows no more.
 MAX_SIDE = 800
@@ -27,6 +29,26 @@ class PredictedFile:
     path: Path
     prediction: Prediction
     rgb_img: np.ndarray | None = None
+
+
+def list_images(paths: Iterable[Path]) -> list[Path]:
+    """Return the images that the paths name, in the order given.
+
+    Folders are searched; wildcards that the shell left are expanded.
+    Raises UserError for a folder without images, and for a wildcard that
+    matches nothing.
+    """
+    images = []
+    for path in (match for given in paths
+                 for match in expand_wildcards(given)):
+        if path.is_dir():
+            files = find_images(path)
+            if not files:
+                raise UserError(f"{path}: no images in it or below it")
+            images += [path / file for file in files]
+        else:
+            images.append(path)
+    return images
 
 
 def predict_files(classifier: Classifier, paths: Sequence[Path],

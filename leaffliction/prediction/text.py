@@ -7,13 +7,14 @@ from pathlib import Path
 from leaffliction.model.classifier import Prediction
 from leaffliction.model.released import (DEFAULT, released_models,
                                          released_name)
+from leaffliction.prediction.plants import PredictedPlant
 from leaffliction.utils.class_names import plant_of_class
 from leaffliction.utils.console import printable
 
 # What a grower reads instead of "out of distribution".
 OOD_WORDS = "not like any leaf it has learned"
 NO_DIAGNOSIS = f"{OOD_WORDS}: no diagnosis"
-MAX_PLANTS = 4      # named in a line; more are counted
+MAX_PLANTS = MAX_FILES = 4      # named in a line; more are counted
 
 
 def describe(prediction: Prediction, count: int) -> str:
@@ -28,15 +29,41 @@ def describe(prediction: Prediction, count: int) -> str:
     return text
 
 
-def summarize(count: int, unknown: int, failed: int) -> str:
+def describe_plant(plant: PredictedPlant, count: int) -> str:
+    """Return the prediction for a plant in words, and who disagrees.
+
+    count: number of classes, the most probable first.
+    """
+    text = describe(plant.prediction, count)
+    if plant.photographs == 1:
+        return text
+    text += f"; {plant.agree} of {plant.photographs} photographs agree"
+    for paths, words in ((plant.differing, "other class"),
+                         (plant.without_vote, OOD_WORDS)):
+        if paths:
+            names = [printable(path.name) for path in paths[:MAX_FILES]]
+            if len(paths) > MAX_FILES:
+                names.append(f"{len(paths) - MAX_FILES} more")
+            text += f"; {words}: {', '.join(names)}"
+    return text
+
+
+def summarize(count: int, unknown: int, failed: int,
+              plants: int | None = None) -> str:
     """Return one line about `count` images.
 
-    unknown: how many are out of distribution.  failed: how many could not be
-    read.
+    failed: how many could not be read.  unknown: how many are out of
+    distribution; where `plants` says how many plants the images show, how
+    many of those.
     """
-    parts = [f"{number} {words}" for number, words in (
-        (unknown, OOD_WORDS), (failed, "could not be read")) if number]
-    return f"{count} images: " + (
+    parts = [f"{unknown} {OOD_WORDS}"] if unknown else []
+    if failed:
+        parts.append(f"{failed} could not be read" if plants is None else
+                     f"{failed} of the images could not be read")
+    text = f"{count} images"
+    if plants is not None:
+        text = f"{plants} plant{'s' * (plants != 1)} in {text}"
+    return f"{text}: " + (
         ", ".join(parts) or "all like leaves it has learned")
 
 

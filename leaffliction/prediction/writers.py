@@ -10,11 +10,16 @@ from pathlib import Path
 
 from leaffliction.model.bundle import familiarity
 from leaffliction.model.classifier import Classifier, Prediction
+from leaffliction.prediction.plants import PredictedPlant
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import csv_value, open_output
 
 # Other programs read these; new columns come after them.
 COLUMNS = ("file", "class", "confidence", "known", "error")
+# With --per-folder; in a list, this is between the names of two files.
+PLANT_COLUMNS = (*COLUMNS, "photographs", "agree", "differing",
+                 "without_vote")
+SEPARATOR = "; "
 # The libraries that a prediction depends on.
 PACKAGES = ("numpy", "opencv-python", "pillow", "ai-edge-litert")
 
@@ -25,6 +30,17 @@ def csv_row(path: Path, result: Prediction | UserError) -> list[str]:
         return [str(path), "", "", "", str(result)]
     return [str(path), result.class_name, f"{result.confidence:.6f}",
             "yes" if result.known else "no", ""]
+
+
+def plant_row(path: Path, result: PredictedPlant | UserError) -> list[str]:
+    """Return the values of PLANT_COLUMNS for a plant or unreadable image."""
+    if isinstance(result, UserError):
+        return csv_row(path, result) + [""] * (
+            len(PLANT_COLUMNS) - len(COLUMNS))
+    return csv_row(path, result.prediction) + [
+        str(result.photographs), str(result.agree),
+        SEPARATOR.join(file.name for file in result.differing),
+        SEPARATOR.join(file.name for file in result.without_vote)]
 
 
 def json_object(path: Path, result: Prediction | UserError) -> dict:
@@ -40,26 +56,44 @@ def json_object(path: Path, result: Prediction | UserError) -> dict:
                 zip(result.class_names, result.probabilities)}}
 
 
+def plant_object(path: Path, result: PredictedPlant | UserError) -> dict:
+    """Return the JSON object for a plant or unreadable image."""
+    if isinstance(result, UserError):
+        return json_object(path, result)
+    return json_object(path, result.prediction) | {
+        "photographs": result.photographs, "agree": result.agree,
+        "differing": [str(file) for file in result.differing],
+        "without_vote": [str(file) for file in result.without_vote]}
+
+
 @contextmanager
-def open_csv(target: Path) -> Iterator[Callable]:
+def open_csv(target: Path, per_folder: bool = False) -> Iterator[Callable]:
     """Give a function that writes the row of (path, prediction or error).
 
-    target: a file, or "-" for stdout.
+    target: a file, or "-" for stdout.  per_folder: instead of predictions,
+    the function takes PredictedPlants.
     """
+    columns, row = ((PLANT_COLUMNS, plant_row) if per_folder
+                    else (COLUMNS, csv_row))
     with open_output(target) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        writer.writerow(columns)
         yield lambda path, result: writer.writerow(
-            map(csv_value, csv_row(path, result)))
+            map(csv_value, row(path, result)))
 
 
 @contextmanager
-def open_json(target: Path, classifier: Classifier) -> Iterator[Callable]:
+def open_json(target: Path, classifier: Classifier, per_folder: bool = False
+              ) -> Iterator[Callable]:
     """Give a function that writes the object of (path, prediction or error).
 
-    target: a file, or "-" for stdout.  The whole output is one JSON object:
-    the classifier, the versions, and the list of images, one on each line.
+    target: a file, or "-" for stdout.  per_folder: instead of predictions,
+    the function takes PredictedPlants.
+    The whole output is one JSON object: the classifier, the versions, and
+    the list of images or plants, one on each line.
     """
+    key, to_object = (("plants", plant_object) if per_folder
+                      else ("images", json_object))
     description = classifier.description
     head = {"learnings": {
         "sha256": classifier.checksum, "size": description.size,
@@ -70,12 +104,12 @@ def open_json(target: Path, classifier: Classifier) -> Iterator[Callable]:
         "versions": {"python": platform.python_version()} | {
             name: version(name) for name in PACKAGES}}
     with open_output(target) as stream:
-        stream.write(json.dumps(head)[:-1] + ', "images": [')
+        stream.write(f'{json.dumps(head)[:-1]}, "{key}": [')
         separator = "\n"
 
-        def write(path: Path, result: Prediction | UserError) -> None:
+        def write(path: Path, result) -> None:
             nonlocal separator
-            stream.write(separator + json.dumps(json_object(path, result)))
+            stream.write(separator + json.dumps(to_object(path, result)))
             separator = ",\n"
 
         yield write

@@ -8,6 +8,7 @@ import pytest
 
 from leaffliction.model.bundle import Description
 from leaffliction.model.classifier import Prediction
+from leaffliction.prediction.plants import PredictedPlant
 from leaffliction.prediction.writers import (csv_row, json_object, open_csv,
                                              open_json)
 from leaffliction.utils.errors import UserError
@@ -42,13 +43,38 @@ def test_familiarity_in_json_is_the_negative_of_the_ood_score(
     assert json.dumps(row["familiarity"]) == text
 
 
-def test_files_hold_all_images_in_order(tmp_path):
-    class Known:
-        description = Description(("a", "b"), 160, 1.5, -2.0, 3.0)
-        class_names = description.class_names
-        checksum = "01"
-        archive = "apple-grape"
+class Known:
+    """What open_json needs of a classifier."""
 
+    description = Description(("a", "b"), 160, 1.5, -2.0, 3.0)
+    class_names = description.class_names
+    checksum = "01"
+    archive = "apple-grape"
+
+
+def test_rows_of_plants_say_which_photographs_do_not_agree(tmp_path):
+    plant = PredictedPlant(
+        Path("p"), PREDICTION, 2, (Path("p/=x.jpg"), Path("p/y.jpg")),
+        (Path("p/z.jpg"),))
+    with (open_csv(tmp_path / "a.csv", per_folder=True) as write_row,
+          open_json(tmp_path / "a.json", Known, True) as write_object):
+        for write in (write_row, write_object):
+            write(GONE, UserError("gone"))
+            write(Path("p"), plant)
+    assert (tmp_path / "a.csv").read_text() == (
+        "file,class,confidence,known,error,photographs,agree,differing,"
+        "without_vote\ngone.jpg,,,,gone,,,,\n"
+        "p,b,0.666667,no,,5,2,'=x.jpg; y.jpg,z.jpg\n")
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content["plants"] == [
+        {"file": "gone.jpg", "error": "gone"},
+        json_object(Path("p"), PREDICTION) | {
+            "photographs": 5, "agree": 2,
+            "differing": ["p/=x.jpg", "p/y.jpg"],
+            "without_vote": ["p/z.jpg"]}]
+
+
+def test_files_hold_all_images_in_order(tmp_path):
     rows = [(LEAF, PREDICTION), (GONE, UserError("gone")), (LEAF, PREDICTION)]
     with (open_csv(tmp_path / "a.csv") as write_row,
           open_json(tmp_path / "a.json", Known) as write_object):

@@ -118,6 +118,32 @@ def test_csv_on_stdout_is_alone_there(leaves, capfd):
     assert len(rows) == 4 and {len(row) for row in rows} == {5}
 
 
+def test_per_folder_prints_and_writes_a_row_for_each_plant(
+        leaves, capfd):
+    (leaves / "other").mkdir()
+    (leaves / "x9.jpg").rename(leaves / "other" / "x9.jpg")
+    (leaves / "other" / "text.jpg").write_text("no image")
+    assert run("leaves", "--per-folder", "--csv", "a.csv") == 1
+    printed = capfd.readouterr()
+    first, second = printed.out.splitlines()
+    assert re.match(r"leaves: .*; [12] of 2 photographs agree", first)
+    assert re.match(r"leaves/other: .*%\)$", second)
+    error, note = printed.err.splitlines()[-2:]
+    assert error.startswith("error: leaves/other/text.jpg: not a readable")
+    assert note.startswith("2 plants in 4 images: ")
+    assert note.endswith("1 of the images could not be read")
+    assert not Path("figures").exists()
+    with open("a.csv", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["file"] for row in rows] == [
+        "leaves", "leaves/other/text.jpg", "leaves/other"]
+    assert rows[0]["photographs"] == "2" and rows[1]["error"]
+    # A plant of one photograph has the prediction of this photograph.
+    assert run("leaves/other/x9.jpg", "--csv", "-") == 0
+    row, = csv.DictReader(io.StringIO(capfd.readouterr().out))
+    assert row["confidence"] == rows[2]["confidence"]
+
+
 def test_evaluate_prints_the_accuracy_that_train_reported(
         learned, tmp_path, capfd):
     report = json.loads((learned / "report" / "report.json").read_text())
@@ -308,7 +334,8 @@ def test_subject_1_bad_input_is_an_error_line_and_not_a_traceback(
 
 @pytest.mark.parametrize("arguments", [
     [], ["leaves", "--top", "0"], ["leaves", "--evaluate", "--csv", "a.csv"],
-    ["leaves", "leaves", "--evaluate"],
+    ["leaves", "leaves", "--evaluate"], ["a", "--evaluate", "--per-folder"],
+    ["leaves", "--per-folder", "--save", "a.png"],
     ["leaves", "--csv", "-", "--json", "-"]])
 def test_wrong_usage_is_exit_status_2(arguments, capfd):
     with pytest.raises(SystemExit) as stopped:

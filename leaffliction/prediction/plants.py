@@ -1,0 +1,119 @@
+"""One prediction for a plant, from several photographs of it.
+
+A leaf may not show what its neighbour shows.  The prediction for a plant is
+the mean of the calibrated logits of its photographs, as Mrisho et al. 2020
+(doi:10.3389/fpls.2020.590889) ask for six leaves of each cassava plant.
+docs/explanation/field.md says what this is worth here, and what was tried.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from leaffliction.model.classifier import Prediction
+from leaffliction.model.metrics import MIN_PROBABILITY, softmax
+from leaffliction.prediction.batch import PredictedFile
+from leaffliction.utils.errors import UserError
+
+
+@dataclass(frozen=True)
+class PredictedPlant:
+    """The prediction for one plant: a folder that holds photographs.
+
+    path: the folder.  prediction: see `combine`.
+    Each photograph that can be read is one of these:
+    agree: the number of those with a vote for the plant's class.
+    differing: those with a vote for another class.
+    without_vote: those out of distribution, in a plant that is known.
+    """
+
+    path: Path
+    prediction: Prediction
+    agree: int
+    differing: tuple[Path, ...]
+    without_vote: tuple[Path, ...]
+
+    @property
+    def photographs(self) -> int:
+        """The number of photographs that can be read, at least 1."""
+        return self.agree + len(self.differing) + len(self.without_vote)
+
+
+def combine(predictions: Sequence[Prediction]) -> Prediction:
+    """Return one prediction from those for photographs of one plant.
+
+    predictions: at least one, all by one classifier.
+
+    The plant is known if at least half of its photographs are; then only
+    those have a vote, so that a photograph of the grower's boots does not
+    count.  Otherwise all have one.  The probabilities are the softmax of the
+    mean of the calibrated logits, which are the logarithms of the calibrated
+    probabilities; one photograph keeps its own.  The OOD score is the lower
+    median, which is at most the threshold where half of the scores are.
+    There is no class map: it has 0 x 0 regions.
+    """
+    by_score = sorted(predictions, key=lambda one: one.ood_score)
+    middle = by_score[(len(by_score) - 1) // 2]
+    probabilities = np.array([
+        one.probabilities for one in predictions
+        if has_vote(one, middle.known)])
+    logits = np.log(np.maximum(probabilities, MIN_PROBABILITY))
+    return Prediction(
+        middle.class_names, softmax(logits.mean(axis=0)), middle.ood_score,
+        middle.known, np.empty((0, 0, len(middle.class_names)), np.float32))
+
+
+def has_vote(prediction: Prediction, plant_is_known: bool) -> bool:
+    """Return whether a photograph counts for its plant."""
+    return prediction.known or not plant_is_known
+
+
+def group_by_folder(paths: Iterable[Path]) -> dict[Path, list[Path]]:
+    """Return {folder: the images that it holds itself}, each image once.
+
+    Folders and images are in the order in which they first appear.
+    """
+    folders: dict[Path, dict[Path, None]] = {}
+    for path in paths:
+        folders.setdefault(path.parent, {})[path] = None
+    return {folder: list(images) for folder, images in folders.items()}
+
+
+def combine_folders(folders: dict[Path, list[Path]],
+                    results: Iterable[PredictedFile | UserError]
+                    ) -> Iterator[tuple[Path, PredictedPlant | UserError]]:
+    """Yield (image, error) for each unreadable image, (folder, plant).
+
+    results: for each image of each folder, in order.  They are read as the
+    plants are asked for: those of one folder are in memory at a time.
+    A folder of which no image can be read has errors alone.
+    """
+    results = iter(results)
+    for folder, paths in folders.items():
+        photographs = []
+        for path, result in zip(paths, islice(results, len(paths))):
+            if isinstance(result, UserError):
+                yield path, result
+            else:
+                photographs.append(result)
+        if photographs:
+            yield folder, predict_plant(folder, photographs)
+
+
+def predict_plant(folder: Path, photographs: Sequence[PredictedFile]
+                  ) -> PredictedPlant:
+    """Return the prediction for a folder from those for its photographs."""
+    combined = combine([one.prediction for one in photographs])
+    agree, differing, without_vote = 0, [], []
+    for one in photographs:
+        if not has_vote(one.prediction, combined.known):
+            without_vote.append(one.path)
+        elif one.prediction.class_name == combined.class_name:
+            agree += 1
+        else:
+            differing.append(one.path)
+    return PredictedPlant(folder, combined, agree, tuple(differing),
+                          tuple(without_vote))
