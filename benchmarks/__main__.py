@@ -50,6 +50,7 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     # Of the kinds of photographs, two can be drawn; notes name the others.
     "release": ("DATA --learnings ARCHIVE --split SPLIT", {}),
     "field": ("ARCHIVE/.. --leaves IMAGES --field OTHERS", {}),
+    "plants": ("OTHERS ARCHIVE", {"GROUPS": 20}),
     "scale": ("--learnings ARCHIVE", {"IMAGES": 200, "ROUNDS": 1})}
 # Each runs in a new process: python -c START module constants arguments ...
 START = """

@@ -29,10 +29,19 @@ def photographs(*predictions):
 
 def test_the_prediction_is_the_mean_of_calibrated_logits():
     combined = combine([make(A), make(B)])
-    # Odds 4 and 1/9: the geometric mean is 2/3, so the shares are 2 to 3.
-    np.testing.assert_allclose(combined.probabilities, (0.4, 0.6))
+    # Odds of 4 and 1/9: their geometric mean is 2/3.  Two photographs are
+    # worth 4/3 independent ones.
+    odds = np.divide(*combined.probabilities)
+    assert odds == pytest.approx((2 / 3) ** (4 / 3))
+    assert combined.probabilities.sum() == pytest.approx(1)
     assert combined.class_name == "b" and combined.known
-    np.testing.assert_allclose(combine([make(A)]).probabilities, A)
+
+
+@pytest.mark.parametrize("count, worth", [(1, 1), (2, 4 / 3), (5, 5 / 3),
+                                          (999, 1.998)])
+def test_many_like_photographs_are_worth_two(count, worth):
+    odds = np.divide(*combine([make(A)] * count).probabilities)
+    assert odds == pytest.approx(4 ** worth)
 
 
 def test_a_probability_of_zero_leaves_a_finite_prediction():
