@@ -116,10 +116,9 @@ def predict_images(classifier: Classifier, paths: list[Path],
         len(paths), "Predicting")
     with open_writers(classifier, outputs) as writers:
         for path, result in zip(paths, results):
-            is_error = isinstance(result, UserError)
             for write in writers:
-                write(path, result if is_error else result.prediction)
-            if is_error:
+                write(path, result)
+            if isinstance(result, UserError):
                 print_error(result)
                 failed += 1
                 continue

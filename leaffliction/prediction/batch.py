@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from leaffliction.model.classifier import Classifier, Prediction
+from leaffliction.prediction.leaf_views import (MAX_SIDE, LesionSummary,
+                                                measure_lesions)
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.folders import find_images
-from leaffliction.utils.images import shrink
+from leaffliction.utils.images import encode_jpeg, shrink
 from leaffliction.utils.parallel import Workers
 from leaffliction.utils.path_hints import expand_wildcards
 
-# Longest side of the pixels that a result carries: a figure shows no more.
-MAX_SIDE = 800
+# Longer side in pixels, and quality of the JPEG.
+THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 256, 80
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,17 @@ class PredictedFile:
 
     rgb_img: its pixels for a figure, RGB uint8 (H, W, 3), the longer side at
     most MAX_SIDE; None where they were not asked for.
+    thumbnail: JPEG for a report, the longer side at most THUMBNAIL_SIDE; None
+    where it was not asked for.
+    lesions: measured for a report; None where no leaf is found, or where no
+    report was asked for.
     """
 
     path: Path
     prediction: Prediction
     rgb_img: np.ndarray | None = None
+    thumbnail: bytes | None = None
+    lesions: LesionSummary | None = None
 
 
 def list_images(paths: Iterable[Path]) -> list[Path]:
@@ -52,28 +60,36 @@ def list_images(paths: Iterable[Path]) -> list[Path]:
 
 
 def predict_files(classifier: Classifier, paths: Sequence[Path],
-                  workers: Workers, with_pixels: int = 0
+                  workers: Workers, with_pixels: int = 0,
+                  for_report: bool = False
                   ) -> Iterator[PredictedFile | UserError]:
     """Yield the prediction for each file, or why it can't be read, in order.
 
     with_pixels: number of results, from the first, that carry pixels.  With
     these a figure need not decode the files again.  The pixels of all files
     would fill the memory, and the network of a cluster.
+    for_report: all carry a thumbnail and their lesions.
     """
     items = [(path, number < with_pixels)
              for number, path in enumerate(paths)]
-    return workers.map(partial(_predict_file, classifier=classifier), items,
-                       in_threads=True, name_of=lambda item: str(item[0]))
+    return workers.map(
+        partial(_predict_file, classifier=classifier, for_report=for_report),
+        items, in_threads=True, name_of=lambda item: str(item[0]))
 
 
-def _predict_file(item: tuple[Path, bool], classifier: Classifier
-                  ) -> PredictedFile:
+def _predict_file(item: tuple[Path, bool], classifier: Classifier,
+                  for_report: bool) -> PredictedFile:
     """Return the prediction for (path, whether it carries pixels)."""
     path, carries_pixels = item
     rgb_img = classifier.read(path)
-    return PredictedFile(
+    result = PredictedFile(
         path, classifier.predict_image(rgb_img),
         shrink(rgb_img, MAX_SIDE) if carries_pixels else None)
+    if not for_report:
+        return result
+    thumbnail = shrink(rgb_img, THUMBNAIL_SIDE)
+    return replace(result, lesions=measure_lesions(rgb_img),
+                   thumbnail=encode_jpeg(thumbnail, THUMBNAIL_QUALITY))
 
 
 def ensure_pixels(result: PredictedFile, classifier: Classifier

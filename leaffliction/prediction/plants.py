@@ -29,22 +29,31 @@ class PredictedPlant:
     """The prediction for one plant: a folder that holds photographs.
 
     path: the folder.  prediction: see `combine`.
-    Each photograph that can be read is one of these:
-    agree: the number of those with a vote for the plant's class.
-    differing: those with a vote for another class.
-    without_vote: those out of distribution, in a plant that is known.
+    photographs: those that can be read, at least one.
     """
 
     path: Path
     prediction: Prediction
-    agree: int
-    differing: tuple[Path, ...]
-    without_vote: tuple[Path, ...]
+    photographs: tuple[PredictedFile, ...]
 
     @property
-    def photographs(self) -> int:
-        """The number of photographs that can be read, at least 1."""
-        return self.agree + len(self.differing) + len(self.without_vote)
+    def agree(self) -> int:
+        """The number of photographs with a vote for the plant's class."""
+        return (len(self.photographs) - len(self.differing)
+                - len(self.without_vote))
+
+    @property
+    def differing(self) -> list[Path]:
+        """The photographs with a vote for another class."""
+        return [one.path for one in self.photographs
+                if has_vote(one.prediction, self.prediction.known)
+                and one.prediction.class_name != self.prediction.class_name]
+
+    @property
+    def without_vote(self) -> list[Path]:
+        """The photographs out of distribution, in a plant that is known."""
+        return [one.path for one in self.photographs
+                if not has_vote(one.prediction, self.prediction.known)]
 
 
 def combine(predictions: Sequence[Prediction]) -> Prediction:
@@ -123,14 +132,5 @@ def combine_folders(folders: dict[Path, list[Path]],
 def predict_plant(folder: Path, photographs: Sequence[PredictedFile]
                   ) -> PredictedPlant:
     """Return the prediction for a folder from those for its photographs."""
-    combined = combine([one.prediction for one in photographs])
-    agree, differing, without_vote = 0, [], []
-    for one in photographs:
-        if not has_vote(one.prediction, combined.known):
-            without_vote.append(one.path)
-        elif one.prediction.class_name == combined.class_name:
-            agree += 1
-        else:
-            differing.append(one.path)
-    return PredictedPlant(folder, combined, agree, tuple(differing),
-                          tuple(without_vote))
+    return PredictedPlant(folder, combine([one.prediction for one in
+                                           photographs]), tuple(photographs))

@@ -35,9 +35,10 @@ def describe_plant(plant: PredictedPlant, count: int) -> str:
     count: number of classes, the most probable first.
     """
     text = describe(plant.prediction, count)
-    if plant.photographs == 1:
+    number = len(plant.photographs)
+    if number == 1:
         return text
-    text += f"; {plant.agree} of {plant.photographs} photographs agree"
+    text += f"; {plant.agree} of {number} photographs agree"
     for paths, words in ((plant.differing, "other class"),
                          (plant.without_vote, OOD_WORDS)):
         if paths:

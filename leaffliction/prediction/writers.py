@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 from leaffliction.model.bundle import familiarity
-from leaffliction.model.classifier import Classifier, Prediction
+from leaffliction.model.classifier import Classifier
+from leaffliction.prediction.batch import PredictedFile
 from leaffliction.prediction.plants import PredictedPlant
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import csv_value, open_output
@@ -23,13 +25,16 @@ SEPARATOR = "; "
 # The libraries that a prediction depends on.
 PACKAGES = ("numpy", "opencv-python", "pillow", "ai-edge-litert")
 
+Result: TypeAlias = PredictedFile | PredictedPlant
 
-def csv_row(path: Path, result: Prediction | UserError) -> list[str]:
-    """Return the values of COLUMNS for an image."""
+
+def csv_row(path: Path, result: Result | UserError) -> list[str]:
+    """Return the values of COLUMNS for an image or a plant."""
     if isinstance(result, UserError):
         return [str(path), "", "", "", str(result)]
-    return [str(path), result.class_name, f"{result.confidence:.6f}",
-            "yes" if result.known else "no", ""]
+    prediction = result.prediction
+    return [str(path), prediction.class_name, f"{prediction.confidence:.6f}",
+            "yes" if prediction.known else "no", ""]
 
 
 def plant_row(path: Path, result: PredictedPlant | UserError) -> list[str]:
@@ -37,41 +42,41 @@ def plant_row(path: Path, result: PredictedPlant | UserError) -> list[str]:
     if isinstance(result, UserError):
         return csv_row(path, result) + [""] * (
             len(PLANT_COLUMNS) - len(COLUMNS))
-    return csv_row(path, result.prediction) + [
-        str(result.photographs), str(result.agree),
+    return csv_row(path, result) + [
+        str(len(result.photographs)), str(result.agree),
         SEPARATOR.join(file.name for file in result.differing),
         SEPARATOR.join(file.name for file in result.without_vote)]
 
 
-def json_object(path: Path, result: Prediction | UserError) -> dict:
-    """Return the JSON object for an image."""
+def json_object(path: Path, result: Result | UserError) -> dict:
+    """Return the JSON object for an image or a plant."""
     if isinstance(result, UserError):
         return {"file": str(path), "error": str(result)}
-    return {"file": str(path), "class": result.class_name,
-            "confidence": round(result.confidence, 6),
-            "known": result.known,
-            "familiarity": round(familiarity(result.ood_score), 3),
+    prediction = result.prediction
+    return {"file": str(path), "class": prediction.class_name,
+            "confidence": round(prediction.confidence, 6),
+            "known": prediction.known,
+            "familiarity": round(familiarity(prediction.ood_score), 3),
             "probabilities": {
                 name: round(float(share), 6) for name, share in
-                zip(result.class_names, result.probabilities)}}
+                zip(prediction.class_names, prediction.probabilities)}}
 
 
 def plant_object(path: Path, result: PredictedPlant | UserError) -> dict:
     """Return the JSON object for a plant or unreadable image."""
     if isinstance(result, UserError):
         return json_object(path, result)
-    return json_object(path, result.prediction) | {
-        "photographs": result.photographs, "agree": result.agree,
+    return json_object(path, result) | {
+        "photographs": len(result.photographs), "agree": result.agree,
         "differing": [str(file) for file in result.differing],
         "without_vote": [str(file) for file in result.without_vote]}
 
 
 @contextmanager
 def open_csv(target: Path, per_folder: bool = False) -> Iterator[Callable]:
-    """Give a function that writes the row of (path, prediction or error).
+    """Give a function that writes the row of (path, result or error).
 
-    target: a file, or "-" for stdout.  per_folder: instead of predictions,
-    the function takes PredictedPlants.
+    target: a file, or "-" for stdout.  per_folder: results are of plants.
     """
     columns, row = ((PLANT_COLUMNS, plant_row) if per_folder
                     else (COLUMNS, csv_row))
@@ -85,10 +90,9 @@ def open_csv(target: Path, per_folder: bool = False) -> Iterator[Callable]:
 @contextmanager
 def open_json(target: Path, classifier: Classifier, per_folder: bool = False
               ) -> Iterator[Callable]:
-    """Give a function that writes the object of (path, prediction or error).
+    """Give a function that writes the object of (path, result or error).
 
-    target: a file, or "-" for stdout.  per_folder: instead of predictions,
-    the function takes PredictedPlants.
+    target: a file, or "-" for stdout.  per_folder: results are of plants.
     The whole output is one JSON object: the classifier, the versions, and
     the list of images or plants, one on each line.
     """
@@ -107,7 +111,7 @@ def open_json(target: Path, classifier: Classifier, per_folder: bool = False
         stream.write(f'{json.dumps(head)[:-1]}, "{key}": [')
         separator = "\n"
 
-        def write(path: Path, result) -> None:
+        def write(path: Path, result: Result | UserError) -> None:
             nonlocal separator
             stream.write(separator + json.dumps(to_object(path, result)))
             separator = ",\n"

@@ -8,25 +8,26 @@ import pytest
 
 from leaffliction.model.bundle import Description
 from leaffliction.model.classifier import Prediction
+from leaffliction.prediction.batch import PredictedFile
 from leaffliction.prediction.plants import PredictedPlant
 from leaffliction.prediction.writers import (csv_row, json_object, open_csv,
                                              open_json)
 from leaffliction.utils.errors import UserError
 
 LEAF, GONE = Path("leaf.jpg"), Path("gone.jpg")
-PREDICTION = Prediction(("a", "b"), np.array([1 / 3, 2 / 3]), 12.34567, False,
-                        np.zeros((1, 1, 2)))
+RESULT = PredictedFile(LEAF, Prediction(
+    ("a", "b"), np.array([1 / 3, 2 / 3]), 12.34567, False,
+    np.zeros((1, 1, 2))))
 
 
 def test_a_csv_row_has_no_values_beside_an_error():
-    assert csv_row(LEAF, PREDICTION) == ["leaf.jpg", "b", "0.666667", "no",
-                                         ""]
+    assert csv_row(LEAF, RESULT) == ["leaf.jpg", "b", "0.666667", "no", ""]
     assert csv_row(GONE, UserError("gone")) == ["gone.jpg", "", "", "",
                                                 "gone"]
 
 
 def test_a_json_object_has_all_probabilities_or_an_error():
-    assert json_object(LEAF, PREDICTION) == {
+    assert json_object(LEAF, RESULT) == {
         "file": "leaf.jpg", "class": "b", "confidence": 0.666667,
         "known": False, "familiarity": -12.346,
         "probabilities": {"a": 0.333333, "b": 0.666667}}
@@ -38,8 +39,8 @@ def test_a_json_object_has_all_probabilities_or_an_error():
     (0.0, "0.0"), (-2.5, "2.5"), (2.5, "-2.5")])
 def test_familiarity_in_json_is_the_negative_of_the_ood_score(
         ood_score, text):
-    row = json_object(LEAF, Prediction(("a",), np.ones(1), ood_score, True,
-                                       np.zeros((1, 1, 1))))
+    row = json_object(LEAF, PredictedFile(LEAF, Prediction(
+        ("a",), np.ones(1), ood_score, True, np.zeros((1, 1, 1)))))
     assert json.dumps(row["familiarity"]) == text
 
 
@@ -53,9 +54,13 @@ class Known:
 
 
 def test_rows_of_plants_say_which_photographs_do_not_agree(tmp_path):
-    plant = PredictedPlant(
-        Path("p"), PREDICTION, 2, (Path("p/=x.jpg"), Path("p/y.jpg")),
-        (Path("p/z.jpg"),))
+    known, other = (Prediction(("a", "b"), np.array(shares), -1.0, True,
+                               np.zeros((1, 1, 2)))
+                    for shares in ((0.3, 0.7), (0.6, 0.4)))
+    plant = PredictedPlant(Path("p"), known, tuple(
+        PredictedFile(Path("p", name), prediction) for name, prediction in (
+            ("1.jpg", known), ("=x.jpg", other), ("y.jpg", other),
+            ("z.jpg", RESULT.prediction), ("2.jpg", known))))
     with (open_csv(tmp_path / "a.csv", per_folder=True) as write_row,
           open_json(tmp_path / "a.json", Known, True) as write_object):
         for write in (write_row, write_object):
@@ -64,18 +69,18 @@ def test_rows_of_plants_say_which_photographs_do_not_agree(tmp_path):
     assert (tmp_path / "a.csv").read_text() == (
         "file,class,confidence,known,error,photographs,agree,differing,"
         "without_vote\ngone.jpg,,,,gone,,,,\n"
-        "p,b,0.666667,no,,5,2,'=x.jpg; y.jpg,z.jpg\n")
+        "p,b,0.700000,yes,,5,2,'=x.jpg; y.jpg,z.jpg\n")
     content = json.loads((tmp_path / "a.json").read_text())
     assert content["plants"] == [
         {"file": "gone.jpg", "error": "gone"},
-        json_object(Path("p"), PREDICTION) | {
+        json_object(Path("p"), plant) | {
             "photographs": 5, "agree": 2,
             "differing": ["p/=x.jpg", "p/y.jpg"],
             "without_vote": ["p/z.jpg"]}]
 
 
 def test_files_hold_all_images_in_order(tmp_path):
-    rows = [(LEAF, PREDICTION), (GONE, UserError("gone")), (LEAF, PREDICTION)]
+    rows = [(LEAF, RESULT), (GONE, UserError("gone")), (LEAF, RESULT)]
     with (open_csv(tmp_path / "a.csv") as write_row,
           open_json(tmp_path / "a.json", Known) as write_object):
         for row in rows:
