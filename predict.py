@@ -3,7 +3,7 @@
     python predict.py leaf.jpg
     python predict.py orchard/ --csv predictions.csv
     python predict.py leaf.jpg --json -
-    python predict.py trees/ --per-folder
+    python predict.py trees/ --per-folder --report report.html
     python predict.py images --evaluate
     python predict.py leaf.jpg --learnings apple-grape
     python predict.py --web
@@ -56,13 +56,15 @@ MAX_ROWS = 8    # images in the figure: more would be too small to see
 class Outputs:
     """Where predictions are written and shown.
 
-    csv, json: a file, "-" for stdout, or None.  figure: the file of --save,
-    or None.  no_display: open no window.  top: classes printed per image.
-    per_folder: predict plants, each a folder of photographs.
+    csv, json: a file, "-" for stdout, or None.  report: a file or None.
+    figure: the file of --save, or None.  no_display: open no window.
+    top: classes printed per image.  per_folder: predict plants, each a
+    folder of photographs.
     """
 
     csv: Path | None
     json: Path | None
+    report: Path | None
     figure: Path | None
     no_display: bool
     top: int
@@ -102,6 +104,10 @@ def open_writers(classifier: Classifier, outputs: Outputs
         if outputs.json:
             writers.append(stack.enter_context(
                 open_json(outputs.json, classifier, outputs.per_folder)))
+        if outputs.report:
+            from leaffliction.prediction.report import open_report_file
+            writers.append(stack.enter_context(
+                open_report_file(outputs.report, classifier.archive)))
         yield writers
 
 
@@ -112,7 +118,7 @@ def predict_images(classifier: Classifier, paths: list[Path],
     wants_figure = outputs.wants_figure(len(paths))
     results = progress(
         predict_files(classifier, paths, workers,
-                      MAX_ROWS if wants_figure else 0),
+                      MAX_ROWS if wants_figure else 0, bool(outputs.report)),
         len(paths), "Predicting")
     with open_writers(classifier, outputs) as writers:
         for path, result in zip(paths, results):
@@ -147,7 +153,8 @@ def predict_folders(classifier: Classifier, paths: list[Path],
     plants, failed, unknown = 0, 0, 0
     results = progress(
         predict_files(classifier, [path for images in folders.values()
-                                   for path in images], workers),
+                                   for path in images],
+                      workers, for_report=bool(outputs.report)),
         count, "Predicting")
     with open_writers(classifier, outputs) as writers:
         for path, result in combine_folders(folders, results):
@@ -245,6 +252,10 @@ def build_parser() -> cli.Parser:
     add("--json", type=path_of, metavar="FILE|-",
         help="write all probabilities, the versions of the libraries and the "
              "checksum of the archive to this file (-: to stdout)")
+    add("--report", type=path_of, metavar="HTML",
+        help="write a report to this HTML file: thumbnails, predictions and "
+             "lesions, the least certain first, and what the diseases are; "
+             "in French where LANG asks for it")
     add("--per-folder", action="store_true",
         help="predict plants instead of images: the photographs that lie in "
              "one folder are of one plant, and have one prediction")
@@ -270,10 +281,11 @@ def build_parser() -> cli.Parser:
 def check_usage(parser: cli.Parser, options: Namespace) -> None:
     """Exit with status 2 where options do not go together."""
     if options.web:
-        if (options.paths or options.csv or options.json or options.evaluate
-                or options.per_folder or options.save or options.cluster):
+        if (options.paths or options.csv or options.json or options.report
+                or options.evaluate or options.per_folder or options.save
+                or options.cluster):
             parser.error("--web takes photographs in the page: neither "
-                         "images nor --csv, --json, --evaluate, "
+                         "images nor --csv, --json, --report, --evaluate, "
                          "--per-folder, --save or --cluster")
         return
     if not options.paths:
@@ -282,14 +294,17 @@ def check_usage(parser: cli.Parser, options: Namespace) -> None:
         parser.error("several --learnings need --web")
     if options.host or options.port is not None:
         parser.error("--host and --port need --web")
-    if options.evaluate and (len(options.paths) != 1 or options.csv
-                             or options.json or options.per_folder):
-        parser.error("--evaluate takes one folder, and neither --csv nor "
-                     "--json nor --per-folder")
+    if options.evaluate and (
+            len(options.paths) != 1 or options.csv or options.json
+            or options.report or options.per_folder):
+        parser.error("--evaluate takes one folder, and none of --csv, --json, "
+                     "--report and --per-folder")
     if options.per_folder and options.save:
         parser.error("--per-folder draws no figure: leave out --save")
     if is_stdout(options.csv) and is_stdout(options.json):
         parser.error("only one of --csv and --json can go to stdout")
+    if options.report and is_stdout(options.report):
+        parser.error("--report takes the name of a file")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -314,14 +329,14 @@ def main(argv: list[str] | None = None) -> int:
     paths = list_images(options.paths)
     check_figure_format(options.save)
     # archive is a zip, or a folder that holds one.
-    check_outputs([options.csv, options.json, options.save],
+    check_outputs([options.csv, options.json, options.report, options.save],
                   [archive, archive.parent / SIGNATURE,
                    archive / ARCHIVE, archive / SIGNATURE, *paths])
     predict = predict_folders if options.per_folder else predict_images
     return predict(
         load(), paths, workers,
-        Outputs(options.csv, options.json, options.save, options.no_display,
-                options.top, options.per_folder))
+        Outputs(options.csv, options.json, options.report, options.save,
+                options.no_display, options.top, options.per_folder))
 
 
 if __name__ == "__main__":
