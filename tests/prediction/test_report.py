@@ -154,6 +154,14 @@ def test_plants_come_before_the_photographs():
     assert text.count("Plant: p") == 4
 
 
+def test_a_plant_is_known_whatever_the_order_of_its_photographs():
+    for known in ((True, True, False, False), (False, False, True, True)):
+        text = Page(make(*(ReportRow("a", SCAB, one, plant="p")
+                           for one in known))).text
+        assert "2 of 4 photographs agree" in text
+        assert "without a vote: a, a" in text
+
+
 def test_nothing_from_outside_becomes_html():
     html = make(
         ReportRow(EVIL, ((EVIL, 0.9), ("b", 0.1)), True, plant=EVIL),

@@ -144,6 +144,22 @@ def test_per_folder_prints_and_writes_a_row_for_each_plant(
     assert row["confidence"] == rows[2]["confidence"]
 
 
+def test_the_report_shows_each_photograph_and_each_plant(
+        leaves, no_figure, monkeypatch, capfd):
+    monkeypatch.setenv("LC_ALL", "C")
+    (leaves / "text.jpg").write_text("no image")
+    assert run(leaves, "--report", "a.html") == 1
+    assert run(leaves, "--report", "b.html", "--per-folder") == 1
+    for name, plants in (("a.html", 0), ("b.html", 1)):
+        html = Path(name).read_text(encoding="utf-8")
+        assert html.count("data:image/jpeg;base64,") == 3
+        # The drawn leaves lie on a plain ground.
+        assert html.count("of the leaf area") == 3
+        assert "text.jpg</h3>" in html and "leaves: 1" in html
+        assert html.count("<h2>Plants</h2>") == plants
+    assert len(capfd.readouterr().out.splitlines()) == 3 + 1
+
+
 def test_evaluate_prints_the_accuracy_that_train_reported(
         learned, tmp_path, capfd):
     report = json.loads((learned / "report" / "report.json").read_text())
@@ -336,6 +352,7 @@ def test_subject_1_bad_input_is_an_error_line_and_not_a_traceback(
     [], ["leaves", "--top", "0"], ["leaves", "--evaluate", "--csv", "a.csv"],
     ["leaves", "leaves", "--evaluate"], ["a", "--evaluate", "--per-folder"],
     ["leaves", "--per-folder", "--save", "a.png"],
+    ["leaves", "--report", "-"], ["a", "--evaluate", "--report", "b.html"],
     ["leaves", "--csv", "-", "--json", "-"]])
 def test_wrong_usage_is_exit_status_2(arguments, capfd):
     with pytest.raises(SystemExit) as stopped:
