@@ -3,6 +3,7 @@
     python predict.py leaf.jpg
     python predict.py orchard/ --csv predictions.csv
     python predict.py leaf.jpg --json -
+    python predict.py trees/ --per-folder --report report.html
     python predict.py images --evaluate
     python predict.py leaf.jpg --learnings apple-grape
     python predict.py --web
@@ -20,8 +21,6 @@ from leaffliction import program  # first: it handles Ctrl-C during imports
 
 import sys
 from argparse import Namespace
-from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -30,74 +29,24 @@ from leaffliction.model.classifier import Classifier
 from leaffliction.model.released import DEFAULT, choose_archive
 from leaffliction.model.signatures import SIGNATURE
 from leaffliction.prediction.batch import (PredictedFile, ensure_pixels,
-                                           predict_files)
+                                           list_images, predict_files)
+from leaffliction.prediction.outputs import MAX_ROWS, Outputs, open_writers
+from leaffliction.prediction.plants import combine_folders, group_by_folder
 from leaffliction.prediction.text import (describe, describe_choice,
                                           describe_expected, describe_hints,
-                                          summarize)
-from leaffliction.prediction.writers import open_csv, open_json
+                                          describe_plant,
+                                          describe_plant_hints, summarize)
 from leaffliction.utils import cli
 from leaffliction.utils.console import print_error, print_note, printable
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.figures import (check_figure_format, open_pyplot,
                                         show_or_save)
-from leaffliction.utils.folders import find_images
 from leaffliction.utils.overwrite import check_outputs
 from leaffliction.utils.parallel import Workers
-from leaffliction.utils.path_hints import expand_wildcards
 from leaffliction.utils.progress import progress
 from leaffliction.utils.storage import absolute_name, path_of
 from leaffliction.utils.tables import CSV_HELP, is_stdout
 from leaffliction.web.listening import LOCALHOST, PORT, Listening
-
-MAX_ROWS = 8    # images in the figure: more would be too small to see
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Where predictions are written and shown.
-
-    csv, json: a file, "-" for stdout, or None.  figure: the file of --save,
-    or None.  no_display: open no window.  top: classes printed per image.
-    """
-
-    csv: Path | None
-    json: Path | None
-    figure: Path | None
-    no_display: bool
-    top: int
-
-    @property
-    def quiet(self) -> bool:
-        """Whether stdout holds a table or an object, and nothing else."""
-        return is_stdout(self.csv) or is_stdout(self.json)
-
-    def wants_figure(self, count: int) -> bool:
-        """Return whether a run of `count` images shows or saves a figure.
-
-        With --save it always does.  Otherwise there is no figure of more
-        than MAX_ROWS images, and none while stdout holds a table.
-        """
-        return bool(self.figure) or not self.quiet and count <= MAX_ROWS
-
-
-def list_images(paths: list[Path]) -> list[Path]:
-    """Return the images that the arguments name, in the order given.
-
-    Folders are searched; wildcards that the shell left are expanded.
-    Raises UserError for a folder without images, and for a wildcard that
-    matches nothing.
-    """
-    images = []
-    for path in (match for given in paths
-                 for match in expand_wildcards(given)):
-        if path.is_dir():
-            files = find_images(path)
-            if not files:
-                raise UserError(f"{path}: no images in it or below it")
-            images += [path / file for file in files]
-        else:
-            images.append(path)
-    return images
 
 
 def load_classifier(archive: Path, verify: bool, announce: bool) -> Classifier:
@@ -115,23 +64,14 @@ def predict_images(classifier: Classifier, paths: list[Path],
     wants_figure = outputs.wants_figure(len(paths))
     results = progress(
         predict_files(classifier, paths, workers,
-                      MAX_ROWS if wants_figure else 0, with_hints=True),
+                      MAX_ROWS if wants_figure else 0, with_hints=True,
+                      for_report=bool(outputs.report)),
         len(paths), "Predicting")
-    with ExitStack() as stack:
-        writers = []
-        if outputs.csv:
-            writers.append(stack.enter_context(open_csv(outputs.csv)))
-        if outputs.json:
-            writers.append(stack.enter_context(
-                open_json(outputs.json, classifier)))
+    with open_writers(classifier, outputs) as writers:
         for path, result in zip(paths, results):
-            is_error = isinstance(result, UserError)
             for write in writers:
-                if is_error:
-                    write(path, result)
-                else:
-                    write(path, result.prediction, result.hints)
-            if is_error:
+                write(path, result)
+            if isinstance(result, UserError):
                 print_error(result)
                 failed += 1
                 continue
@@ -139,10 +79,9 @@ def predict_images(classifier: Classifier, paths: list[Path],
             if len(shown) < MAX_ROWS:
                 shown.append(result)
             if not outputs.quiet:
-                print("\n    ".join([
-                    f"{printable(path)}: "
-                    f"{describe(result.prediction, outputs.top)}",
-                    *describe_hints(result.hints)]))
+                print_prediction(path,
+                                 describe(result.prediction, outputs.top),
+                                 describe_hints(result.hints))
     if len(paths) > 1:
         print_note(summarize(len(paths), unknown, failed))
     if unknown:
@@ -154,6 +93,42 @@ def predict_images(classifier: Classifier, paths: list[Path],
         show_predictions([ensure_pixels(result, classifier)
                           for result in shown], outputs)
     return cli.FAILED if failed else cli.DONE
+
+
+def predict_folders(classifier: Classifier, paths: list[Path],
+                    workers: Workers, outputs: Outputs) -> int:
+    """Print and write a prediction per plant; return the exit status."""
+    folders = group_by_folder(paths)
+    count = sum(map(len, folders.values()))
+    plants, failed, unknown = 0, 0, 0
+    results = progress(
+        predict_files(classifier, [path for images in folders.values()
+                                   for path in images],
+                      workers, with_hints=True,
+                      for_report=bool(outputs.report)),
+        count, "Predicting")
+    with open_writers(classifier, outputs) as writers:
+        for path, result in combine_folders(folders, results):
+            for write in writers:
+                write(path, result)
+            if isinstance(result, UserError):
+                print_error(result)
+                failed += 1
+                continue
+            plants += 1
+            unknown += not result.prediction.known
+            if not outputs.quiet:
+                print_prediction(path, describe_plant(result, outputs.top),
+                                 describe_plant_hints(result))
+    print_note(summarize(count, unknown, failed, plants))
+    if unknown:
+        print_note(describe_expected(classifier.class_names))
+    return cli.FAILED if failed else cli.DONE
+
+
+def print_prediction(path: Path, text: str, hints: list[str]) -> None:
+    """Print a line for an image or a plant, and an indented one per hint."""
+    print("\n    ".join([f"{printable(path)}: {text}", *hints]))
 
 
 def show_predictions(results: list[PredictedFile], outputs: Outputs) -> None:
@@ -235,6 +210,13 @@ def build_parser() -> cli.Parser:
     add("--json", type=path_of, metavar="FILE|-",
         help="write all probabilities, the versions of the libraries and the "
              "checksum of the archive to this file (-: to stdout)")
+    add("--report", type=path_of, metavar="HTML",
+        help="write a report to this HTML file: thumbnails, predictions and "
+             "lesions, the least certain first, and what the diseases are; "
+             "in French where LANG asks for it")
+    add("--per-folder", action="store_true",
+        help="predict plants instead of images: the photographs that lie in "
+             "one folder are of one plant, and have one prediction")
     add("--evaluate", action="store_true",
         help="compare the predictions with the names of the folders that the "
              "images are in, and print accuracy and other metrics")
@@ -257,11 +239,12 @@ def build_parser() -> cli.Parser:
 def check_usage(parser: cli.Parser, options: Namespace) -> None:
     """Exit with status 2 where options do not go together."""
     if options.web:
-        if (options.paths or options.csv or options.json or options.evaluate
-                or options.save or options.cluster):
+        if (options.paths or options.csv or options.json or options.report
+                or options.evaluate or options.per_folder or options.save
+                or options.cluster):
             parser.error("--web takes photographs in the page: neither "
-                         "images nor --csv, --json, --evaluate, --save or "
-                         "--cluster")
+                         "images nor --csv, --json, --report, --evaluate, "
+                         "--per-folder, --save or --cluster")
         return
     if not options.paths:
         parser.error("give an image or a folder, or --web")
@@ -269,12 +252,17 @@ def check_usage(parser: cli.Parser, options: Namespace) -> None:
         parser.error("several --learnings need --web")
     if options.host or options.port is not None:
         parser.error("--host and --port need --web")
-    if options.evaluate and (len(options.paths) != 1 or options.csv
-                             or options.json):
-        parser.error("--evaluate takes one folder, and neither --csv nor "
-                     "--json")
+    if options.evaluate and (
+            len(options.paths) != 1 or options.csv or options.json
+            or options.report or options.per_folder):
+        parser.error("--evaluate takes one folder, and none of --csv, --json, "
+                     "--report and --per-folder")
+    if options.per_folder and options.save:
+        parser.error("--per-folder draws no figure: leave out --save")
     if is_stdout(options.csv) and is_stdout(options.json):
         parser.error("only one of --csv and --json can go to stdout")
+    if options.report and is_stdout(options.report):
+        parser.error("--report takes the name of a file")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -299,13 +287,14 @@ def main(argv: list[str] | None = None) -> int:
     paths = list_images(options.paths)
     check_figure_format(options.save)
     # archive is a zip, or a folder that holds one.
-    check_outputs([options.csv, options.json, options.save],
+    check_outputs([options.csv, options.json, options.report, options.save],
                   [archive, archive.parent / SIGNATURE,
                    archive / ARCHIVE, archive / SIGNATURE, *paths])
-    return predict_images(
+    predict = predict_folders if options.per_folder else predict_images
+    return predict(
         load(), paths, workers,
-        Outputs(options.csv, options.json, options.save, options.no_display,
-                options.top))
+        Outputs(options.csv, options.json, options.report, options.save,
+                options.no_display, options.top, options.per_folder))
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ BRIEF: dict[str, tuple[str, dict[str, object]]] = {
     "hints": ("DATA --learnings ARCHIVE --split SPLIT",
               {"WORSE_IMAGES": 8, "TIMED_IMAGES": 8, "ROUNDS": 1}),
     "field": ("ARCHIVE/.. --leaves IMAGES --field OTHERS", {}),
+    "plants": ("OTHERS ARCHIVE", {"GROUPS": 20}),
     "scale": ("--learnings ARCHIVE", {"IMAGES": 200, "ROUNDS": 1})}
 # Each runs in a new process: python -c START module constants arguments ...
 START = """

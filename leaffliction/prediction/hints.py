@@ -62,6 +62,9 @@ MIN_SHARE_OF_LARGEST = 0.2
 # know the photograph.
 GREEN_LEVEL, MIN_GREEN_SHARE = 20, 0.1
 
+# The code of the hint that says what the network knows.
+NOT_LIKE_LEARNED = "not_like_learned"
+
 
 @dataclass(frozen=True)
 class Hint:
@@ -227,4 +230,4 @@ def not_like_learned(class_names: Sequence[str]) -> Hint:
     A class whose name begins with no plant is named itself.
     """
     plants = {plant_of_class(name) or name for name in class_names}
-    return Hint("not_like_learned", {"plants": ", ".join(sorted(plants))})
+    return Hint(NOT_LIKE_LEARNED, {"plants": ", ".join(sorted(plants))})

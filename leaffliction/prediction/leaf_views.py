@@ -9,13 +9,14 @@ import cv2
 import numpy as np
 
 from leaffliction.model.classifier import Prediction
-from leaffliction.prediction.batch import MAX_SIDE
 from leaffliction.transformation.analysis import ImageAnalysis, analyse_image
 from leaffliction.transformation.annotations import draw_outlines
 from leaffliction.transformation.lesions import count_spots
 from leaffliction.transformation.mask import on_white
 from leaffliction.utils.images import shrink
 
+# Longer side in pixels: a figure or a page shows no more.
+MAX_SIDE = 800
 LESION = (255, 0, 200)   # RGB: a colour that no leaf has
 MAP_OPACITY = 0.45       # of the class map over the grey leaf
 
@@ -68,6 +69,11 @@ def leaf_views(rgb_img: np.ndarray, prediction: Prediction,
     return LeafViews(rgb_img, leaf, lesions,
                      overlay_class_map(rgb_img, prediction),
                      summarize_lesions(image))
+
+
+def measure_lesions(rgb_img: np.ndarray) -> LesionSummary | None:
+    """Return what leaf_views says of the lesions, without the views."""
+    return summarize_lesions(analyse_image(shrink(rgb_img, MAX_SIDE)))
 
 
 def summarize_lesions(image: ImageAnalysis) -> LesionSummary | None:

@@ -7,16 +7,18 @@ from pathlib import Path
 from leaffliction.model.classifier import Prediction
 from leaffliction.model.released import (DEFAULT, released_models,
                                          released_name)
-from leaffliction.prediction.hints import Hint, not_like_learned
+from leaffliction.prediction.hints import (NOT_LIKE_LEARNED, Hint,
+                                           not_like_learned)
 from leaffliction.prediction.languages import DEFAULT as DEFAULT_LANGUAGE
 from leaffliction.prediction.languages import load_language
+from leaffliction.prediction.plants import PredictedPlant
 from leaffliction.utils.class_names import plant_of_class
 from leaffliction.utils.console import printable
 
 # What a grower reads instead of "out of distribution".
 OOD_WORDS = "not like any leaf it has learned"
 NO_DIAGNOSIS = f"{OOD_WORDS}: no diagnosis"
-MAX_PLANTS = 4      # named in a line; more are counted
+MAX_PLANTS = MAX_FILES = 4      # named in a line; more are counted
 
 
 def describe(prediction: Prediction, count: int) -> str:
@@ -38,7 +40,7 @@ def describe_hints(hints: Iterable[Hint]) -> list[str]:
     """
     language = load_language(DEFAULT_LANGUAGE)
     return [f"hint: {language.hint(hint)}" for hint in hints
-            if hint.code != "not_like_learned"]
+            if hint.code != NOT_LIKE_LEARNED]
 
 
 def describe_expected(class_names: Sequence[str]) -> str:
@@ -47,15 +49,48 @@ def describe_expected(class_names: Sequence[str]) -> str:
         not_like_learned(class_names)))
 
 
-def summarize(count: int, unknown: int, failed: int) -> str:
+def describe_plant(plant: PredictedPlant, count: int) -> str:
+    """Return the prediction for a plant in words, and who disagrees.
+
+    count: number of classes, the most probable first.
+    """
+    text = describe(plant.prediction, count)
+    number = len(plant.photographs)
+    if number == 1:
+        return text
+    text += f"; {plant.agree} of {number} photographs agree"
+    for paths, words in ((plant.differing, "other class"),
+                         (plant.without_vote, OOD_WORDS)):
+        if paths:
+            names = [printable(path.name) for path in paths[:MAX_FILES]]
+            if len(paths) > MAX_FILES:
+                names.append(f"{len(paths) - MAX_FILES} more")
+            text += f"; {words}: {', '.join(names)}"
+    return text
+
+
+def describe_plant_hints(plant: PredictedPlant) -> list[str]:
+    """Return a line in English for each hint about a photograph of a plant."""
+    return [f"{printable(one.path.name)}: {line}"
+            for one in plant.photographs for line in describe_hints(one.hints)]
+
+
+def summarize(count: int, unknown: int, failed: int,
+              plants: int | None = None) -> str:
     """Return one line about `count` images.
 
-    unknown: how many are out of distribution.  failed: how many could not be
-    read.
+    failed: how many could not be read.  unknown: how many are out of
+    distribution; where `plants` says how many plants the images show, how
+    many of those.
     """
-    parts = [f"{number} {words}" for number, words in (
-        (unknown, OOD_WORDS), (failed, "could not be read")) if number]
-    return f"{count} images: " + (
+    parts = [f"{unknown} {OOD_WORDS}"] if unknown else []
+    if failed:
+        parts.append(f"{failed} could not be read" if plants is None else
+                     f"{failed} of the images could not be read")
+    text = f"{count} images"
+    if plants is not None:
+        text = f"{plants} plant{'s' * (plants != 1)} in {text}"
+    return f"{text}: " + (
         ", ".join(parts) or "all like leaves it has learned")
 
 

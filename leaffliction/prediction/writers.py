@@ -3,71 +3,104 @@
 import csv
 import json
 import platform
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeAlias
 
 from leaffliction.model.bundle import familiarity
-from leaffliction.model.classifier import Classifier, Prediction
-from leaffliction.prediction.hints import Hint
+from leaffliction.model.classifier import Classifier
+from leaffliction.prediction.batch import PredictedFile
+from leaffliction.prediction.plants import PredictedPlant
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import csv_value, open_output
 
 # Other programs read these; new columns come after them.
 COLUMNS = ("file", "class", "confidence", "known", "error", "hints")
+# With --per-folder; in a list, this is between the names of two files.
+PLANT_COLUMNS = (*COLUMNS, "photographs", "agree", "differing",
+                 "without_vote")
+SEPARATOR = "; "
 # The libraries that a prediction depends on.
 PACKAGES = ("numpy", "opencv-python", "pillow", "ai-edge-litert")
 
+Result: TypeAlias = PredictedFile | PredictedPlant
 
-def csv_row(path: Path, result: Prediction | UserError,
-            hints: Sequence[Hint] = ()) -> list[str]:
-    """Return the values of COLUMNS for an image."""
+
+def csv_row(path: Path, result: Result | UserError) -> list[str]:
+    """Return the values of COLUMNS for an image or a plant."""
     if isinstance(result, UserError):
         return [str(path), "", "", "", str(result), ""]
-    return [str(path), result.class_name, f"{result.confidence:.6f}",
-            "yes" if result.known else "no", "",
-            " ".join(hint.code for hint in hints)]
+    prediction = result.prediction
+    return [str(path), prediction.class_name, f"{prediction.confidence:.6f}",
+            "yes" if prediction.known else "no", "",
+            " ".join(dict.fromkeys(hint.code for hint in result.hints))]
 
 
-def json_object(path: Path, result: Prediction | UserError,
-                hints: Sequence[Hint] = ()) -> dict:
-    """Return the JSON object for an image."""
+def plant_row(path: Path, result: PredictedPlant | UserError) -> list[str]:
+    """Return the values of PLANT_COLUMNS for a plant or unreadable image."""
+    if isinstance(result, UserError):
+        return csv_row(path, result) + [""] * (
+            len(PLANT_COLUMNS) - len(COLUMNS))
+    return csv_row(path, result) + [
+        str(len(result.photographs)), str(result.agree),
+        SEPARATOR.join(file.name for file in result.differing),
+        SEPARATOR.join(file.name for file in result.without_vote)]
+
+
+def json_object(path: Path, result: Result | UserError) -> dict:
+    """Return the JSON object for an image or a plant."""
     if isinstance(result, UserError):
         return {"file": str(path), "error": str(result)}
-    return {"file": str(path), "class": result.class_name,
-            "confidence": round(result.confidence, 6),
-            "known": result.known,
-            "familiarity": round(familiarity(result.ood_score), 3),
+    prediction = result.prediction
+    return {"file": str(path), "class": prediction.class_name,
+            "confidence": round(prediction.confidence, 6),
+            "known": prediction.known,
+            "familiarity": round(familiarity(prediction.ood_score), 3),
             "probabilities": {
                 name: round(float(share), 6) for name, share in
-                zip(result.class_names, result.probabilities)},
-            "hints": [asdict(hint) for hint in hints]}
+                zip(prediction.class_names, prediction.probabilities)},
+            "hints": [asdict(hint) for hint in result.hints]}
+
+
+def plant_object(path: Path, result: PredictedPlant | UserError) -> dict:
+    """Return the JSON object for a plant or unreadable image."""
+    if isinstance(result, UserError):
+        return json_object(path, result)
+    return json_object(path, result) | {
+        "photographs": len(result.photographs), "agree": result.agree,
+        "differing": [str(file) for file in result.differing],
+        "without_vote": [str(file) for file in result.without_vote]}
 
 
 @contextmanager
-def open_csv(target: Path) -> Iterator[Callable]:
-    """Give a function that writes the row of an image.
+def open_csv(target: Path, per_folder: bool = False) -> Iterator[Callable]:
+    """Give a function that writes the row of (path, result or error).
 
-    It takes the path, the prediction or error, and the hints.
-    target: a file, or "-" for stdout.
+    target: a file, or "-" for stdout.  per_folder: results are of plants.
     """
+    columns, row = ((PLANT_COLUMNS, plant_row) if per_folder
+                    else (COLUMNS, csv_row))
     with open_output(target) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        yield lambda path, result, hints=(): writer.writerow(
-            map(csv_value, csv_row(path, result, hints)))
+        writer.writerow(columns)
+        yield lambda path, result: writer.writerow(
+            map(csv_value, row(path, result)))
 
 
 @contextmanager
-def open_json(target: Path, classifier: Classifier) -> Iterator[Callable]:
-    """Give a function that writes the object of an image.
+def open_json(target: Path, classifier: Classifier, per_folder: bool = False
+              ) -> Iterator[Callable]:
+    """Give a function that writes the object of (path, result or error).
 
-    It takes the path, the prediction or error, and the hints.
-    target: a file, or "-" for stdout.  The whole output is one JSON object:
-    the classifier, the versions, and the list of images, one on each line.
+    target: a file, or "-" for stdout.  per_folder: results are of plants.
+    The whole output is one JSON object: the classifier, the versions, and
+    the list of images or plants, one on each line.
     """
+    key, to_object = (("plants", plant_object) if per_folder
+                      else ("images", json_object))
     description = classifier.description
     head = {"learnings": {
         "sha256": classifier.checksum, "size": description.size,
@@ -78,14 +111,12 @@ def open_json(target: Path, classifier: Classifier) -> Iterator[Callable]:
         "versions": {"python": platform.python_version()} | {
             name: version(name) for name in PACKAGES}}
     with open_output(target) as stream:
-        stream.write(json.dumps(head)[:-1] + ', "images": [')
+        stream.write(f'{json.dumps(head)[:-1]}, "{key}": [')
         separator = "\n"
 
-        def write(path: Path, result: Prediction | UserError,
-                  hints: Sequence[Hint] = ()) -> None:
+        def write(path: Path, result: Result | UserError) -> None:
             nonlocal separator
-            stream.write(separator
-                         + json.dumps(json_object(path, result, hints)))
+            stream.write(separator + json.dumps(to_object(path, result)))
             separator = ",\n"
 
         yield write

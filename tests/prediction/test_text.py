@@ -1,14 +1,18 @@
 """leaffliction/prediction/text.py: predictions in words."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from leaffliction.model.classifier import Prediction
+from leaffliction.prediction.batch import PredictedFile
+from leaffliction.prediction.plants import PredictedPlant
 from leaffliction.prediction.text import (describe, describe_choice,
-                                          describe_classes, summarize)
+                                          describe_classes, describe_plant,
+                                          summarize)
 
 
 def predict(known):
@@ -31,6 +35,29 @@ def test_an_unknown_image_gets_no_diagnosis(known, count, words):
     ((2, 0, 2), "2 images: 2 could not be read"),
     ((3, 0, 0), "3 images: all like leaves it has learned")])
 def test_the_summary_counts_unknown_and_unreadable_images(counts, words):
+    assert summarize(*counts) == words
+
+
+@pytest.mark.parametrize("names, words", [
+    ("+1", ""), ("+1 +2 +3", "; 3 of 3 photographs agree"),
+    ("+1 -2 ?3 -4", "; 1 of 4 photographs agree; other class: 2, 4; "
+                    "not like any leaf it has learned: 3"),
+    ("-1 -2 -3 -4 -5 -6", "; 0 of 6 photographs agree; "
+                          "other class: 1, 2, 3, 4, 2 more")])
+def test_a_plant_names_the_photographs_that_do_not_agree(names, words):
+    other = replace(predict(True), probabilities=np.array([0.3, 0.7]))
+    kinds = {"+": predict(True), "-": other, "?": predict(False)}
+    plant = PredictedPlant(Path("p"), predict(True), tuple(
+        PredictedFile(Path("p", name[1:]), kinds[name[0]])
+        for name in names.split()))
+    assert describe_plant(plant, 1) == "a (70.0%)" + words
+
+
+@pytest.mark.parametrize("counts, words", [
+    ((9, 1, 2, 3), "3 plants in 9 images: 1 not like any leaf it has "
+                   "learned, 2 of the images could not be read"),
+    ((2, 0, 0, 1), "1 plant in 2 images: all like leaves it has learned")])
+def test_the_summary_counts_plants(counts, words):
     assert summarize(*counts) == words
 
 

@@ -118,6 +118,48 @@ def test_csv_on_stdout_is_alone_there(leaves, capfd):
     assert len(rows) == 4 and {len(row) for row in rows} == {6}
 
 
+def test_per_folder_prints_and_writes_a_row_for_each_plant(
+        leaves, capfd):
+    (leaves / "other").mkdir()
+    (leaves / "x9.jpg").rename(leaves / "other" / "x9.jpg")
+    (leaves / "other" / "text.jpg").write_text("no image")
+    assert run("leaves", "--per-folder", "--csv", "a.csv") == 1
+    printed = capfd.readouterr()
+    first, second = printed.out.splitlines()
+    assert re.match(r"leaves: .*; [12] of 2 photographs agree", first)
+    assert re.match(r"leaves/other: .*%\)$", second)
+    error, note = printed.err.splitlines()[-2:]
+    assert error.startswith("error: leaves/other/text.jpg: not a readable")
+    assert note.startswith("2 plants in 4 images: ")
+    assert note.endswith("1 of the images could not be read")
+    assert not Path("figures").exists()
+    with open("a.csv", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["file"] for row in rows] == [
+        "leaves", "leaves/other/text.jpg", "leaves/other"]
+    assert rows[0]["photographs"] == "2" and rows[1]["error"]
+    # A plant of one photograph has the prediction of this photograph.
+    assert run("leaves/other/x9.jpg", "--csv", "-") == 0
+    row, = csv.DictReader(io.StringIO(capfd.readouterr().out))
+    assert row["confidence"] == rows[2]["confidence"]
+
+
+def test_the_report_shows_each_photograph_and_each_plant(
+        leaves, no_figure, monkeypatch, capfd):
+    monkeypatch.setenv("LC_ALL", "C")
+    (leaves / "text.jpg").write_text("no image")
+    assert run(leaves, "--report", "a.html") == 1
+    assert run(leaves, "--report", "b.html", "--per-folder") == 1
+    for name, plants in (("a.html", 0), ("b.html", 1)):
+        html = Path(name).read_text(encoding="utf-8")
+        assert html.count("data:image/jpeg;base64,") == 3
+        # The drawn leaves lie on a plain ground.
+        assert html.count("of the leaf area") == 3
+        assert "text.jpg</h3>" in html and "leaves: 1" in html
+        assert html.count("<h2>Plants</h2>") == plants
+    assert len(capfd.readouterr().out.splitlines()) == 3 + 1
+
+
 def test_evaluate_prints_the_accuracy_that_train_reported(
         learned, tmp_path, capfd):
     report = json.loads((learned / "report" / "report.json").read_text())
@@ -233,7 +275,7 @@ def test_many_images_get_a_line_each_and_no_figure(leaves, capfd):
     (["leaves/x9.jpg"], None)])
 def test_a_run_of_several_images_ends_with_a_summary(
         leaves, arguments, note, no_figure, monkeypatch, capfd):
-    def predict_by_name(classifier, paths, *_, with_hints):
+    def predict_by_name(classifier, paths, *_, **__):
         for path in paths:
             yield (UserError(f"{path}: not a readable image")
                    if "page" in path.name else
@@ -335,7 +377,9 @@ def test_subject_1_bad_input_is_an_error_line_and_not_a_traceback(
 
 @pytest.mark.parametrize("arguments", [
     [], ["leaves", "--top", "0"], ["leaves", "--evaluate", "--csv", "a.csv"],
-    ["leaves", "leaves", "--evaluate"],
+    ["leaves", "leaves", "--evaluate"], ["a", "--evaluate", "--per-folder"],
+    ["leaves", "--per-folder", "--save", "a.png"],
+    ["leaves", "--report", "-"], ["a", "--evaluate", "--report", "b.html"],
     ["leaves", "--csv", "-", "--json", "-"]])
 def test_wrong_usage_is_exit_status_2(arguments, capfd):
     with pytest.raises(SystemExit) as stopped:
