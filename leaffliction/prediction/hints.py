@@ -28,12 +28,12 @@ CODES = ("blurred", "too_dark", "burnt_out", "no_leaf", "several_leaves",
          "small_leaf", "cut_leaf", "not_like_learned")
 
 # Longer side in pixels of the image in which fine detail is looked for, and of
-# the one in which leaves are.  Leaves are found four times as fast there.
+# the one in which leaves are.  Finding leaves takes half the time there.
 DETAIL_SIDE, SIDE = 128, 64
 # Blurred: the variance within FINE pixels, less ROUNDING, is less than this
 # fraction of that within COARSE pixels, where that is at least
 # MIN_COARSE_VARIANCE (all in levels squared).  Half of the photographs get
-# there by a blur whose standard deviation is 0.8 % of the longer side; of
+# there by a blur whose standard deviation is 0.7 % of the longer side; of
 # 1,607 sharp ones none is below 0.089.  ROUNDING is the variance of what is
 # lost in whole levels.
 FINE, COARSE, ROUNDING = (3, 3), (9, 9), 0.1
@@ -49,8 +49,9 @@ BURNT_LEVEL, WHITE_LEVEL, MAX_BURNT_SHARE = 250, 225, 0.33
 # shows no leaf, this fraction of that has one colour (within PLAIN_RANGE),
 # and the best leaf has this quality.
 MIN_GROUND, MIN_PLAIN, MIN_LAID_QUALITY = 0.2, 0.75, 0.4
-# Small: a laid leaf covers less than this fraction of the photograph.
-MIN_LEAF_SHARE = 0.08
+# Small: a laid leaf of this quality covers less than this fraction of the
+# photograph.  What passes for a small leaf in a crown has at most 0.54.
+MIN_SMALL_QUALITY, MIN_LEAF_SHARE = 0.6, 0.08
 # Cut: a laid leaf touches an edge of the photograph along more than this
 # fraction of its own length in that direction.
 MAX_CUT = 0.8
@@ -202,10 +203,10 @@ def _leaf_hints(scene: _Scene) -> list[Hint]:
               if area >= MIN_SHARE_OF_LARGEST * max(areas)]
     if len(leaves) > 1:
         return [Hint("several_leaves", {"count": len(leaves)})]
-    share = max(areas) / scene.subject.size
-    if share < MIN_LEAF_SHARE:
+    leaf, share = leaves[0], max(areas) / scene.subject.size
+    if share < MIN_LEAF_SHARE and leaf.quality >= MIN_SMALL_QUALITY:
         return [Hint("small_leaf", {"share": max(1, round(100 * share))})]
-    if cut_share(leaves[0], scene.subject.shape) > MAX_CUT:
+    if cut_share(leaf, scene.subject.shape) > MAX_CUT:
         return [Hint("cut_leaf", {})]
     return []
 
