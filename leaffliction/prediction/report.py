@@ -118,7 +118,7 @@ def write_document(stream: TextIO, store: RowStore, model: str, day: date
                  f'<p class="quiet">{text_html(texts["order"])}</p>\n')
     stream.writelines(store.rows())
     stream.write(about_html(classes, language))
-    stream.write("</body>\n</html>\n")
+    stream.write("</main>\n</body>\n</html>\n")
 
 
 @contextmanager

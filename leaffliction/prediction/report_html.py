@@ -75,7 +75,7 @@ def head_html(language: Language, model: str, day: date) -> str:
         '<meta name="viewport" content="width=device-width">\n'
         f"<title>{text_html(texts['title'])}</title>\n"
         f"<style>\n{STYLE.read_text(encoding='utf-8')}</style>\n</head>\n"
-        f"<body>\n<h1>{text_html(texts['title'])}</h1>\n"
+        f"<body>\n<main>\n<h1>{text_html(texts['title'])}</h1>\n"
         f'<p class="quiet">{text_html(made)}</p>\n'
         f'<p class="caution">{text_html(texts["caution"])}</p>\n')
 
