@@ -67,10 +67,9 @@ def predict_images(classifier: Classifier, paths: list[Path],
                       MAX_ROWS if wants_figure else 0, with_hints=True,
                       for_report=bool(outputs.report)),
         len(paths), "Predicting")
-    with open_writers(classifier, outputs) as writers:
+    with open_writers(classifier, outputs) as write:
         for path, result in zip(paths, results):
-            for write in writers:
-                write(path, result)
+            write(path, result)
             if isinstance(result, UserError):
                 print_error(result)
                 failed += 1
@@ -107,10 +106,9 @@ def predict_folders(classifier: Classifier, paths: list[Path],
                       workers, with_hints=True,
                       for_report=bool(outputs.report)),
         count, "Predicting")
-    with open_writers(classifier, outputs) as writers:
+    with open_writers(classifier, outputs) as write:
         for path, result in combine_folders(folders, results):
-            for write in writers:
-                write(path, result)
+            write(path, result)
             if isinstance(result, UserError):
                 print_error(result)
                 failed += 1

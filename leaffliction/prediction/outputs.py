@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leaffliction.model.classifier import Classifier
-from leaffliction.prediction.writers import open_csv, open_json
+from leaffliction.prediction.writers import Result, open_csv, open_json
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import is_stdout
 
 # Images in the figure: more would be too small to see.
@@ -47,8 +48,8 @@ class Outputs:
 
 @contextmanager
 def open_writers(classifier: Classifier, outputs: Outputs
-                 ) -> Iterator[list[Callable]]:
-    """Give the functions that write a path with its prediction or error."""
+                 ) -> Iterator[Callable]:
+    """Give a function that writes (path, prediction or error) to all files."""
     with ExitStack() as stack:
         writers = []
         if outputs.csv:
@@ -61,4 +62,9 @@ def open_writers(classifier: Classifier, outputs: Outputs
             from leaffliction.prediction.report import open_report_file
             writers.append(stack.enter_context(
                 open_report_file(outputs.report, classifier.archive)))
-        yield writers
+
+        def write(path: Path, result: Result | UserError) -> None:
+            for write_to in writers:
+                write_to(path, result)
+
+        yield write

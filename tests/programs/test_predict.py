@@ -310,7 +310,7 @@ def test_hints_follow_the_prediction_and_stand_in_csv_and_json(
                     "too dark")
     # What holds for all photographs is said once.
     assert printed.err.splitlines()[-1].startswith(
-        "it knows only leaves of these plants: apple, pea; come closer")
+        "it knows only leaves of these plants: apple, grape; come closer")
     with open("a.csv", newline="") as lines:
         assert [row["hints"] for row in csv.DictReader(lines)] == [
             "too_dark not_like_learned", "not_like_learned"]
