@@ -12,7 +12,8 @@ from tornado.web import (Application, Finish, HTTPError, RequestHandler,
 
 from leaffliction import __version__
 from leaffliction.model.classifier import Classifier
-from leaffliction.prediction.languages import (FOLDER as TEXTS,
+from leaffliction.prediction.languages import FOLDER as TEXTS
+from leaffliction.prediction.languages import (Language, choose_language,
                                                language_codes, load_language)
 from leaffliction.utils.console import print_error
 from leaffliction.utils.errors import UserError
@@ -21,6 +22,7 @@ from leaffliction.web.access import (Sessions, host_is_allowed,
 from leaffliction.web.corrections import Corrections, Said
 from leaffliction.web.prediction_json import predict_upload, read_upload
 from leaffliction.web.qr import qr_svg
+from leaffliction.web.take_along import make_csv, make_report
 from leaffliction.web.uploads import (BODY_SECONDS, MAX_BYTES, RETRY_SECONDS,
                                       Busy, Queue, TooLarge, Upload)
 
@@ -129,6 +131,17 @@ class Handler(RequestHandler):
     def photograph_name(self) -> str:
         """Return the name of the photograph, for the reader alone."""
         return self.get_query_argument("name", "photograph")[:MAX_NAME]
+
+    def language(self) -> Language:
+        """Return the language that the request names, or English."""
+        return choose_language([self.get_query_argument("lang", "")])
+
+    def send_file(self, content: bytes, content_type: str, name: str) -> None:
+        """Send a file for the browser to save under a name."""
+        self.set_header("Content-Type", content_type)
+        self.set_header("Content-Disposition",
+                        f'attachment; filename="{name}"')
+        self.finish(content)
 
     def write_error(self, status_code: int, **details: Any) -> None:
         """Send an error: a sentence, and for the page a code."""
@@ -372,6 +385,29 @@ class UndoHandler(Handler):
         self.finish({"state": self.site.corrections.state()})
 
 
+class ReportHandler(UploadHandler):
+    """Makes the report of what the page shows."""
+
+    async def post(self, session: str | None = None) -> None:
+        """Send it as an HTML file to save."""
+        language = self.language()
+        model = self.classifier_name
+        report = await self.process(
+            lambda rows: make_report(rows, language, model), "request")
+        self.send_file(report, "text/html; charset=utf-8", "report.html")
+
+
+class CSVHandler(UploadHandler):
+    """Makes a table of what the page shows."""
+
+    async def post(self, session: str | None = None) -> None:
+        """Send it as a CSV file to save."""
+        language = self.language()
+        table = await self.process(
+            lambda rows: make_csv(rows, language), "request")
+        self.send_file(table, "text/csv; charset=utf-8", "predictions.csv")
+
+
 def too_large() -> Refusal:
     """Return the refusal of a body of more than MAX_BYTES."""
     return Refusal(413, "too_large", "this file is larger than "
@@ -394,7 +430,8 @@ def make_application(site: Site) -> Application:
         ("api/models", ModelsHandler), ("api/phone", PhoneHandler),
         ("api/predict", PredictHandler),
         ("api/corrections", CorrectionsHandler),
-        ("api/corrections/undo", UndoHandler)]
+        ("api/corrections/undo", UndoHandler),
+        ("api/report", ReportHandler), ("api/csv", CSVHandler)]
     base = r"/(?:s/(?P<session>[\w-]+)/)?"
     return Application(
         [(base + path, handler, shared) for path, handler in routes]
