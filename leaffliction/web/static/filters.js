@@ -14,8 +14,8 @@ export function showFilters(list, language) {
   const root = byId("filters");
   const focused = root.contains(document.activeElement)
     ? document.activeElement.value : null;
-  if (!counts.has(list.filter)) {
-    list.showFiltered("all");
+  if (list.isStale || !counts.has(list.filter)) {
+    list.showFiltered(list.filter);
   }
   root.parentElement.hidden = list.photographs.length < 2;
   root.replaceChildren(...[...counts].map(([filter, count]) => element(

@@ -1,9 +1,13 @@
-/** The list of all rows and plants: its order, and which rows are shown. */
+/** The list of all rows and plants: its order, and which rows it shows. */
 
 import { countFilters, passes, sureness } from "./photographs.js";
 import { createPlantCard, nameOf, plantAnswer } from "./plant_card.js";
 import { createRow } from "./row.js";
 
+/**
+ * Rows that do not pass the filter are not in the document: hiding 2,000 of
+ * them there takes Chromium 20 s, as they have content-visibility.
+ */
 export class List {
   #rows = new Map();      // photograph → row
   #cards = new Map();     // plant → card
@@ -21,17 +25,21 @@ export class List {
     this.filter = "all";
     /** Whether the least sure ones come first. */
     this.leastSure = false;
+    /** Whether a row has begun or ceased to pass the filter. */
+    this.isStale = false;
   }
 
   /** Add photographs at the end. */
   add(photographs) {
     this.photographs.push(...photographs);
-    this.root.append(...photographs.map((photograph) => {
+    const rows = photographs.map((photograph) => {
       const row = createRow(photograph, this.page);
       this.#rows.set(photograph, row);
-      row.element.hidden = !passes(photograph, this.filter);
       return row.element;
-    }));
+    });
+    if (this.filter === "all") {
+      this.root.append(...rows);
+    }
   }
 
   /** Remove photographs; a plant without any goes, too. */
@@ -49,11 +57,13 @@ export class List {
   /** Write a photograph's row anew, and the card of its plant. */
   render(photograph) {
     const row = this.#rows.get(photograph);
-    row?.render();
-    if (row) {
-      row.element.hidden = !passes(photograph, this.filter);
-      this.#cards.get(photograph.plant)?.render();
+    if (!row) {
+      return;
     }
+    row.render();
+    this.#cards.get(photograph.plant)?.render();
+    this.isStale ||= row.element.isConnected
+      !== passes(photograph, this.filter);
   }
 
   /** Write everything anew, in another language. */
@@ -70,25 +80,17 @@ export class List {
    * @returns {HTMLLIElement}
    */
   group(photographs, name = "") {
-    this.#lastPlant += 1;
-    const plant = { id: this.#lastPlant, name };
-    for (const photograph of photographs) {
-      photograph.plant = plant;
-    }
-    const card = createPlantCard(plant, this.page);
-    this.#cards.set(plant, card);
+    const card = this.#group(photographs, name);
     this.arrange();
     return card.element;
   }
 
   /** Gather the photographs of each folder into a plant. */
   groupByFolder() {
-    const folders = new Set(this.photographs.map(({ folder }) => folder));
+    const folders = groupBy(this.photographs, ({ folder }) => folder);
     folders.delete("");
-    for (const folder of folders) {
-      this.group(this.photographs.filter((item) => item.folder === folder),
-                 folder);
-    }
+    folders.forEach((photographs, folder) => this.#group(photographs, folder));
+    this.arrange();
   }
 
   /** Make single photographs of a plant again. */
@@ -108,62 +110,69 @@ export class List {
     return this.#rows.get(photograph).element;
   }
 
-  /** Put all rows and plants in the chosen order; keep the focus. */
+  /** Show the rows that pass the filter, in the chosen order. */
   arrange() {
     const focused = document.activeElement;
+    this.isStale = false;
     this.#renderCards();
-    const entries = [...this.#cards].map(([plant, { element: node }]) => ({
-      node, photographs: this.photographsOf(plant) }));
-    for (const photograph of this.photographs) {
-      if (!photograph.plant) {
-        entries.push({ node: this.elementOf(photograph),
-                       photographs: [photograph] });
+    const shown = [];
+    for (const { plant, photographs } of this.#entries()) {
+      const rows = photographs
+        .filter((photograph) => passes(photograph, this.filter))
+        .map((photograph) => this.elementOf(photograph));
+      if (plant && rows.length) {
+        const card = this.#cards.get(plant);
+        card.rows.replaceChildren(...rows);
+        shown.push(card.element);
+      } else {
+        shown.push(...rows);
       }
     }
-    this.#sort(entries);
-    this.root.replaceChildren(...entries.map(({ node }) => node));
-    for (const [plant, { rows }] of this.#cards) {
-      rows.replaceChildren(...this.photographsOf(plant).map(
-        (photograph) => this.elementOf(photograph)));
-    }
-    this.showFiltered(this.filter);
-    focused?.focus?.({ preventScroll: true });
+    this.root.replaceChildren(...shown);
+    focused.focus({ preventScroll: true });
   }
 
   /** Show only the photographs that pass a filter, and their plants. */
   showFiltered(filter) {
     this.filter = countFilters(this.photographs).has(filter) ? filter : "all";
-    for (const [photograph, row] of this.#rows) {
-      row.element.hidden = !passes(photograph, this.filter);
-    }
-    for (const [plant, card] of this.#cards) {
-      card.element.hidden = !this.photographsOf(plant).some(
-        (photograph) => passes(photograph, this.filter));
-    }
+    this.arrange();
   }
 
-  /** Return the photographs as the page shows them, with their plants. */
+  /** Return all photographs in the chosen order, with their plants' names. */
   inOrder() {
-    const byElement = new Map([...this.#rows].map(
-      ([photograph, row]) => [row.element, photograph]));
-    return [...this.root.querySelectorAll(".row")].map((node) => {
-      const photograph = byElement.get(node);
-      const { plant } = photograph;
-      return { photograph,
-               plant: plant ? nameOf(plant, this.page.language) : undefined };
-    });
+    return this.#entries().flatMap(({ plant, photographs }) =>
+      photographs.map((photograph) => ({
+        photograph,
+        plant: plant ? nameOf(plant, this.page.language) : undefined })));
   }
 
-  #sort(entries) {
-    const place = ({ photographs: [first] }) => first.id;
-    const keyOf = ({ photographs: [first, ...others] }) => sureness(
-      others.length ? plantAnswer([first, ...others]) : first.answer);
-    const key = this.leastSure ? keyOf : place;
-    const keys = new Map(entries.map((entry) => [entry, key(entry)]));
-    entries.sort((one, other) => keys.get(one) - keys.get(other)
-                 || place(one) - place(other));
+  #group(photographs, name) {
+    this.#lastPlant += 1;
+    const plant = { id: this.#lastPlant, name };
+    for (const photograph of photographs) {
+      photograph.plant = plant;
+    }
+    const card = createPlantCard(plant, this.page);
+    this.#cards.set(plant, card);
+    return card;
   }
 
+  /** Plants and single photographs, in the chosen order. */
+  #entries() {
+    const entries = [...groupBy(
+      this.photographs, (photograph) => photograph.plant ?? photograph)]
+      .map(([plant, photographs]) => ({
+        plant: this.#cards.has(plant) ? plant : null, photographs }));
+    if (this.leastSure) {
+      const keys = new Map(entries.map((entry) => [entry, sureness(
+        entry.plant ? plantAnswer(entry.photographs)
+          : entry.photographs[0].answer)]));
+      entries.sort((one, other) => keys.get(one) - keys.get(other));
+    }
+    return entries;
+  }
+
+  /** Write the plants' cards; plants without photographs go. */
   #renderCards() {
     for (const [plant, card] of this.#cards) {
       if (this.photographsOf(plant).length) {
@@ -174,4 +183,17 @@ export class List {
       }
     }
   }
+}
+
+/** Return the items by their keys, both in the order of first appearance. */
+function groupBy(items, keyOf) {
+  const groups = new Map();
+  for (const item of items) {
+    const key = keyOf(item);
+    if (!groups.has(key)) {
+      groups.set(key, []);
+    }
+    groups.get(key).push(item);
+  }
+  return groups;
 }
