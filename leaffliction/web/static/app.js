@@ -16,7 +16,8 @@ import { rowsOf, save } from "./downloads.js";
 import { createServerEngine } from "./engine.js";
 import { showFilters } from "./filters.js";
 import { listenForFiles } from "./intake.js";
-import { chooseLanguage, Language } from "./languages.js";
+import { chooseLanguage, Language, rememberedLanguage,
+         rememberLanguage } from "./languages.js";
 import { List } from "./list.js";
 import { copyCommand, listenForClosing, openPanel, showCorrections,
          showPhone } from "./panels.js";
@@ -78,7 +79,9 @@ const queue = new Queue({
 async function predict(photograph) {
   const { views, ...answer } = await ask(photograph);
   page.views.put(photograph, views);
-  photograph.thumbnail = await shrink(views.photograph, THUMBNAIL);
+  // Without one, the row shows the file itself.
+  photograph.thumbnail = await shrink(views.photograph, THUMBNAIL)
+    .catch(() => null);
   return answer;
 }
 
@@ -201,11 +204,11 @@ async function start() {
   [page.model] = models;
   const codes = engine.languages.map(({ code }) => code);
   const chosen = chooseLanguage(
-    [localStorage.getItem("language") ?? "", ...navigator.languages], codes);
+    [rememberedLanguage(), ...navigator.languages], codes);
   await setLanguage(chosen);
   const names = engine.languages.map(({ code, name }) => [code, name]);
   fillMenu("language", names, chosen, (code) => {
-    localStorage.setItem("language", code);
+    rememberLanguage(code);
     setLanguage(code);
   });
   fillMenu("model", models.map(({ name }) => [name, name]),

@@ -76,7 +76,7 @@ function form(photograph, page, save, cancel) {
   const { language } = page;
   const menu = classMenu(photograph.answer, page);
   const name = element("input", {
-    type: "text", required: true, maxlength: 100, autocomplete: "off" });
+    type: "text", required: true, maxlength: 80, autocomplete: "off" });
   const nameLabel = element("label", { hidden: true },
                             language.text("new_name"), " ", name);
   const update = () => {

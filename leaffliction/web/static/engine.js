@@ -29,8 +29,8 @@
 export class EngineError extends Error {
   /**
    * @param {string} code - unreadable, too_large, busy, slow, forbidden,
-   *   model, correction, request; offline where the program does not answer; gone where
-   *   the browser can no longer read the file.
+   *   model, correction, request; offline where the program does not answer;
+   *   gone where the browser can no longer read the file.
    * @param {string} detail - one sentence in English, or "".
    * @param {number} retryAfter - seconds, for busy.
    */
@@ -62,7 +62,10 @@ export function createServerEngine() {
     /** The languages that there are: {code, name in the language}[]. */
     languages: [],
 
-    /** @returns {Promise<{name: string, classes: string[]}[]>} default first */
+    /**
+     * @returns {Promise<{name: string, classes: string[]}[]>} the default
+     *   first
+     */
     async models() {
       const reply = await getJson("api/models");
       maxBytes = reply.max_bytes;
@@ -102,8 +105,9 @@ export function createServerEngine() {
                { model, name, class: className }),
 
     /** @returns {Promise<{state: CorrectionState}>} */
-    undo: (id) => getJson(`api/corrections/undo?${new URLSearchParams({ id })}`,
-                          { method: "POST" }),
+    undo: (id) => getJson(
+      `api/corrections/undo?${new URLSearchParams({ id })}`,
+      { method: "POST" }),
 
     /** @returns {Promise<CorrectionState>} */
     corrections: () => getJson("api/corrections"),

@@ -35,16 +35,18 @@ export function listenForFiles(receive) {
 /** The whole page takes drops: a file beside the zone would replace it. */
 function listenForDrops(receive) {
   let inside = 0;   // elements that the pointer has entered, and not left
-  const show = (count) => {
+  const show = (count, event) => {
     inside = count;
-    document.body.toggleAttribute("data-dragging", inside > 0);
+    document.body.toggleAttribute(
+      "data-dragging",
+      inside > 0 && event.dataTransfer.types.includes("Files"));
   };
-  document.addEventListener("dragenter", () => show(inside + 1));
-  document.addEventListener("dragleave", () => show(inside - 1));
+  document.addEventListener("dragenter", (event) => show(inside + 1, event));
+  document.addEventListener("dragleave", (event) => show(inside - 1, event));
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", async (event) => {
     event.preventDefault();
-    show(0);
+    show(0, event);
     // The list of items is empty after the first await.
     const entries = [...event.dataTransfer.items]
       .map((item) => item.webkitGetAsEntry?.()).filter(Boolean);

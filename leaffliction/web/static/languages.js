@@ -29,6 +29,26 @@ export function chooseLanguage(wanted, available) {
   return codes.find((code) => available.includes(code)) ?? "en";
 }
 
+const STORED = "language";   // its name in the browser's storage
+
+/** Return the code that was chosen last in this browser, or "". */
+export function rememberedLanguage() {
+  try {
+    return localStorage.getItem(STORED) ?? "";
+  } catch {
+    return "";      // This browser stores nothing.
+  }
+}
+
+/** Remember a code for the next time, where the browser may. */
+export function rememberLanguage(code) {
+  try {
+    localStorage.setItem(STORED, code);
+  } catch {
+    // It is chosen by the browser's languages again.
+  }
+}
+
 export class Language {
   /**
    * @param {string} code - "en", "fr", ...

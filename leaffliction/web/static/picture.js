@@ -16,8 +16,8 @@ const VIEWS = ["photograph", "leaf", "lesions", "class_map"];
 export function picture(photograph, page) {
   const { language } = page;
   const isDone = photograph.state === "done";
-  const image = element("img", { alt: "", loading: "lazy",
-                                 decoding: "async" });
+  const image = element("img", { alt: "", loading: "lazy", decoding: "async",
+                                 draggable: "false" });
   show(photograph, image, thumbnailOf(photograph));
   const frame = element(isDone ? "button" : "div", {
     class: "frame", type: isDone && "button",

@@ -44,8 +44,8 @@ export function createPlantCard(plant, page) {
     rows.setAttribute("aria-label", nameOf(plant, page.language));
     card.replaceChildren(
       header(plant, photographs, page),
-      ...(answer ? content(answer, page.language)
-        : [element("p", { class: "pending" }, page.language.text("waiting"))]));
+      ...(answer ? content(answer, page.language) : [element(
+        "p", { class: "pending" }, page.language.text("waiting"))]));
   };
   return { element: item, rows, render };
 }

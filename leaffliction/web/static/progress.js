@@ -4,7 +4,8 @@ import { byId } from "./dom.js";
 
 const SPEAK_MS = 5000;    // between two announcements of the progress
 
-let lastSpoken = 0;
+let lastSpoken = -SPEAK_MS;
+let isBusy = false;
 
 /**
  * Say a sentence to screen readers, when they have finished the last one.
@@ -43,15 +44,14 @@ export function showProgress(queue, language) {
 
 function speak({ left, total, offline }, count, language) {
   const now = performance.now();
+  const hasEnded = isBusy && !left;
+  isBusy = left > 0;
   if (offline) {
     announce(language.text("offline"));
-  } else if (left) {
-    if (now - lastSpoken > SPEAK_MS) {
-      lastSpoken = now;
-      announce(count);
-    }
-  } else if (total && lastSpoken) {
-    lastSpoken = 0;
+  } else if (hasEnded) {
     announce(language.count("all_done", total));
+  } else if (isBusy && now - lastSpoken > SPEAK_MS) {
+    lastSpoken = now;
+    announce(count);
   }
 }
