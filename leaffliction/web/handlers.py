@@ -64,6 +64,12 @@ class Site:
     advertised: str | None = None
     sessions: Sessions = field(default_factory=Sessions)
 
+    @property
+    def join_address(self) -> str | None:
+        """The address by which the next device joins, or None."""
+        return self.advertised and (
+            f"{self.advertised}/join/{self.sessions.token}")
+
 
 class Refusal(HTTPError):
     """An error with a code for the page and a sentence for the reader."""
@@ -229,12 +235,9 @@ class PhoneHandler(Handler):
         """Send both as JSON, to this computer alone."""
         if not self.is_local():
             raise Refusal(403, "forbidden", "the computer shows the code")
-        base = self.site.advertised
-        if base is None:
-            self.finish({"address": None})
-            return
-        address = f"{base}/join/{self.site.sessions.token}"
-        self.finish({"address": address, "qr": qr_svg(address)})
+        address = self.site.join_address
+        self.finish({"address": address} | (
+            {"qr": qr_svg(address)} if address else {}))
 
 
 @stream_request_body

@@ -116,6 +116,9 @@ async def run(site: Site, sockets: list[socket.socket], open_browser: bool
     # For people and for programs that start this one, and wait for it.
     print(address, flush=True)
     print_note("drop photographs of leaves there; Ctrl-C ends it")
+    if site.advertised:     # This computer may have no screen for the QR code.
+        print_note("one device in this network may open "
+                   f"{site.join_address}, and more by the QR code in the page")
     if open_browser and has_screen():
         # It may wait for the browser.
         threading.Thread(target=webbrowser.open, args=(address,),

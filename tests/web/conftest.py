@@ -23,11 +23,19 @@ class Page:
         return self.classifier.network
 
 
+def printed(site):
+    """Return what a server prints to stderr when it starts."""
+    hint = "drop photographs of leaves there; Ctrl-C ends it\n"
+    return hint if site.advertised is None else (
+        f"{hint}one device in this network may open {site.join_address}, and "
+        "more by the QR code in the page\n")
+
+
 @pytest.fixture
 def serve(monkeypatch, tmp_path, capsys):
     """Return serving() with a tiny classifier; it yields a Page.
 
-    In the end nothing may have been printed but how to end the server.
+    After its start a server prints nothing.
     """
     classifier = make_classifier(monkeypatch)
     serving_pages = []
@@ -36,15 +44,14 @@ def serve(monkeypatch, tmp_path, capsys):
         context = serving(classifier, tmp_path / "corrections", **site)
         site, client = context.__enter__()
         serving_pages.append(context)
+        assert capsys.readouterr().err == printed(site)
         return Page(site, client, classifier)
 
     yield start
     classifier.network.gate.set()
     for context in serving_pages:
         context.__exit__(None, None, None)
-    assert capsys.readouterr().err == (
-        "drop photographs of leaves there; Ctrl-C ends it\n"
-        * len(serving_pages))
+    assert capsys.readouterr().err == ""
 
 
 @pytest.fixture
