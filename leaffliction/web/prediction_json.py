@@ -9,6 +9,7 @@ import numpy as np
 from leaffliction.model.classifier import Classifier
 from leaffliction.prediction.hints import find_hints
 from leaffliction.prediction.leaf_views import LeafViews, leaf_views
+from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import encode_jpeg, read_for_network
 
 # Of a view: pixels of the longer side, and the quality of the JPEG.
@@ -27,7 +28,8 @@ def predict_upload(classifier: Classifier, content: bytes) -> dict:
     summary = views.summary
     return {
         "known": prediction.known,
-        "classes": [{"name": name, "probability": round(share, 6)}
+        # Unrounded: the page takes the mean of several photographs' logits.
+        "classes": [{"name": name, "probability": share}
                     for name, share in
                     prediction.top(len(prediction.class_names))],
         "hints": [asdict(hint) for hint in find_hints(rgb_img, prediction)],
@@ -42,8 +44,12 @@ def read_upload(classifier: Classifier, content: bytes) -> np.ndarray:
 
     Raises UserError where it is no readable image.
     """
-    return read_for_network(Path("photograph"), classifier.description.size,
-                            content)
+    # The page shows errors beside the file's own name.
+    name = Path("photograph")
+    try:
+        return read_for_network(name, classifier.description.size, content)
+    except UserError as error:
+        raise UserError(str(error).removeprefix(f"{name}: ")) from None
 
 
 def data_urls(views: LeafViews) -> dict[str, str]:

@@ -83,9 +83,12 @@ def test_a_taken_port_is_one_error_that_names_a_free_one(capsys):
 
 @pytest.mark.parametrize("arguments, message", [
     (["leaf.jpg"], "--web takes photographs in the page: neither images nor "
-     "--csv, --json, --evaluate, --save or --cluster"),
+     "--csv, --json, --report, --evaluate, --per-folder, --save or "
+     "--cluster"),
     (["--csv", "x.csv"], "--web takes photographs in the page"),
     (["--json", "-"], "--web takes photographs in the page"),
+    (["--report", "r.html"], "--web takes photographs in the page"),
+    (["--per-folder"], "--web takes photographs in the page"),
     (["--evaluate"], "--web takes photographs in the page"),
     (["--save", "x.png"], "--web takes photographs in the page"),
     (["--cluster", "tcp://a:1"], "--web takes photographs in the page"),
