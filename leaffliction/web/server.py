@@ -17,9 +17,10 @@ from tornado.iostream import IOStream
 from leaffliction.model.classifier import Classifier
 from leaffliction.utils.console import print_note
 from leaffliction.web.corrections import FOLDER, Corrections
-from leaffliction.web.handlers import Site, make_application
+from leaffliction.web.handlers import make_application
 from leaffliction.web.listening import (Listening, advertised_address,
                                         host_names, listen, local_address)
+from leaffliction.web.request_handler import Site
 from leaffliction.web.uploads import BODY_SECONDS, Queue
 
 # Seconds after which a connection without a request is closed.

@@ -6,7 +6,7 @@ import pytest
 from serving import Client, make_classifier, serving
 
 from leaffliction.model.classifier import Classifier
-from leaffliction.web.handlers import Site
+from leaffliction.web.request_handler import Site
 
 
 @dataclass

@@ -18,7 +18,7 @@ from leaffliction.model.bundle import Description
 from leaffliction.utils.images import encode_jpeg
 from leaffliction.web import server
 from leaffliction.web.corrections import Corrections
-from leaffliction.web.handlers import Site
+from leaffliction.web.request_handler import Site
 from leaffliction.web.listening import Listening, listen
 from leaffliction.web.uploads import Queue
 

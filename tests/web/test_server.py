@@ -16,8 +16,9 @@ from tiny import CLASS_NAMES
 
 from leaffliction import __version__
 from leaffliction.prediction.languages import FOLDER as TEXTS
-from leaffliction.web import handlers, server, uploads
-from leaffliction.web.handlers import CONTENT_TYPES, HEADERS, STATIC
+from leaffliction.web import handlers, request_handler, server, uploads
+from leaffliction.web.handlers import CONTENT_TYPES, STATIC
+from leaffliction.web.request_handler import HEADERS, Handler
 
 JSON = "application/json; charset=UTF-8"
 
@@ -49,7 +50,7 @@ def test_a_photograph_is_answered_as_the_page_expects(page):
         np.frombuffer(colour, np.uint8), cv2.IMREAD_COLOR_RGB))
     assert [(entry["name"], entry["probability"])
             for entry in answer["classes"]] == [
-        (name, round(share, 6)) for name, share in prediction.top(3)]
+        (name, share) for name, share in prediction.top(3)]
     assert (answer["model"], answer["name"]) == ("tiny", "a é.jpg")
     assert answer["known"] == prediction.known
     for name in ("photograph", "class_map"):
@@ -241,7 +242,7 @@ def test_without_a_host_there_is_no_answer_but_an_error(page):
 @pytest.fixture
 def phone(serve, monkeypatch):
     """Return a Page that is advertised, and a client on another device."""
-    monkeypatch.setattr(handlers, "is_same_computer",
+    monkeypatch.setattr(request_handler, "is_same_computer",
                         lambda client, address: client != ANOTHER_DEVICE)
     page = serve(advertised="http://192.168.1.5:8000")
     return page, Client(page.site.port, ANOTHER_DEVICE)
@@ -457,7 +458,7 @@ def test_models_are_named_like_their_files(page):
 @pytest.fixture
 def small_limit(monkeypatch):
     """Make 100 kB the largest photograph."""
-    for module in (handlers, uploads):
+    for module in (handlers, request_handler, uploads):
         monkeypatch.setattr(module, "MAX_BYTES", 100_000)
 
 
@@ -509,7 +510,7 @@ def test_other_bodies_are_small(page, path):
 
 
 def test_slow_senders_are_cut_off(page, monkeypatch):
-    monkeypatch.setattr(handlers, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(request_handler, "BODY_SECONDS", 0.1)
     for head in (page.client.post(b"x", 100), page.client.head(
             "POST", "/api/predict", "Transfer-Encoding: chunked")):
         with page.client.socket(head) as stream:
@@ -520,7 +521,7 @@ def test_slow_senders_are_cut_off(page, monkeypatch):
 
 
 def test_who_waits_for_a_prediction_is_not_slow(page, monkeypatch):
-    monkeypatch.setattr(handlers, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(request_handler, "BODY_SECONDS", 0.05)
     page.network.gate.clear()
     with page.client.socket(page.client.post(photograph())) as stream:
         page.network.passed.acquire()
@@ -582,10 +583,9 @@ def test_what_a_client_that_left_waited_for_never_begins(page):
     # Two had begun: all of their four views.  And then this one's four.
     page.network.gate.set()
     assert page.client("POST", "/api/predict", photograph()).status == 200
-    passed = 0
-    while page.network.passed.acquire(blocking=False):
-        passed += 1
-    assert passed == 3 * 4
+    for _ in range(3 * 4):
+        assert page.network.passed.acquire(timeout=10)
+    assert not page.network.passed.acquire(timeout=0.1)
 
 
 def test_who_leaves_at_any_moment_leaves_nothing(page):
@@ -602,13 +602,13 @@ def test_who_leaves_at_any_moment_leaves_nothing(page):
 
 
 def test_who_leaves_before_the_check_leaves_nothing(page, monkeypatch):
-    set_headers = handlers.Handler.set_default_headers
+    set_headers = Handler.set_default_headers
 
     def leave(handler):
         set_headers(handler)
         handler.request.connection.stream.close()
 
-    monkeypatch.setattr(handlers.Handler, "set_default_headers", leave)
+    monkeypatch.setattr(Handler, "set_default_headers", leave)
     for request in (page.client.head("GET", "/"),
                     page.client.post(photograph())):
         assert page.client.raw(request) == b""
