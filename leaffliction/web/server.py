@@ -16,6 +16,7 @@ from tornado.iostream import IOStream
 
 from leaffliction.model.classifier import Classifier
 from leaffliction.utils.console import print_note
+from leaffliction.web.access import is_local
 from leaffliction.web.corrections import FOLDER, Corrections
 from leaffliction.web.handlers import make_application
 from leaffliction.web.listening import (Listening, advertised_address,
@@ -80,7 +81,9 @@ class Server(HTTPServer):
 
     def handle_stream(self, stream: IOStream, address: tuple) -> None:
         """Serve a new connection, or close it."""
-        if self.connections >= connection_limit():
+        limit = connection_limit()
+        # Other devices leave half of them to this computer's browser.
+        if self.connections >= (limit if is_local(address[0]) else limit // 2):
             stream.close()
             return
         self.connections += 1
