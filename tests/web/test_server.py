@@ -369,7 +369,7 @@ def test_the_policy_allows_nothing_from_elsewhere_and_nothing_inline():
     b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 20000 + b"\r\n",
     b"GET /" + b"x" * 100000 + b" HTTP/1.1\r\n\r\n"])
 def test_what_is_no_request_is_no_answer(page, content):
-    answer = page.client.raw(content)
+    answer = page.client.raw(content, end=True)
     assert answer in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n")
     assert page.client("GET", "/").status == 200
 
@@ -524,7 +524,7 @@ def test_who_waits_for_a_prediction_is_not_slow(page, monkeypatch):
     monkeypatch.setattr(request_handler, "BODY_SECONDS", 0.05)
     page.network.gate.clear()
     with page.client.socket(page.client.post(photograph())) as stream:
-        page.network.passed.acquire()
+        wait_until(lambda: page.network.calls)
         time.sleep(0.1)
         page.network.gate.set()
         assert stream.recv(12) == b"HTTP/1.1 200"
@@ -580,12 +580,11 @@ def test_what_a_client_that_left_waited_for_never_begins(page):
     for stream in streams:
         stream.close()
     wait_until(lambda: page.site.queue._waiting == 0)
-    # Two had begun: all of their four views.  And then this one's four.
     page.network.gate.set()
     assert page.client("POST", "/api/predict", photograph()).status == 200
-    for _ in range(3 * 4):
-        assert page.network.passed.acquire(timeout=10)
-    assert not page.network.passed.acquire(timeout=0.1)
+    # Two had begun, and this one came after the others: four views of each.
+    wait_until(lambda: page.network.calls >= 3 * 4)
+    assert page.network.calls == 3 * 4
 
 
 def test_who_leaves_at_any_moment_leaves_nothing(page):
@@ -615,14 +614,44 @@ def test_who_leaves_before_the_check_leaves_nothing(page, monkeypatch):
 
 
 def test_connections_have_a_limit(page, monkeypatch):
-    monkeypatch.setattr(server, "MAX_CONNECTIONS", 3)
-    idle = [page.client.socket() for _ in range(3)]
-    with pytest.raises((ConnectionError, OSError)):
-        page.client("GET", "/")
-    idle.pop().close()
-    wait_until(lambda: page.client.raw(page.client.head("GET", "/")))
-    for stream in idle:
-        stream.close()
+    def is_answered(connection):
+        try:
+            return send(connection, "GET", "/").status == 200
+        except ConnectionError:
+            connection.close()
+            return False
+
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 2)
+    with page.client.connect() as third:
+        with page.client.connect() as first, page.client.connect() as second:
+            for connection in (first, second):
+                wait_until(lambda: is_answered(connection))
+            assert not is_answered(third)
+        wait_until(lambda: is_answered(third))
+
+
+def test_other_devices_leave_connections_to_this_computer(monkeypatch):
+    class Stream:
+        closed = False
+
+        def close(self):
+            self.closed = True
+
+    for name in ("handle_stream", "on_close"):
+        monkeypatch.setattr(server.HTTPServer, name, lambda *_: None)
+    monkeypatch.setattr(server, "MAX_CONNECTIONS", 4)
+    limited = server.Server(print)
+
+    def connect(address):
+        stream = Stream()
+        limited.handle_stream(stream, (address, 1))
+        return not stream.closed
+
+    assert [connect("192.168.1.6") for _ in range(3)] == [True, True, False]
+    assert [connect("127.0.0.1") for _ in range(3)] == [True, True, False]
+    limited.on_close(None)
+    assert not connect("192.168.1.6")
+    assert connect("127.0.0.1")
 
 
 def test_an_idle_connection_is_closed(serve, monkeypatch):
