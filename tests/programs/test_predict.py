@@ -297,7 +297,7 @@ def test_a_run_of_several_images_ends_with_a_summary(
 def test_hints_follow_the_prediction_and_stand_in_csv_and_json(
         leaves, no_figure, monkeypatch, capfd):
     monkeypatch.setattr(Classifier, "predict_image", lambda *_: Prediction(
-        ("Apple_rust", "Pea_rust"), np.array([0.7, 0.3]), 0.0, False,
+        ("Apple_healthy", "Grape_Esca"), np.array([0.7, 0.3]), 0.0, False,
         np.zeros((1, 1, 2))))
     leaf = read_image(leaves / "x9.jpg")
     write_image(Path("dark.png"), leaf // 8)
@@ -314,7 +314,8 @@ def test_hints_follow_the_prediction_and_stand_in_csv_and_json(
     with open("a.csv", newline="") as lines:
         assert [row["hints"] for row in csv.DictReader(lines)] == [
             "too_dark not_like_learned", "not_like_learned"]
-    expected = {"code": "not_like_learned", "values": {"plants": "apple, pea"}}
+    expected = {"code": "not_like_learned",
+                "values": {"plants": "apple, grape"}}
     assert [image["hints"] for image in json.loads(
         Path("a.json").read_text())["images"]] == [
             [{"code": "too_dark", "values": {}}, expected], [expected]]
