@@ -14,7 +14,7 @@ learned from are left out, except those from the web.  Prints
 - what becomes of photographs that are not known when only their centre is
   shown, as if the photographer had come closer;
 - how often the leaves' hints are the same as at LARGE_SIDE pixels;
-- milliseconds an image on one core, beside those of the prediction.
+- milliseconds of a core's time an image, beside those of the prediction.
 """
 
 import argparse
@@ -238,16 +238,16 @@ def print_agreement(classifier: Classifier, found: dict[str, Photographs]
 
 
 def print_cost(classifier: Classifier, images: Sequence[np.ndarray]) -> None:
-    """Print milliseconds an image: the least of ROUNDS."""
+    """Print a core's milliseconds an image: the least of ROUNDS."""
     pairs = [(image, classifier.predict_image(image)) for image in images]
 
     def least(function: Callable) -> float:
         taken = []
         for _ in range(ROUNDS):
-            start = time.perf_counter()
+            start = time.thread_time()
             for pair in pairs:
                 function(*pair)
-            taken.append(time.perf_counter() - start)
+            taken.append(time.thread_time() - start)
         return 1000 * min(taken) / len(pairs)
     print(f"ms an image: hints {least(hints.find_hints):.2f}, prediction "
           f"{least(lambda image, _: classifier.predict_image(image)):.2f}")

@@ -2,7 +2,7 @@
 
 `find_hints` looks at the photograph reduced to 128 pixels and less, so that a
 photograph of a phone and the same photograph at 256 pixels get the same
-hints, in 0.35 ms.  Its rules and their thresholds were measured on real
+hints, in 0.4 ms.  Its rules and their thresholds were measured on real
 photographs: `python -m benchmarks.hints`, docs/explanation/hints.md.
 
 The rules about one leaf, its size, its edges and its neighbours, apply only
