@@ -68,8 +68,11 @@ def test_a_taken_port_is_named_with_the_next_free_one(taken):
     assert text == (f"port {taken} is taken, perhaps by another predict.py "
                     "--web; the next free one: --port")
     assert taken < int(free) < taken + listening.TRIED_PORTS
+    # It is free; and where it is taken as well, the next one is named.
     for opened in listen(Listening(port=int(free))):
-        opened.close()
+        with opened, pytest.raises(UserError) as error:
+            listen(Listening(port=taken))
+    assert int(str(error.value).rpartition(" ")[2]) > int(free)
 
 
 @leaves_a_socket
