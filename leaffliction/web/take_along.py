@@ -66,7 +66,8 @@ def read_rows(content: bytes, language: Language) -> list[ReportRow]:
     try:
         rows = [read_row(row, language)
                 for row in json.loads(content)["rows"]]
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError,
+            OverflowError, RecursionError):
         raise UserError("these are no rows of the page") from None
     if not rows:
         raise UserError("there are no photographs on the page")
@@ -76,8 +77,8 @@ def read_rows(content: bytes, language: Language) -> list[ReportRow]:
 def read_row(row: dict, language: Language) -> ReportRow:
     """Return the row for one photograph.
 
-    Raises ValueError, LookupError, TypeError or AttributeError where it has
-    another form.
+    Raises ValueError, LookupError, TypeError, AttributeError or
+    OverflowError where it has another form.
     """
     name, plant = text_of(row["name"]), row.get("plant")
     plant = None if plant is None else text_of(plant)
@@ -94,9 +95,9 @@ def read_row(row: dict, language: Language) -> ReportRow:
     lesions = row["lesions"]
     return ReportRow(
         name, classes, row["known"] is True, hints,
-        lesions and LesionSummary(int(lesions["leaves"]),
-                                  float(lesions["share"]),
-                                  int(lesions["spots"])),
+        None if lesions is None else LesionSummary(
+            int(lesions["leaves"]), float(lesions["share"]),
+            int(lesions["spots"])),
         jpeg_of(row.get("thumbnail")), plant=plant)
 
 

@@ -65,7 +65,11 @@ def test_photographs_by_models_with_other_classes_are_no_plant():
     as_json(ROW | {"hints": [{"code": "small_leaf", "values": {}}]}),
     as_json(ROW | {"thumbnail": "https://example.org/a.jpg"}),
     as_json(ROW | {"thumbnail": JPEG_URL + '" onload="'}),
-    as_json(ROW | {"lesions": {"leaves": "many"}})])
+    as_json(ROW | {"lesions": {"leaves": "many"}}),
+    as_json(ROW | {"lesions": []}), as_json(ROW | {"lesions": 0}),
+    as_json(ROW | {"lesions": ROW["lesions"] | {"spots": float("inf")}}),
+    as_json(ROW | {"classes": [{"name": "a", "probability": 10 ** 400}]}),
+    b"[" * 100_000], ids=range(21))
 def test_what_is_no_rows_is_refused(content):
     for make in (lambda: make_csv(content, ENGLISH),
                  lambda: make_report(content, ENGLISH, "a")):
