@@ -191,6 +191,31 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(page, tmp_path):
     assert "cannot be written" in response.json["error"]
 
 
+# To take along.
+
+@pytest.mark.parametrize("path, kind, name", [
+    ("/api/report", "text/html; charset=utf-8", "report.html"),
+    ("/api/csv", "text/csv; charset=utf-8", "predictions.csv")])
+def test_what_the_page_shows_is_a_file_to_save(page, path, kind, name):
+    row = page.client("POST", "/api/predict", photograph(),
+                      name="<script>.jpg").json
+    row["thumbnail"] = row.pop("views")["photograph"]
+    response = page.client("POST", path, json.dumps({"rows": [row]}).encode(),
+                           lang="fr")
+    assert response.status == 200
+    assert response.headers["content-type"] == kind
+    assert response.headers["content-disposition"] == (
+        f'attachment; filename="{name}"')
+    text = response.body.decode()
+    if path == "/api/csv":
+        assert text.startswith("file,class,") and "<script>.jpg,Apple" in text
+    else:
+        # In French, and the file's name as text.
+        assert "Tavelure du pommier" in text and row["thumbnail"] in text
+        assert "&lt;script&gt;.jpg" in text and "<script" not in text
+    assert refused(page.client("POST", path, b"{}"), 422, "request")
+
+
 # Who is answered.
 
 @pytest.mark.parametrize("path", ["/", "/api/models", "/api/corrections"])
@@ -328,6 +353,7 @@ ANSWERS = {
     ("GET", "/join/x"): 403, ("GET", "/%ff"): 400,
     ("POST", "/api/corrections/undo"): 400, ("POST", "/api/predict"): 422,
     ("POST", "/api/predict?model=x"): 404, ("GET", "/api/predict"): 405,
+    ("POST", "/api/report"): 422, ("POST", "/api/csv"): 422,
     ("POST", "/"): 405, ("PUT", "/api/predict"): 405,
     ("DELETE", "/api/corrections"): 405, ("OPTIONS", "/api/predict"): 405,
     ("PATCH", "/"): 405, ("TRACE", "/"): 405, ("CONNECT", "/"): 405,
