@@ -21,6 +21,9 @@ from leaffliction.utils.tables import format_csv
 
 JPEG_URL = "data:image/jpeg;base64,"
 MAX_TEXT = 1000     # characters of a name or an error
+# Commas in the JSON: 64 MB of little but "{},{}," would be 1.5 GB of
+# dictionaries.  A photograph has about 50.
+MAX_COMMAS = 1_000_000
 # The plant that a photograph was joined to comes after predict.py's columns.
 PAGE_COLUMNS = (*COLUMNS, "plant")
 
@@ -63,6 +66,8 @@ def read_rows(content: bytes, language: Language) -> list[ReportRow]:
 
     Raises UserError where content has another form.
     """
+    if content.count(b",") > MAX_COMMAS:
+        raise UserError("there are too many photographs on the page")
     try:
         rows = [read_row(row, language)
                 for row in json.loads(content)["rows"]]

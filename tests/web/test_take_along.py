@@ -75,3 +75,9 @@ def test_what_is_no_rows_is_refused(content):
                  lambda: make_report(content, ENGLISH, "a")):
         with pytest.raises(UserError, match="rows of the page|photographs"):
             make()
+
+
+def test_more_rows_than_fit_into_memory_are_not_read():
+    content = b'{"rows": [' + b"{}," * 1_000_001 + b"{}]}"
+    with pytest.raises(UserError, match="^there are too many photographs"):
+        make_csv(content, ENGLISH)
