@@ -22,7 +22,7 @@ from leaffliction.utils.tables import format_csv
 JPEG_URL = "data:image/jpeg;base64,"
 MAX_TEXT = 1000     # characters of a name or an error
 # Commas in the JSON: 64 MB of little but "{},{}," would be 1.5 GB of
-# dictionaries.  A photograph has about 50.
+# dictionaries.  A photograph has some 40.
 MAX_COMMAS = 1_000_000
 # The plant that a photograph was joined to comes after predict.py's columns.
 PAGE_COLUMNS = (*COLUMNS, "plant")
