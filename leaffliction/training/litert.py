@@ -18,21 +18,18 @@ def to_litert(model, examples: np.ndarray | None = None) -> bytes:
     in both forms.
 
     Apart from the batch, gives the same file as
-    `model.export(format="litert")` in a quarter of the time: the variables
-    become constants first, so that no SavedModel is written
-    (benchmarks/export.py).
+    `model.export(format="litert")` in a sixth of the time: without an object
+    that holds the variables, the converter makes them constants itself and
+    writes no SavedModel (benchmarks/export.py).
     """
     with suppress_native_stderr():
         import tensorflow as tf
-        from tensorflow.python.framework.convert_to_constants import \
-            convert_variables_to_constants_v2
         shape = (1, *model.input_shape[1:])
         function = tf.function(
             lambda images: model(images, training=False),
             input_signature=[tf.TensorSpec(shape, tf.float32)])
-        constant = convert_variables_to_constants_v2(
-            function.get_concrete_function())
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([constant])
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [function.get_concrete_function()], function)
         if examples is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = lambda: (
