@@ -8,7 +8,7 @@ import pytest
 from benchmarks.local_cluster import local_cluster
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def cluster():
     """Return a running LocalCluster with two workers of one thread."""
     here = Path(__file__).resolve().parent
