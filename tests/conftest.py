@@ -16,6 +16,10 @@ sys.path.insert(0, str(TESTS.parent))
 # Disable the network, in this process and in those that the tests start.
 os.environ["PYTHONPATH"] = str(TESTS / "no_network")
 runpy.run_path(str(TESTS / "no_network" / "sitecustomize.py"))
+# Where the environment says that nothing may be compiled to a file, as in many
+# containers, each program that the tests start would compile anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # The programs that the tests start open no window.
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.pop("DISPLAY", None)
