@@ -9,7 +9,8 @@ from leaffliction.training import backgrounds, loop, training_set
 CONSTANTS = (
     (training_set, "MIN_IMAGES", 20), (training_set, "FIELD_IMAGES", 4),
     (backgrounds, "FOLIAGE_IMAGES", 6), (backgrounds, "SHADE_PATTERNS", 4),
-    (loop, "HEAD_EPOCHS", 5))
+    # Keras repeats the step in the graph that often.
+    (loop, "HEAD_EPOCHS", 5), (loop, "HEAD_STEPS_AT_ONCE", 2))
 
 
 def shorten(set_constant=setattr):

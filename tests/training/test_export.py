@@ -114,18 +114,18 @@ def test_the_inference_model_gives_logits_class_maps_and_features(
     network = build_inference_model(
         FrozenBackbone(backbone, 32, split_layer, 0, "", None),
         fold_batch_norm(backbone, split_layer, "mixed_bfloat16"), head)
-    logits, maps, *means = network.predict_on_batch(make_images(3))
-    lower = keras.Model(backbone.input,
-                        backbone.get_layer(split_layer).output)
-    last = top.predict_on_batch(lower.predict_on_batch(make_images(3)))
+    logits, maps, *means = map(np.asarray, network(make_images(3)))
+    features, *layers = map(np.asarray, keras.Model(backbone.input, [
+        backbone.get_layer(name).output
+        for name in (split_layer, *OOD_LAYERS)])(make_images(3)))
+    last = np.asarray(top(features))
     kernel, bias = head.get_weights()
     assert logits == pytest.approx(last.mean(axis=(1, 2)) @ kernel + bias,
                                    abs=1e-4)
     assert maps.shape == (*last.shape[:3], 3)
     assert maps.mean(axis=(1, 2)) == pytest.approx(logits, abs=1e-4)
-    for mean, name in zip(means, OOD_LAYERS, strict=True):
-        layer = keras.Model(backbone.input, backbone.get_layer(name).output)
-        expected = layer.predict_on_batch(make_images(3)).mean(axis=(1, 2))
+    for mean, layer in zip(means, layers, strict=True):
+        expected = layer.mean(axis=(1, 2))
         assert np.abs(mean - expected).max() < 1e-4 * np.abs(expected).max()
 
 
