@@ -38,7 +38,8 @@ from leaffliction.utils import cli
 from leaffliction.utils.console import printable
 from leaffliction.utils.copies import augmented_copies, copy_path
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.figures import open_pyplot, renderable, show_or_save
+from leaffliction.utils.figures import (hide_axes, open_pyplot, renderable,
+                                        show_or_save)
 from leaffliction.utils.files import lock_output_tree, sha256_or_empty
 from leaffliction.utils.images import encode_image, shrink, write_image
 from leaffliction.utils.marks import (COPY, last_bytes, mark_line, marked_kind,
@@ -119,7 +120,7 @@ def draw(pyplot, title: str, images: dict[str, np.ndarray]):
         rows, columns, figsize=(2.2 * columns, 2.4 * rows + 0.5),
         layout="constrained", squeeze=False)
     for ax in axes.flat:
-        ax.axis("off")
+        hide_axes(ax)
     for ax, (name, image) in zip(axes.flat, images.items()):
         ax.imshow(image)
         ax.set_title(name, fontsize=13)

@@ -4,7 +4,7 @@ from leaffliction.model.classifier import Prediction
 from leaffliction.prediction.batch import PredictedFile
 from leaffliction.prediction.leaf_views import leaf_views
 from leaffliction.prediction.text import NO_DIAGNOSIS
-from leaffliction.utils.figures import renderable, truncate
+from leaffliction.utils.figures import hide_axes, renderable, truncate
 
 BARS = 5    # classes with a bar, at most
 
@@ -36,7 +36,7 @@ def _draw_row(row, result: PredictedFile) -> None:
             ("Original", "Transformed: lesions", "What it looked at")):
         ax.imshow(image)
         ax.set_title(title)
-        ax.axis("off")
+        hide_axes(ax)
     draw_bars(bars, prediction)
     caption = renderable(prediction.class_name)
     if prediction.known:
@@ -64,4 +64,4 @@ def draw_bars(ax, prediction: Prediction) -> None:
     ax.set_xlim(0, 1)
     ax.set_ylim(BARS - 0.4, -0.7)
     ax.set_title("Most probable classes")
-    ax.axis("off")
+    hide_axes(ax)

@@ -17,8 +17,8 @@ import numpy as np
 
 from leaffliction.model.metrics import Evaluation, confusion_figure
 from leaffliction.utils.console import print_note
-from leaffliction.utils.figures import (open_pyplot, renderable, save_figure,
-                                        truncate)
+from leaffliction.utils.figures import (hide_axes, open_pyplot, renderable,
+                                        save_figure, truncate)
 from leaffliction.utils.files import atomic_write
 from leaffliction.utils.images import read_reduced, shrink
 from leaffliction.utils.labels import Dataset
@@ -138,7 +138,7 @@ def errors_figure(pyplot, validation: Dataset, probabilities: np.ndarray):
         rows, columns, figsize=(2.9 * columns, 3.4 * rows + 0.5),
         layout="constrained", squeeze=False)
     for ax in axes.flat:
-        ax.axis("off")
+        hide_axes(ax)
     names = [renderable(truncate(name, NAME_LENGTH))
              for name in validation.class_names]
     for ax, index in zip(axes.flat, shown):
