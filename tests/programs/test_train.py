@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from slow import slow
+from small_backbone import load_backbone
 from tiny import SMALL
 
 import train
@@ -394,6 +395,7 @@ def test_a_network_that_collapses_stops_the_run(
                              in network.get_weights()])
         return {"loss": [9.0], "val_loss": [9.0]}, False
 
+    monkeypatch.setattr(train, "load_backbone", load_backbone)
     monkeypatch.setattr(loop, "fine_tune", collapse)
     monkeypatch.setattr(training_set, "MIN_IMAGES", 10)
     assert run(learned / "images", "--output", tmp_path / "learnings.zip",

@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 from quick_training import shorten
+from small_backbone import load_backbone
 from small_sources import CLASS_NAMES, CONFIG, read, write_photographs
 
 from leaffliction.model.classifier import Classifier
@@ -17,8 +18,6 @@ from leaffliction.release import plan, recipe
 from leaffliction.release.finish import (finish, fit_gate, is_indoors,
                                          sample_rows)
 from leaffliction.release.folds import predict
-from leaffliction.training.backbone import FrozenBackbone
-from leaffliction.training.keras import import_keras
 from leaffliction.training.split import EARLY_STOPPING
 from leaffliction.utils import cli
 from leaffliction.utils.parallel import Workers
@@ -95,33 +94,6 @@ def photographs(tmp_path_factory, patch):
 
 
 @pytest.fixture(scope="module")
-def small_backbone(patch):
-    """Replace MobileNetV2 by a network that is built in an instant.
-
-    It has the layers that are looked for, and random weights.
-    """
-    def load_backbone(config, images, scratch, workers):
-        keras = import_keras()
-        keras.utils.clear_session()
-        keras.utils.set_random_seed(config.seed)
-        image = keras.layers.Input((config.size, config.size, 3))
-        features = keras.layers.AveragePooling2D(8)(image)
-        for name, channels in (("block_9", 8), ("block_14", 16),
-                               ("out", 1280)):
-            features = keras.layers.Conv2D(channels, 1, use_bias=False,
-                                           name=f"{name}_conv")(features)
-            features = keras.layers.BatchNormalization(
-                name=f"{name}_BN")(features)
-            features = keras.layers.ReLU(name=f"{name}_add")(features)
-        model = keras.Model(image, features)
-        model.trainable = False
-        return FrozenBackbone(model, config.size, "block_9_add", 6, "random",
-                              None)
-
-    patch.setattr(recipe, "load_backbone", load_backbone)
-
-
-@pytest.fixture(scope="module")
 def fine_tuned(patch):
     """Return a list that gets the weights before and after fine-tuning."""
     weights, fine_tune = [], recipe.loop.fine_tune
@@ -137,7 +109,7 @@ def fine_tuned(patch):
 
 
 @pytest.fixture(scope="module")
-def released(photographs, small_backbone, fine_tuned, patch):
+def released(photographs, fine_tuned, patch):
     """Run make release once.
 
     Returns the folder of what it wrote, and what it finished: (release,
@@ -156,6 +128,7 @@ def released(photographs, small_backbone, fine_tuned, patch):
                        release.sources.web.paths(), workers, "Web")
 
     patch.setattr(recipe, "CONFIG", CONFIG)
+    patch.setattr(recipe, "load_backbone", load_backbone)
     patch.setattr(main, "finish", record)
     patch.setattr(main, "judge_web", judge_web)
     patch.setattr(main, "judge_unlearned", lambda *_: {"Apple_scab": (1, 2)})
