@@ -307,9 +307,17 @@ def test_a_cluster_that_gets_no_worker_is_one_error(no_workers, leaves, capfd,
     assert error.startswith("error: the cluster has had no worker for ")
 
 
-def test_a_scheduler_that_dies_is_one_error(no_workers, leaves, capfd):
-    killer = threading.Timer(1, no_workers.stop)
-    killer.start()
+def test_a_scheduler_that_dies_is_one_error(no_workers, leaves, capfd,
+                                            monkeypatch):
+    killer = threading.Timer(0.2, no_workers.stop)
+    wait_for = dask._Run.wait_for
+
+    def wait_while_it_dies(run, futures):
+        monkeypatch.setattr(dask._Run, "wait_for", wait_for)
+        killer.start()
+        wait_for(run, futures)
+
+    monkeypatch.setattr(dask._Run, "wait_for", wait_while_it_dies)
     assert run(Distribution, leaves, "--cluster", no_workers.address) == 1
     killer.join()
     *_, error = capfd.readouterr().err.splitlines()
