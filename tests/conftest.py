@@ -1,6 +1,7 @@
 """What all tests need: the programs importable, no screen, shared fixtures."""
 
 import fcntl
+import importlib
 import os
 import runpy
 import signal
@@ -26,6 +27,14 @@ os.environ.pop("DISPLAY", None)
 os.environ.pop("WAYLAND_DISPLAY", None)
 # Users have stdout buffered, so that a full disk shows only at the end.
 os.environ.pop("PYTHONUNBUFFERED", None)
+
+# Two processes test at once: further threads of numpy's matrix products would
+# wait for each other at full speed.  numpy reads this when it is imported; the
+# programs that the tests start have the threads that users have.
+if "OPENBLAS_NUM_THREADS" not in os.environ:
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    importlib.import_module("numpy")
+    del os.environ["OPENBLAS_NUM_THREADS"]
 
 # A shell that starts the tests in the background ignores Ctrl-C for them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
