@@ -23,6 +23,7 @@ import sys
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 from leaffliction.model.bundle import ARCHIVE
 from leaffliction.model.classifier import Classifier
@@ -177,12 +178,11 @@ def evaluate_folder(classifier: Classifier, folder: Path, workers: Workers,
 
 
 def serve_page(archives: list[Path], verify: bool, listening: Listening,
-               jobs: int, no_display: bool) -> int:
+               jobs: int, no_display: bool) -> NoReturn:
     """Serve the page with these archives in its menu, until Ctrl-C."""
     from leaffliction.web.server import serve
     serve([Classifier.load(archive, verify) for archive in archives],
           listening, jobs, open_browser=not no_display)
-    return cli.DONE
 
 
 def build_parser() -> cli.Parser:
@@ -270,7 +270,7 @@ def main(argv: list[str] | None = None) -> int:
     check_usage(parser, options)
     archive, *others = map(choose_archive, options.learnings or [None])
     if options.web:
-        return serve_page(
+        serve_page(
             [archive, *others], options.verify,
             Listening(options.host or LOCALHOST,
                       PORT if options.port is None else options.port),

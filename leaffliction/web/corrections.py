@@ -112,6 +112,10 @@ class Corrections:
             for path in self._find(identity):
                 self._append(UNDONE, self._put_aside(path))
 
+    def close(self) -> None:
+        """Finish the correction that is being written; allow no other."""
+        self._lock.acquire()
+
     def state(self) -> dict:
         """Return how many photographs there are, and how to learn from them.
 

@@ -63,6 +63,33 @@ def test_it_prints_its_address_serves_and_ends_with_ctrl_c(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+# A prediction that takes as long as one of the largest images.
+SLOW = """
+import time, predict
+from leaffliction import program
+from leaffliction.web import handlers
+handlers.predict_upload = lambda *_: (
+    print("begun", flush=True), time.sleep(60))
+program.start(lambda: predict.main(["--web", "--port", "0"]))
+"""
+
+
+def test_ctrl_c_does_not_wait_for_a_prediction(tmp_path):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(
+        [str(ROOT), os.environ["PYTHONPATH"]])}
+    with subprocess.Popen([sys.executable, "-c", SLOW], cwd=tmp_path,
+                          env=environment, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True) as process:
+        port = int(process.stdout.readline().rstrip("/\n").split(":")[-1])
+        connection = http.client.HTTPConnection("127.0.0.1", port, 20)
+        connection.request("POST", "/api/predict", b"photograph")
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 0
+        connection.close()
+        assert process.stderr.read() == f"{HINT}\n"
+
+
 def run(*arguments):
     """Return the exit status of predict.py --web, which does not serve."""
     return cli.run(lambda: predict.main(["--web", *arguments]))
