@@ -49,6 +49,8 @@ demo: .venv/.installed
 	@echo "                 by learnings.zip and by the released model"
 	@echo "With a photograph of a leaf of your own:"
 	@echo "  $(RUN) predict.py leaf.jpg --learnings apple-grape"
+	@echo "or in the browser:"
+	@echo "  $(RUN) predict.py --web --learnings apple-grape"
 
 # These targets are made once; what exists is the user's, or done.
 images:
