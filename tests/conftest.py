@@ -45,10 +45,11 @@ settings.register_profile("same", database=None, deadline=None,
 settings.load_profile("same")
 
 # Tests with one of these fixtures, or in one of these folders, run in one
-# process of pytest-xdist: each of these starts a server, loads TensorFlow or
-# runs a program undisturbed for comparison, once for all.
+# process of pytest-xdist: each of these starts a server or a browser, loads
+# TensorFlow or runs a program undisturbed for comparison, once for all.
 GROUPS_BY_FIXTURE = {"cluster": "cluster", "server": "s3",
-                     "workspace": "faults", "prepared": "machines"}
+                     "workspace": "faults", "prepared": "machines",
+                     "browser": "browser"}
 GROUPS_BY_FOLDER = {"training": "tensorflow"}
 
 

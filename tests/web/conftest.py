@@ -1,8 +1,9 @@
-"""A server of the page for the tests, with a tiny classifier."""
+"""What the tests of the page share: a server, and a browser."""
 
 from dataclasses import dataclass
 
 import pytest
+from browsing import Visits, launch, new_tab
 from serving import Client, make_classifier, serving
 
 from leaffliction.model.classifier import Classifier
@@ -58,3 +59,61 @@ def serve(monkeypatch, tmp_path, capsys):
 def page(serve):
     """Return a Page whose server listens on this computer alone."""
     return serve()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return Chromium, which all tests of a module share.
+
+    Not those of a session: while Playwright runs, nothing else in this
+    thread may run an event loop of its own.
+    """
+    api = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is not installed: the page "
+        "is not tested in a browser")
+    with api.sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visits_to(browser):
+    """Return a function that makes the Visits to an address.
+
+    The test fails where a browser complains, sets a cookie or asks another
+    server.
+    """
+    made = []
+
+    def make(address):
+        made.append(Visits(browser, address))
+        return made[-1]
+    yield make
+    for visits in made:
+        visits.close()
+
+
+@pytest.fixture
+def visits(visits_to, page):
+    """Return the Visits to the server `page`."""
+    return visits_to(f"http://127.0.0.1:{page.site.port}/")
+
+
+@pytest.fixture(scope="module")
+def shared_tab(browser):
+    """Return a tab for all tests that need no browser of their own."""
+    return new_tab(browser)
+
+
+@pytest.fixture
+def tab(visits, shared_tab):
+    """Return a tab with the page in English, 1280 x 900 pixels.
+
+    Each server has another port, so the browser knows nothing of the page
+    from earlier tests.
+    """
+    yield visits.show(shared_tab)
+    shared_tab.unroute_all()
+    shared_tab.emulate_media(reduced_motion="null")
+    shared_tab.goto("about:blank")
