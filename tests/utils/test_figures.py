@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import cv2
+import numpy as np
 import pytest
 from paths import ROOT
 from PIL import Image
@@ -15,8 +16,8 @@ from leaffliction.model.classifier import Classifier
 from leaffliction.utils import cli
 from leaffliction.utils import figures as figures_module
 from leaffliction.utils.errors import UserError
-from leaffliction.utils.figures import (has_glyph, open_pyplot, renderable,
-                                        show_or_save)
+from leaffliction.utils.figures import (has_glyph, hide_axes, open_pyplot,
+                                        renderable, show_or_save)
 from leaffliction.utils.marks import (DRAWING, last_bytes, marked_kind,
                                       marked_source, source_key)
 
@@ -255,3 +256,22 @@ def test_unknown_format_is_refused_before_the_work(
     error = capsys.readouterr().err
     assert error.startswith("error: a.zip: a figure is saved as one of .")
     assert error.count("\n") == 1
+
+
+def test_hidden_axes_leave_the_pixels_as_matplotlib_would():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    def pixels(hide):
+        figure = Figure((2, 1), layout="constrained")
+        ax = figure.subplots()
+        ax.imshow(np.eye(9))
+        ax.set_title("leaf.jpg")
+        hide(ax)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())
+
+    hidden = pixels(hide_axes)
+    assert np.array_equal(hidden, pixels(lambda ax: ax.axis("off")))
+    assert not np.array_equal(hidden, pixels(lambda ax: None))
