@@ -13,7 +13,7 @@
 
 import { byId, element } from "./dom.js";
 import { rowsOf, save } from "./downloads.js";
-import { createServerEngine } from "./engine.js";
+import { createEngine } from "./engine_choice.js";
 import { showFilters } from "./filters.js";
 import { listenForFiles } from "./intake.js";
 import { chooseLanguage, Language, rememberedLanguage,
@@ -28,7 +28,7 @@ import { listenForSelection, showSelection } from "./selection.js";
 import { shrink, THUMBNAIL } from "./thumbnails.js";
 import { ViewStore } from "./views.js";
 
-const engine = createServerEngine();
+const engine = createEngine();
 const ask = ({ file, name }) => engine.predict(file, name, page.model.name);
 let models = [];
 let corrections = null;     // the state that the engine told last
@@ -51,12 +51,14 @@ const page = {
     const { id, state } = await engine.correct(file, name, page.model.name,
                                                className);
     photograph.correction = { id, className };
+    keep(photograph);
     setCorrections(state);
     announce(page.language.text("saved_aloud"));
   },
   async undo(photograph) {
     const { state } = await engine.undo(photograph.correction.id);
     photograph.correction = null;
+    keep(photograph);
     setCorrections(state);
   },
   photographsOf: (plant) => list.photographsOf(plant),
@@ -70,6 +72,7 @@ const queue = new Queue({
   changed(photograph) {
     if (photograph) {
       list.render(photograph);
+      keep(photograph);
     }
     refresh();
   },
@@ -85,6 +88,14 @@ async function predict(photograph) {
   return answer;
 }
 
+/** Keep a photograph for the next time, where the engine can. */
+function keep(photograph) {
+  if (photograph.state === "done") {
+    // Storage may be full or off: the page works without.
+    engine.history?.put(photograph, page.views).catch(() => {});
+  }
+}
+
 function receive(files) {
   const photographs = files.map(({ file, folder }) => createPhotograph(
     file, folder));
@@ -92,8 +103,9 @@ function receive(files) {
   queue.add(photographs);
 }
 
-/** Remove photographs from the page; nothing is deleted anywhere. */
+/** Remove photographs from the page, and from what it keeps of them. */
 function remove(photographs) {
+  engine.history?.remove(photographs).catch(() => {});
   const next = list.elementOf(photographs.at(-1)).nextElementSibling;
   queue.remove(photographs);
   photographs.forEach((photograph) => page.views.remove(photograph));
@@ -177,13 +189,26 @@ async function download(kind) {
   }
 }
 
+async function deleteCorrections() {
+  if (confirm(page.language.text("delete_corrections_sure"))) {
+    setCorrections(await engine.deleteCorrections());
+    for (const photograph of list.photographs) {
+      if (photograph.correction) {
+        photograph.correction = null;
+        keep(photograph);
+        list.render(photograph);
+      }
+    }
+  }
+}
+
 function listen() {
   const onClick = (id, action) => byId(id).addEventListener("click", action);
   listenForFiles(receive);
   listenForSelection(list, page);
   listenForClosing();
   byId("order").addEventListener("change", (event) => {
-    list.leastSure = event.target.value === "least-sure";
+    list.order = event.target.value;
     list.arrange();
   });
   onClick("by-folder", () => { list.groupByFolder(); refresh(); });
@@ -191,6 +216,9 @@ function listen() {
   onClick("save-report", () => download("report"));
   onClick("clear", () => remove(list.photographs));
   onClick("copy", () => copyCommand(page.language));
+  onClick("save-corrections", async () => save(
+    await engine.saveCorrections(), "corrections.zip"));
+  onClick("delete-corrections", deleteCorrections);
   onClick("open-corrections", () => openPanel("corrections"));
   onClick("open-phone", async () => {
     showPhone(await engine.phone());
@@ -215,10 +243,18 @@ async function start() {
            page.model.name, setModel);
   byId("open-corrections").hidden = !engine.can.corrections;
   byId("open-phone").hidden = !engine.can.phone;
+  byId("save-report").hidden = !engine.can.report;
   if (engine.can.corrections) {
     setCorrections(await engine.corrections());
   }
+  if (engine.history) {
+    // Below the photographs of the last weeks, nobody finds the answer.
+    list.order = byId("order").value = "newest";
+  }
+  list.add(await engine.history?.restore(createPhotograph)
+    .catch(() => []) ?? []);
   listen();
+  refresh();
   document.body.toggleAttribute("data-ready", true);
 }
 

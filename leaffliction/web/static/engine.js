@@ -17,7 +17,8 @@
  *   class_map; leaf and lesions are missing where no leaf was found.
  *
  * @typedef {object} CorrectionState
- * @property {string} folder
+ * @property {?string} folder - null where the engine keeps them by itself,
+ *   and has saveCorrections() and deleteCorrections().
  * @property {Object<string, number>} counts - photographs of each class.
  * @property {number} not_a_leaf
  * @property {number} enough - photographs of a class from which on learning
@@ -54,9 +55,13 @@ export function createServerEngine() {
   let maxBytes = Infinity;
   const engine = {
     /** What this engine can do; models() fills it in. */
-    can: { corrections: false, phone: false },
+    can: { corrections: false, phone: false, report: true },
+    /** What keeps the photographs for the next time, or null. */
+    history: null,
     /** Where photographs go: "computer" (this one) or "network". */
     place: "computer",
+    /** The views of an answer, in the order of their buttons. */
+    views: ["photograph", "leaf", "lesions", "class_map"],
     /** How many photographs it predicts at once. */
     parallel: 1,
     /** The languages that there are: {code, name in the language}[]. */
@@ -71,7 +76,8 @@ export function createServerEngine() {
       maxBytes = reply.max_bytes;
       engine.parallel = reply.parallel;
       engine.languages = reply.languages;
-      engine.can = { corrections: reply.corrections, phone: reply.local };
+      engine.can = { corrections: reply.corrections, phone: reply.local,
+                     report: true };
       engine.place = reply.local ? "computer" : "network";
       return reply.models;
     },

@@ -23,13 +23,13 @@ export class List {
     /** All photographs, in the order in which they came. */
     this.photographs = [];
     this.filter = "all";
-    /** Whether the least sure ones come first. */
-    this.leastSure = false;
+    /** "arrival", "newest" (first), or "least-sure" (first). */
+    this.order = "arrival";
     /** Whether a row has begun or ceased to pass the filter. */
     this.isStale = false;
   }
 
-  /** Add photographs at the end. */
+  /** Add photographs as the newest. */
   add(photographs) {
     this.photographs.push(...photographs);
     const rows = photographs.map((photograph) => {
@@ -37,7 +37,9 @@ export class List {
       this.#rows.set(photograph, row);
       return row.element;
     });
-    if (this.filter === "all") {
+    if (this.filter === "all" && this.order === "newest") {
+      this.root.prepend(...rows.reverse());
+    } else if (this.filter === "all") {
       this.root.append(...rows);
     }
   }
@@ -163,7 +165,9 @@ export class List {
       this.photographs, (photograph) => photograph.plant ?? photograph)]
       .map(([plant, photographs]) => ({
         plant: this.#cards.has(plant) ? plant : null, photographs }));
-    if (this.leastSure) {
+    if (this.order === "newest") {
+      entries.reverse();
+    } else if (this.order === "least-sure") {
       const keys = new Map(entries.map((entry) => [entry, sureness(
         entry.plant ? plantAnswer(entry.photographs)
           : entry.photographs[0].answer)]));

@@ -36,8 +36,10 @@ export function showCorrections(state, language) {
   byId("corrections-count").textContent = total ? language.number(total) : "";
   byId("corrections-empty").hidden = total > 0;
   byId("corrections-some").hidden = total === 0;
-  byId("corrections-folder").textContent = language.text(
-    "corrections_folder", { folder: state.folder });
+  byId("corrections-kept").hidden = Boolean(state.folder);
+  byId("corrections-folder").textContent = state.folder
+    ? language.text("corrections_folder", { folder: state.folder })
+    : language.text("corrections_device");
   byId("corrections-enough").textContent = language.text(
     "corrections_enough", { count: language.number(state.enough) });
   const rows = counts.map(([name, count]) => countRow(

@@ -3,14 +3,15 @@
 import { lesionText } from "./answer.js";
 import { byId, element } from "./dom.js";
 
-/** In the order of their buttons. */
-const VIEWS = ["photograph", "leaf", "lesions", "class_map"];
+/** Bytes of a file that is not shown itself: Chromium keeps the 50 MB to which
+ * it decodes 12 megapixels, for each of them. */
+const LARGE = 1_000_000;
 
 /**
  * Return the picture of a photograph; once it is answered, with its views.
  *
  * @param {Photograph} photograph
- * @param {object} page - language, views (a ViewStore).
+ * @param {object} page - engine, language, views (a ViewStore).
  * @returns {HTMLElement}
  */
 export function picture(photograph, page) {
@@ -42,7 +43,7 @@ function addViews(figure, photograph, image, page) {
   if (photograph.view !== "photograph") {
     choose(photograph.view);
   }
-  figure.append(viewButtons(photograph, page.language, choose), caption);
+  figure.append(viewButtons(photograph, page, choose), caption);
 }
 
 /** Show the chosen view of a photograph, and say what it shows. */
@@ -64,13 +65,13 @@ async function showView(photograph, image, caption, { views, language }) {
   }
 }
 
-function viewButtons(photograph, language, choose) {
+function viewButtons(photograph, { engine, language }, choose) {
   const missing = photograph.answer.lesions ? [] : ["leaf", "lesions"];
   return element(
     "fieldset", { class: "views" },
     element("legend", { class: "hidden-text" },
             language.text("views", { name: photograph.name })),
-    ...VIEWS.map((view) => element(
+    ...engine.views.map((view) => element(
       "label", {},
       element("input", {
         type: "radio", name: `view-${photograph.id}`, value: view,
@@ -84,9 +85,9 @@ function captionOf({ view, answer: { lesions } }, language) {
     : language.text(`caption_${view}`);
 }
 
-/** The thumbnail, or before there is one the file itself. */
+/** The thumbnail, or before there is one the file itself, if it is small. */
 function thumbnailOf({ thumbnail, file }) {
-  return thumbnail ?? file;
+  return thumbnail ?? (file.size < LARGE ? file : null);
 }
 
 /**
@@ -95,9 +96,12 @@ function thumbnailOf({ thumbnail, file }) {
  * @param {{url: ?string, image: ?HTMLImageElement}} owner - keeps the address
  *   and who shows it, and frees the last one.
  * @param {HTMLImageElement} image
- * @param {Blob} blob
+ * @param {?Blob} blob - null for no picture.
  */
 function show(owner, image, blob) {
+  if (!blob) {
+    return;
+  }
   if (owner.image !== image) {
     // It may still wait to be loaded, from an address that ends now.
     owner.image?.removeAttribute("src");
