@@ -1,0 +1,220 @@
+/**
+ * Resizing exactly as OpenCV does it (4.11, modules/imgproc/src/resize.cpp):
+ * averaging by area, and bilinear.
+ *
+ * Exactly, because the network has 8-bit numbers: where one pixel in a hundred
+ * is rounded the other way, probabilities move by up to 0.07.  Hence
+ * Math.fround: OpenCV sums in 32-bit floats, and in this order.
+ *
+ * @typedef {object} Picture
+ * @property {number} width
+ * @property {number} height
+ * @property {Uint8ClampedArray} data - RGBA, row by row, opaque.
+ *
+ * @typedef {object} Part - of a picture.
+ * @property {number} left
+ * @property {number} top
+ * @property {number} width
+ * @property {number} height
+ */
+
+const { fround } = Math;
+/** Bits after the point of OpenCV's bilinear weights. */
+const WEIGHT_BITS = 11;
+
+/**
+ * Return a part of a picture, reduced by averaging (INTER_AREA).
+ *
+ * @param {Picture} picture
+ * @param {Part} part - at least as large as the result.
+ * @param {number} width - of the result.
+ * @param {number} height
+ * @returns {Picture}
+ */
+export function reduceByArea(picture, part, width, height) {
+  const across = part.width / width;
+  const down = part.height / height;
+  return Number.isInteger(across) && Number.isInteger(down)
+    ? averageBlocks(picture, part, across, down)
+    : averageAreas(picture, part, width, height);
+}
+
+function averageAreas(picture, part, width, height) {
+  const columns = areaWeights(part.width, width);
+  const rows = areaWeights(part.height, height);
+  const data = new Uint8ClampedArray(4 * width * height);
+  const sums = new Float32Array(3 * width);
+  const line = new Float32Array(3 * width);
+  rows.forEach(({ first, weights }, y) => {
+    sums.fill(0);
+    weights.forEach((weight, index) => {
+      averageLine(rowOf(picture, part, first + index), columns, line);
+      for (let i = 0; i < sums.length; i += 1) {
+        sums[i] += fround(weight * line[i]);
+      }
+    });
+    put(sums, data.subarray(4 * y * width));
+  });
+  return { width, height, data };
+}
+
+function averageLine(row, columns, line) {
+  for (let x = 0; x < columns.length; x += 1) {
+    const { first, weights } = columns[x];
+    let red = 0;
+    let green = 0;
+    let blue = 0;
+    for (let index = 0; index < weights.length; index += 1) {
+      const from = 4 * (first + index);
+      red = fround(red + fround(weights[index] * row[from]));
+      green = fround(green + fround(weights[index] * row[from + 1]));
+      blue = fround(blue + fround(weights[index] * row[from + 2]));
+    }
+    line[3 * x] = red;
+    line[3 * x + 1] = green;
+    line[3 * x + 2] = blue;
+  }
+}
+
+/** Return which pixels make each pixel of the result, and their weights. */
+function areaWeights(length, count) {
+  const scale = length / count;
+  return Array.from({ length: count }, (_, index) => {
+    const start = index * scale;
+    const end = start + scale;
+    const cell = Math.min(scale, length - start);
+    const last = Math.min(Math.floor(end), length - 1);
+    const first = Math.min(Math.ceil(start), last);
+    const weights = Array(last - first).fill(fround(1 / cell));
+    if (end - last > 1e-3) {
+      weights.push(fround(Math.min(end - last, 1, cell) / cell));
+    }
+    const hasHead = first - start > 1e-3;
+    if (hasHead) {
+      weights.unshift(fround((first - start) / cell));
+    }
+    return { first: hasHead ? first - 1 : first, weights };
+  });
+}
+
+/** The same for whole pixels: OpenCV sums these as integers. */
+function averageBlocks(picture, part, across, down) {
+  const width = part.width / across;
+  const height = part.height / down;
+  const data = new Uint8ClampedArray(4 * width * height);
+  const sums = new Uint32Array(3 * width);
+  const scaled = new Float32Array(3 * width);
+  const scale = fround(1 / (across * down));
+  for (let y = 0; y < height; y += 1) {
+    sums.fill(0);
+    for (let index = 0; index < down; index += 1) {
+      addBlocks(rowOf(picture, part, y * down + index), across, sums);
+    }
+    for (let i = 0; i < sums.length; i += 1) {
+      scaled[i] = across === 2 && down === 2 ? (sums[i] + 2) >> 2
+        : sums[i] * scale;
+    }
+    put(scaled, data.subarray(4 * y * width));
+  }
+  return { width, height, data };
+}
+
+function addBlocks(row, across, sums) {
+  for (let to = 0, from = 0; to < sums.length; to += 3) {
+    for (let index = 0; index < across; index += 1, from += 4) {
+      sums[to] += row[from];
+      sums[to + 1] += row[from + 1];
+      sums[to + 2] += row[from + 2];
+    }
+  }
+}
+
+/**
+ * Return a part of a picture, resized by bilinear interpolation
+ * (INTER_LINEAR).
+ *
+ * @param {Picture} picture
+ * @param {Part} part
+ * @param {number} width - of the result.
+ * @param {number} height
+ * @returns {Picture}
+ */
+export function interpolate(picture, part, width, height) {
+  const columns = linearWeights(part.width, width);
+  const rows = linearWeights(part.height, height);
+  const data = new Uint8ClampedArray(4 * width * height);
+  const upper = new Int32Array(3 * width);
+  const lower = new Int32Array(3 * width);
+  const values = new Int32Array(3 * width);
+  rows.forEach(({ first, second, share }, y) => {
+    interpolateLine(rowOf(picture, part, first), columns, upper);
+    interpolateLine(rowOf(picture, part, second), columns, lower);
+    for (let i = 0; i < values.length; i += 1) {
+      values[i] = ((((1 << WEIGHT_BITS) - share) * (upper[i] >> 4) >> 16)
+                   + (share * (lower[i] >> 4) >> 16) + 2) >> 2;
+    }
+    put(values, data.subarray(4 * y * width));
+  });
+  return { width, height, data };
+}
+
+function interpolateLine(row, columns, line) {
+  columns.forEach(({ first, second, share }, x) => {
+    for (let channel = 0; channel < 3; channel += 1) {
+      line[3 * x + channel] = (
+        ((1 << WEIGHT_BITS) - share) * row[4 * first + channel]
+        + share * row[4 * second + channel]);
+    }
+  });
+}
+
+/** Return the two pixels of each pixel of the result, and the second's share.
+ */
+function linearWeights(length, count) {
+  const scale = length / count;
+  return Array.from({ length: count }, (_, index) => {
+    const position = fround((index + 0.5) * scale - 0.5);
+    const first = Math.floor(position);
+    const share = roundToEven(fround(fround(position - first)
+                                     * (1 << WEIGHT_BITS)));
+    const inside = (pixel) => Math.min(Math.max(pixel, 0), length - 1);
+    return { first: inside(first), second: inside(first + 1), share };
+  });
+}
+
+function rowOf(picture, { left, top, width }, y) {
+  const start = 4 * ((top + y) * picture.width + left);
+  return picture.data.subarray(start, start + 4 * width);
+}
+
+/** A Uint8ClampedArray rounds halves to even, as OpenCV does. */
+function put(values, data) {
+  for (let from = 0, to = 0; from < values.length; from += 3, to += 4) {
+    data[to] = values[from];
+    data[to + 1] = values[from + 1];
+    data[to + 2] = values[from + 2];
+    data[to + 3] = 255;
+  }
+}
+
+/**
+ * Return the whole picture, its longer side at most `longest` pixels.
+ *
+ * @param {Picture} picture
+ * @param {number} longest
+ * @returns {Picture}
+ */
+export function shrink(picture, longest) {
+  const { width, height } = picture;
+  const scale = longest / Math.max(width, height);
+  return scale >= 1 ? picture : reduceByArea(
+    picture, { left: 0, top: 0, width, height },
+    Math.max(1, roundToEven(width * scale)),
+    Math.max(1, roundToEven(height * scale)));
+}
+
+/** Round as Python does: halves to the even number. */
+export function roundToEven(value) {
+  const nearest = Math.round(value);
+  return nearest - value === 0.5 && nearest % 2 ? nearest - 1 : nearest;
+}
