@@ -8,6 +8,7 @@
 # make faults    killed, interrupted, disk full, 50 times each (an hour)
 # make release   train, evaluate and write models/ anew, from the photographs in
 #                DATA (an hour on two cores)
+# make phone     the page for a phone's browser, with the released model: ./phone
 # make clean     remove what demo and test have made, but not ./images
 #
 # PYTHON=python3.12 make demo   uses another interpreter
@@ -18,7 +19,8 @@ PYTHON ?= python3
 ENVIRONMENT = .nox/venv
 RUN = .venv/bin/python
 
-.PHONY: demo test test-all lint bench fuzz faults release clean check-python
+.PHONY: demo test test-all lint bench fuzz faults release phone clean \
+	check-python
 .DELETE_ON_ERROR:
 
 demo: .venv/.installed
@@ -105,6 +107,10 @@ release: .venv/.installed-dev
 	    "photographs: make release DATA=photographs" >&2; exit 1; }
 	$(RUN) -m leaffliction.release "$(DATA)"
 
+# docs/how-to/phone.md says how to put it on a phone.
+phone: .venv/.installed
+	$(RUN) -m leaffliction.web.phone phone --learnings apple-grape
+
 # --no-compile: compiling all of TensorFlow takes a third of the time.  Importing
 # what the programs use compiles that part, also if PYTHONDONTWRITEBYTECODE is
 # set: otherwise each start would compile it again (TensorFlow alone: 6 s).
@@ -135,6 +141,9 @@ DEV_GROUP = import tomllib; print(*tomllib.load(open("pyproject.toml", \
 .venv/.installed-dev: pyproject.toml .venv/.installed
 	@$(RUN) -c '$(DEV_GROUP)' >.nox/dev.txt
 	$(RUN) -m pip install --quiet -r .nox/dev.txt
+	@# The tests of the phone's page find it in the cache, and have no network.
+	@$(RUN) -c "from pathlib import Path; from leaffliction.web.phone import \
+	litert_js; litert_js.find_package(Path('.nox'))" || echo "no LiteRT.js: tests in a browser are skipped"
 	@touch $@
 
 check-python:
@@ -147,4 +156,4 @@ check-python:
 
 clean:
 	rm -rf .nox .venv .drawing .balancing augmented_directory figures \
-	    report learnings.zip signature.txt
+	    report phone learnings.zip signature.txt

@@ -1,0 +1,1 @@
+"""The page for a phone's browser: a folder of files that needs no program."""
