@@ -30,7 +30,7 @@ from leaffliction.prediction.languages import language_codes, load_language
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import write_error
 from leaffliction.web.phone.icons import icon
-from leaffliction.web.phone.litert_js import litert_files
+from leaffliction.web.phone.litert_js import litert_files, litert_license
 
 PAGE = Path(__file__).parent.parent / "static"
 ENGINE = Path(__file__).parent / "static"
@@ -129,7 +129,7 @@ def phone_files(bundle: Bundle, scratch: Path) -> dict[str, bytes]:
         "manifest.webmanifest": manifest(),
         **{f"icon-{side}.png": icon(side) for side in ICON_SIDES}}
     files[SERVICE_WORKER] = service_worker(files)
-    files[LICENSE] = (ENGINE / "LICENSE-litert.txt").read_bytes()
+    files[LICENSE] = litert_license()
     files[LIST] = json.dumps(sorted([*files, LIST]), indent=0).encode()
     return files
 

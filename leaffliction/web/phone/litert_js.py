@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tarfile
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 from leaffliction.model import registry
@@ -31,6 +32,19 @@ LIBRARY = "package/wasm/litert_wasm_compat_internal.wasm"
 IMPORT = b'from "@litertjs/wasm-utils"'
 REPLACEMENT = b'from "../phone/wasm_library.js"'
 
+# The licence asks for a note of the changes.
+NOTICE = """\
+LiteRT.js (https://github.com/google-ai-edge/LiteRT), the npm package
+@litertjs/core, copyright its authors.  In this folder:
+
+    litert.js            its module; one import names another module
+    litert_wasm.js       its loader of WebAssembly; one export was added
+    litert.wasm.packed   its WebAssembly, compressed with gzip
+
+Under this licence:
+
+"""
+
 
 def litert_files(scratch: Path) -> dict[str, bytes]:
     """Return LiteRT.js as files of the folder: {path: content}.
@@ -48,6 +62,19 @@ def litert_files(scratch: Path) -> dict[str, bytes]:
         "litert/litert_wasm.js": loader + b"\nexport { ModuleFactory };\n",
         # No ending that a server knows: it might unpack what it sends.
         "litert/litert.wasm.packed": gzip.compress(library, mtime=0)}
+
+
+def litert_license() -> bytes:
+    """Return what was changed in LiteRT.js, and its licence, that of LiteRT.
+
+    The npm package holds none; the Python package ai-edge-litert does.
+    Raises UserError where that is installed without it.
+    """
+    for file in metadata.files("ai-edge-litert") or ():
+        if file.name == "LICENSE":
+            return NOTICE.encode() + file.read_binary()
+    raise UserError("ai-edge-litert is installed without its file LICENSE, "
+                    "which has to go along with LiteRT.js")
 
 
 def find_package(scratch: Path) -> Path:
