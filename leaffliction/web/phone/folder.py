@@ -38,7 +38,7 @@ SERVICE_WORKER, LIST = "service_worker.js", "files.json"
 INDEX, LICENSE = "index.html", "litert/LICENSE"
 # Neither the page nor the service worker needs these.
 NOT_KEPT = (SERVICE_WORKER, LIST, LICENSE)
-# As that of the server (handlers.py), and WebAssembly may be compiled.
+# As that of the server (request_handler.py), and WebAssembly may be compiled.
 POLICY = "; ".join((
     "default-src 'none'", "script-src 'self' 'wasm-unsafe-eval'",
     "style-src 'self'", "img-src 'self' data: blob:", "connect-src 'self'",
@@ -154,9 +154,9 @@ def model_files(bundle: Bundle) -> dict[str, bytes]:
     if detector.outdoors is not None:
         arrays |= {GATE: detector.outdoors.gate,
                    SHIFT: np.float32([detector.outdoors.shift])}
-    places, start = {}, 0
+    spans, start = {}, 0
     for key, array in arrays.items():
-        places[key] = [start, array.size]
+        spans[key] = [start, array.size]
         start += array.nbytes
     fields = {
         "version": __version__,
@@ -170,7 +170,7 @@ def model_files(bundle: Bundle) -> dict[str, bytes]:
         "ood_temperature": description.ood_temperature,
         "ood_threshold": description.ood_threshold,
         # Of each array of ood.bin: first byte, and number of floats.
-        "arrays": places, "colours": map_colours(),
+        "arrays": spans, "colours": map_colours(),
         "languages": [{"code": code, "name": load_language(code).name}
                       for code in language_codes()]}
     return {"model/model.json": json.dumps(fields).encode(),
@@ -205,12 +205,12 @@ def service_worker(files: dict[str, bytes]) -> bytes:
     return fill_in(content, 'POLICY = ""', f'POLICY = "{POLICY}"')
 
 
-def fill_in(content: bytes, place: str, text: str) -> bytes:
-    """Return a file with a text in a place; ValueError if there is none."""
-    before, found, after = content.partition(place.encode())
+def fill_in(content: bytes, old: str, new: str) -> bytes:
+    """Return a file with the first `old` replaced; ValueError without any."""
+    before, found, after = content.partition(old.encode())
     if not found:
-        raise ValueError(f"there is no {place!r} to fill in")
-    return before + text.encode() + after
+        raise ValueError(f"there is no {old!r} to replace")
+    return before + new.encode() + after
 
 
 def integrity(content: bytes) -> str:

@@ -32,16 +32,16 @@ def icon(side: int) -> bytes:
     unit = SCALE * large / 32
     image = np.full((large, large, 3), GROUND, np.uint8)
 
-    def place(points: np.ndarray | tuple) -> np.ndarray:
+    def to_pixels(points: np.ndarray | tuple) -> np.ndarray:
         """Return points in pixels of the large image."""
         return np.rint((np.asarray(points) - 16) * unit + large / 2
                        ).astype(int)
 
-    cv2.line(image, *place(STALK), BLADE, round(VEIN_WIDTH * unit))
-    cv2.fillPoly(image, [place(blade())], BLADE)
+    cv2.line(image, *to_pixels(STALK), BLADE, round(VEIN_WIDTH * unit))
+    cv2.fillPoly(image, [to_pixels(blade())], BLADE)
     for vein in VEINS:
-        cv2.line(image, *place(vein), VEIN, round(VEIN_WIDTH * unit))
-    cv2.circle(image, place(SPOT_CENTRE), round(SPOT_RADIUS * unit), SPOT,
+        cv2.line(image, *to_pixels(vein), VEIN, round(VEIN_WIDTH * unit))
+    cv2.circle(image, to_pixels(SPOT_CENTRE), round(SPOT_RADIUS * unit), SPOT,
                cv2.FILLED)
     return encode_image(Path("icon.png"), cv2.resize(
         image, (side, side), interpolation=cv2.INTER_AREA))
