@@ -52,15 +52,14 @@ class LeafViews:
     summary: LesionSummary | None
 
 
-def leaf_views(rgb_img: np.ndarray, prediction: Prediction,
-               longest: int = MAX_SIDE) -> LeafViews:
+def leaf_views(rgb_img: np.ndarray, prediction: Prediction) -> LeafViews:
     """Return the views of RGB uint8 (H, W, 3) and its lesions.
 
-    longest: the longer side of the views is at most this many pixels.  The
-    leaves are found at this size too, so that the figure, the report and
-    the page give the same numbers.
+    The longer side of the views is at most MAX_SIDE pixels.  The leaves are
+    found at this size too, so that the figure, the report and the page give
+    the same numbers.
     """
-    rgb_img = shrink(rgb_img, longest)
+    rgb_img = shrink(rgb_img, MAX_SIDE)
     image = analyse_image(rgb_img)
     leaf = lesions = None
     if image.leaves:

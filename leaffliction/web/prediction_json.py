@@ -12,8 +12,7 @@ from leaffliction.prediction.leaf_views import LeafViews, leaf_views
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import encode_jpeg, read_for_network
 
-# Of a view: pixels of the longer side, and the quality of the JPEG.
-MAX_SIDE, QUALITY = 800, 85
+QUALITY = 85    # of the views' JPEG
 
 
 def predict_upload(classifier: Classifier, content: bytes) -> dict:
@@ -24,7 +23,7 @@ def predict_upload(classifier: Classifier, content: bytes) -> dict:
     """
     rgb_img = read_upload(classifier, content)
     prediction = classifier.predict_image(rgb_img)
-    views = leaf_views(rgb_img, prediction, MAX_SIDE)
+    views = leaf_views(rgb_img, prediction)
     summary = views.summary
     return {
         "known": prediction.known,

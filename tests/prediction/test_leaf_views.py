@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from leaffliction.model.classifier import Prediction
+from leaffliction.prediction import leaf_views as leaf_view_module
 from leaffliction.prediction.leaf_views import (LESION, leaf_views,
                                                 overlay_class_map)
 from tests.prediction.example_predictions import draw_leaf, make_prediction
@@ -73,8 +74,9 @@ def test_the_lesions_of_several_leaves_are_added():
     assert 4 * 25 < outlines.sum() < 4 * 60
 
 
-def test_views_are_reduced():
-    views = leaf_views(draw_leaf(), make_prediction(), longest=150)
+def test_views_are_reduced(monkeypatch):
+    monkeypatch.setattr(leaf_view_module, "MAX_SIDE", 150)
+    views = leaf_views(draw_leaf(), make_prediction())
     for view in (views.photograph, views.leaf, views.lesions,
                  views.class_map):
         assert view.shape == (100, 150, 3)
