@@ -93,6 +93,8 @@ def read_row(row: dict, language: Language) -> ReportRow:
                for one in row["classes"]]
     if not classes or any(not 0 <= share <= 1 for _, share in classes):
         raise ValueError("no probabilities")
+    if len(dict(classes)) < len(classes):
+        raise ValueError("a class twice")
     hints = [Hint(hint["code"], dict(hint["values"]))
              for hint in row["hints"]]
     for hint in hints:

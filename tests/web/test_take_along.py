@@ -69,7 +69,9 @@ def test_photographs_by_models_with_other_classes_are_no_plant():
     as_json(ROW | {"lesions": []}), as_json(ROW | {"lesions": 0}),
     as_json(ROW | {"lesions": ROW["lesions"] | {"spots": float("inf")}}),
     as_json(ROW | {"classes": [{"name": "a", "probability": 10 ** 400}]}),
-    b"[" * 100_000], ids=range(21))
+    as_json(ROW | {"plant": "p"},
+            ROW | {"plant": "p", "classes": CLASSES + CLASSES[:1]}),
+    b"[" * 100_000], ids=range(22))
 def test_what_is_no_rows_is_refused(content):
     for make in (lambda: make_csv(content, ENGLISH),
                  lambda: make_report(content, ENGLISH, "a")):
