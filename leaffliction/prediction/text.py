@@ -87,7 +87,7 @@ def summarize(count: int, unknown: int, failed: int,
     if failed:
         parts.append(f"{failed} could not be read" if plants is None else
                      f"{failed} of the images could not be read")
-    text = f"{count} images"
+    text = f"{count} image{'s' * (count != 1)}"
     if plants is not None:
         text = f"{plants} plant{'s' * (plants != 1)} in {text}"
     return f"{text}: " + (

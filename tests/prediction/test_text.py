@@ -56,6 +56,7 @@ def test_a_plant_names_the_photographs_that_do_not_agree(names, words):
 @pytest.mark.parametrize("counts, words", [
     ((9, 1, 2, 3), "3 plants in 9 images: 1 not like any leaf it has "
                    "learned, 2 of the images could not be read"),
+    ((1, 1, 0, 1), "1 plant in 1 image: 1 not like any leaf it has learned"),
     ((2, 0, 0, 1), "1 plant in 2 images: all like leaves it has learned")])
 def test_the_summary_counts_plants(counts, words):
     assert summarize(*counts) == words
