@@ -239,10 +239,11 @@ def check_usage(parser: cli.Parser, options: Namespace) -> None:
     if options.web:
         if (options.paths or options.csv or options.json or options.report
                 or options.evaluate or options.per_folder or options.save
-                or options.cluster):
+                or options.cluster
+                or options.top != parser.get_default("top")):
             parser.error("--web takes photographs in the page: neither "
-                         "images nor --csv, --json, --report, --evaluate, "
-                         "--per-folder, --save or --cluster")
+                         "images nor --top, --csv, --json, --report, "
+                         "--evaluate, --per-folder, --save or --cluster")
         return
     if not options.paths:
         parser.error("give an image or a folder, or --web")

@@ -110,8 +110,9 @@ def test_a_taken_port_is_one_error_that_names_a_free_one(capsys):
 
 @pytest.mark.parametrize("arguments, message", [
     (["leaf.jpg"], "--web takes photographs in the page: neither images nor "
-     "--csv, --json, --report, --evaluate, --per-folder, --save or "
+     "--top, --csv, --json, --report, --evaluate, --per-folder, --save or "
      "--cluster"),
+    (["--top", "5"], "--web takes photographs in the page"),
     (["--csv", "x.csv"], "--web takes photographs in the page"),
     (["--json", "-"], "--web takes photographs in the page"),
     (["--report", "r.html"], "--web takes photographs in the page"),
