@@ -11,6 +11,7 @@ from datetime import date
 from html import escape
 from pathlib import Path
 
+from leaffliction.prediction.hints import Hint
 from leaffliction.prediction.languages import Language
 from leaffliction.prediction.leaf_views import LesionSummary
 from leaffliction.prediction.plants import PredictedPlant
@@ -32,7 +33,6 @@ class ReportRow:
     name: of its file.
     classes: (name, probability 0..1) of all classes, the most probable
     first.  known: whether the photograph is in distribution.
-    hints: each as Language.hint takes it.
     lesions: None where no leaf is found.
     thumbnail: a JPEG, or None.
     error: why the photograph cannot be read; then there are no classes.
@@ -42,7 +42,7 @@ class ReportRow:
     name: str
     classes: Sequence[tuple[str, float]] = ()
     known: bool = False
-    hints: Sequence = ()
+    hints: Sequence[Hint] = ()
     lesions: LesionSummary | None = None
     thumbnail: bytes | None = None
     error: str | None = None

@@ -99,9 +99,9 @@ class PredictHandler(UploadHandler):
         """Send the prediction as JSON."""
         name, model = self.photograph_name(), self.classifier_name
         classifier = self.site.classifiers[model]
-        answer = await self.process(
+        prediction = await self.process(
             lambda content: predict_upload(classifier, content))
-        self.finish({"model": model, "name": name} | answer)
+        self.finish({"model": model, "name": name} | prediction)
 
 
 class CorrectionsHandler(UploadHandler):

@@ -19,6 +19,8 @@ def predict_upload(classifier: Classifier, content: bytes) -> dict:
     """Return the prediction for a photograph, its lesions and its views.
 
     content: the photograph's file.
+    The result has the keys known, classes, hints, lesions and views, as
+    static/engine.js describes them; but each view is a data: URL.
     Raises UserError where it is no readable image.
     """
     rgb_img = read_upload(classifier, content)
