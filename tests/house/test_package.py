@@ -44,7 +44,7 @@ def test_every_import_is_declared():
     assert {PACKAGES.get(name, name) for name in names} == declared
 
 
-def test_all_packages_are_installed_with_their_models_and_texts():
+def test_all_packages_are_installed_with_all_of_their_files():
     settings = PROJECT["tool"]["setuptools"]
     released = "leaffliction.models"
     found = {".".join(file.parent.relative_to(ROOT).parts)
@@ -54,9 +54,15 @@ def test_all_packages_are_installed_with_their_models_and_texts():
     assert settings["package-dir"] == {released: "models"}
     assert {"*.zip", "*.txt", "*.md"} <= set(
         settings["package-data"][released])
-    # prediction/languages.py looks for them there.
-    assert "texts/*.json" in settings["package-data"][
-        "leaffliction.prediction"]
+    # Texts, styles, the page: all that is no Python.
+    for file in ROOT.glob("leaffliction/**/*.*"):
+        if file.suffix in (".py", ".pyc"):
+            continue
+        folder = next(folder for folder in file.parents
+                      if (folder / "__init__.py").is_file())
+        package = ".".join(folder.relative_to(ROOT).parts)
+        assert any(file.relative_to(folder).match(pattern) for pattern in
+                   settings["package-data"].get(package, ())), file
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
