@@ -124,14 +124,24 @@ def test_another_model_answers_anew(visits, page, monkeypatch):
         replace(other.description, class_names=("Rose", "Tulip", "Daisy")),
         b"", other.ood_detector, "4567", "other.zip")
     tab = visits.open()
-    choose(tab, {"leaf.jpg": leaf()})
-    wait_for_rows(tab, 1)
+    choose(tab, {"leaf.jpg": leaf(), "1.jpg": photograph(1, SCAB),
+                 "2.jpg": photograph(2, SCAB)})
+    wait_for_rows(tab, 3)
     assert verdict(row(tab, "leaf.jpg")).startswith("Esca of grape")
     menu = tab.get_by_role("combobox", name=WORDS["model"])
     assert menu.locator("option").all_inner_texts() == ["tiny", "other"]
+    # All that it needs is there already, but the predictions.
+    tab.route("**/texts/*", lambda route: route.abort())
+    gate = page.site.classifiers["other"].network.gate
+    gate.clear()
     menu.select_option("other")
+    # No row shows what the other model has said.
+    wait_for_rows(tab, 2, "asking")
+    wait_for_rows(tab, 1, "waiting")
+    assert tab.locator(".verdict").count() == 0
+    gate.set()
     wait_for_text(row(tab, "leaf.jpg"), "Tulip")
-    wait_for_rows(tab, 1)
+    wait_for_rows(tab, 3)
     assert tab.locator("#knows").text_content() == WORDS["knows"].format(
         classes="Rose, Tulip, Daisy")
 
@@ -141,6 +151,15 @@ def test_the_address_for_a_phone(tab, page):
     panel = tab.get_by_role("dialog", name=WORDS["phone"])
     panel.get_by_text("predict.py --web --host 0.0.0.0").wait_for()
     assert panel.get_by_role("img").count() == 0
+
+
+def test_the_address_for_a_phone_without_the_server(tab, visits):
+    visits.allowed.append("ERR_FAILED")
+    tab.route("**/api/phone", lambda route: route.abort())
+    button(tab, WORDS["phone"]).click()
+    panel = tab.get_by_role("dialog", name=WORDS["phone"])
+    panel.get_by_text(WORDS["error_offline"]).wait_for()
+    assert panel.get_by_text("--host").is_hidden()
 
 
 def test_the_qr_code_for_a_phone(visits_to, serve):

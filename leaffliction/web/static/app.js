@@ -146,9 +146,7 @@ function setCorrections(state) {
 async function setLanguage(code) {
   page.language = new Language(code, await engine.texts(code));
   page.language.apply();
-  byId("knows").textContent = page.language.text("knows", {
-    classes: page.model.classes.map((name) => page.language.className(name))
-      .join(", ") });
+  showKnown();
   list.renderAll();
   if (corrections) {
     showCorrections(corrections, page.language);
@@ -156,9 +154,17 @@ async function setLanguage(code) {
   refresh();
 }
 
-async function setModel(name) {
+/** Say which classes the chosen model knows. */
+function showKnown() {
+  const { language, model } = page;
+  byId("knows").textContent = language.text("knows", {
+    classes: model.classes.map((name) => language.className(name))
+      .join(", ") });
+}
+
+function setModel(name) {
   page.model = models.find((model) => model.name === name);
-  await setLanguage(page.language.code);
+  showKnown();
   // The answers of one model say nothing about those of another.
   list.photographs.forEach((item) => page.views.remove(item));
   queue.again(list.photographs);
@@ -221,7 +227,7 @@ function listen() {
   onClick("delete-corrections", deleteCorrections);
   onClick("open-corrections", () => openPanel("corrections"));
   onClick("open-phone", async () => {
-    showPhone(await engine.phone());
+    await showPhone(engine, page.language);
     openPanel("phone");
   });
 }
@@ -258,6 +264,9 @@ async function start() {
   document.body.toggleAttribute("data-ready", true);
 }
 
-start().catch(() => {
+start().catch((error) => {
   byId("not-started").hidden = false;
+  if (!error.code) {
+    throw error;      // A bug: the browser's console shows where it is.
+  }
 });

@@ -31,7 +31,8 @@ export class EngineError extends Error {
   /**
    * @param {string} code - unreadable, too_large, busy, slow, forbidden,
    *   model, correction, request; offline where the program does not answer;
-   *   gone where the browser can no longer read the file.
+   *   gone where the browser can no longer read the file; not_loaded where
+   *   the network in the browser is not there.
    * @param {string} detail - one sentence in English, or "".
    * @param {number} retryAfter - seconds, for busy.
    */

@@ -3,7 +3,7 @@
 import { bar, byId, element } from "./dom.js";
 
 /**
- * Open a panel of index.html, and let its buttons close it.
+ * Open a panel of index.html.
  *
  * @param {string} id - of its dialog.
  */
@@ -78,13 +78,21 @@ export async function copyCommand(language) {
 }
 
 /**
- * Show the address for a phone, or how to start the program for one.
+ * Show the address for a phone, or how to start the program for one, or why
+ * neither is known.
  *
- * @param {{address: ?string, qr: string}} phone
+ * @param {object} engine - asked for the address.
+ * @param {import("./languages.js").Language} language
  */
-export function showPhone({ address, qr }) {
+export async function showPhone(engine, language) {
+  let problem = "";
+  const { address, qr } = await engine.phone().catch((error) => {
+    problem = language.text(`error_${error.code}`);
+    return {};
+  });
+  byId("phone-problem").textContent = problem;
   byId("phone-ready").hidden = !address;
-  byId("phone-not-ready").hidden = Boolean(address);
+  byId("phone-not-ready").hidden = Boolean(address || problem);
   if (address) {
     // As an image: markup from outside never becomes part of the page.
     byId("phone-code").src = `data:image/svg+xml,${encodeURIComponent(qr)}`;

@@ -81,6 +81,9 @@ export class Queue {
   again(photographs) {
     this.remove(photographs);
     this.add(photographs);
+    // Those that are asked about already have been reported.
+    photographs.filter(({ state }) => state === "waiting")
+      .forEach((photograph) => this.changed(photograph));
     if (this.offline) {
       this.#reconnect();
     }
