@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from leaffliction.web.listening import Listening, listen
 from leaffliction.web.uploads import Queue
 
 SECONDS = 20        # after which a test fails that waits in vain
+JSON = "application/json; charset=UTF-8"
 
 
 class Network:
@@ -162,6 +164,22 @@ def read_all(stream):
     except ConnectionResetError:
         pass        # It closed with bytes unread.
     return b"".join(parts)
+
+
+def wait_until(is_true):
+    """Wait until a condition holds; fail after some seconds."""
+    end = time.monotonic() + 10
+    while not is_true():
+        assert time.monotonic() < end, "in vain"
+        time.sleep(0.005)
+
+
+def refused(response, status, code):
+    """Return whether a response is this error, as JSON with a sentence."""
+    return (response.status == status and response.json["code"] == code
+            and response.headers["content-type"] == JSON
+            and set(response.json) == {"error", "code"}
+            and len(response.json["error"]) > 5)
 
 
 @contextmanager
