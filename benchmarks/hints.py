@@ -115,14 +115,14 @@ def blend(rgb_img: np.ndarray, mask: np.ndarray, ground: np.ndarray
 
 # How photographs are made worse: code of the hint, what the strength is, the
 # function, strengths, and the kinds of photographs.
-OUTDOORS = (LABORATORY, ORCHARD, FIELD)
+MADE_WORSE = (LABORATORY, ORCHARD, FIELD)
 WORSE: tuple[tuple[str, str, Callable, Sequence[float], tuple], ...] = (
     ("blurred", "blur, % of the side", blur,
-     (0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.6, 2), OUTDOORS),
+     (0.2, 0.4, 0.6, 0.8, 1, 1.2, 1.6, 2), MADE_WORSE),
     ("too_dark", "stops too dark", darken, (0, 1, 1.5, 2, 2.5, 3, 4),
-     OUTDOORS),
+     MADE_WORSE),
     ("burnt_out", "stops too bright", expose, (0, 1, 1.5, 2, 2.5, 3),
-     OUTDOORS),
+     MADE_WORSE),
     ("small_leaf", "of the leaf's size", lay_smaller,
      (0.8, 0.6, 0.5, 0.4, 0.35, 0.3, 0.25, 0.2), (LABORATORY,)),
     ("cut_leaf", "of the leaf cut off", move_out,
@@ -169,7 +169,7 @@ def print_worse(classifier: Classifier, found: dict[str, Photographs]
                 ) -> None:
     """Print what becomes of photographs that are made worse."""
     images = {kind: sample(found[kind], WORSE_IMAGES)
-              for kind in OUTDOORS if kind in found}
+              for kind in MADE_WORSE if kind in found}
     for code, words, worsen, strengths, kinds in WORSE:
         kinds = [kind for kind in kinds if kind in images]
         print(f"\n{words}: right, known, {code}, %\n{'':6}"

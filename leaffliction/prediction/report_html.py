@@ -20,7 +20,7 @@ from leaffliction.utils.console import printable
 STYLE = Path(__file__).with_name("report.css")
 CLASSES = 3         # shown for each photograph, the most probable first
 # Signs for people who cannot tell colours: a disc, a triangle, a cross.
-KNOWN, UNKNOWN, UNREADABLE = (
+KNOWN_SIGN, UNKNOWN_SIGN, UNREADABLE_SIGN = (
     f'<svg viewBox="0 0 10 10" aria-hidden="true"><path d="{path}"/></svg>'
     for path in ("M5 0a5 5 0 1 0 .01 0z", "M5 0 10 9.5H0z",
                  "M2 0 5 3 8 0 10 2 7 5 10 8 8 10 5 7 2 10 0 8 3 5 0 2z"))
@@ -113,7 +113,7 @@ def row_html(row: ReportRow, language: Language) -> str:
     if row.plant is not None:
         lines.append(quiet_html(texts["plant"].format(plant=row.plant)))
     if row.error is not None:
-        lines += [state_html(UNREADABLE, texts["unreadable"]),
+        lines += [state_html(UNREADABLE_SIGN, texts["unreadable"]),
                   f'<p lang="en">{text_html(row.error)}</p>']
     else:
         lines += [verdict_html(row.known, row.classes, language),
@@ -160,8 +160,8 @@ def verdict_html(known: bool, classes: Sequence[tuple[str, float]],
         for name, share in classes[:CLASSES])
     bars = f'<ol class="classes">\n{items}\n</ol>'
     if known:
-        return state_html(KNOWN, texts["known"]) + bars
-    return (state_html(UNKNOWN, texts["unknown"])
+        return state_html(KNOWN_SIGN, texts["known"]) + bars
+    return (state_html(UNKNOWN_SIGN, texts["unknown"])
             + quiet_html(texts["nearest"]) + bars)
 
 

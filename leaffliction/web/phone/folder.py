@@ -126,10 +126,9 @@ def phone_files(bundle: Bundle, scratch: Path) -> dict[str, bytes]:
     """Return all files of the folder: {path: content}."""
     files = {
         **page_files(), **model_files(bundle), **litert_files(scratch),
-        "manifest.webmanifest": manifest(),
+        LICENSE: litert_license(), "manifest.webmanifest": manifest(),
         **{f"icon-{side}.png": icon(side) for side in ICON_SIDES}}
     files[SERVICE_WORKER] = service_worker(files)
-    files[LICENSE] = litert_license()
     files[LIST] = json.dumps(sorted([*files, LIST]), indent=0).encode()
     return files
 
@@ -197,8 +196,12 @@ def manifest() -> bytes:
 
 
 def service_worker(files: dict[str, bytes]) -> bytes:
-    """Return the service worker, with the hash of each file in it."""
-    hashes = {path: integrity(content) for path, content in files.items()}
+    """Return the service worker, with the hash of each file that it keeps.
+
+    files: {path: content}, all of the folder or those that it keeps.
+    """
+    hashes = {path: integrity(content) for path, content in files.items()
+              if path not in NOT_KEPT}
     content = (ENGINE / SERVICE_WORKER).read_bytes()
     content = fill_in(content, "FILES = {}",
                       f"FILES = {json.dumps(hashes, indent=1)}")

@@ -68,7 +68,7 @@ export function isSure(answer) {
 }
 
 /** Return whether a person should look at a photograph again. */
-export function isDoubtful({ state, answer }) {
+function isDoubtful({ state, answer }) {
   return state === "error"
     || (state === "done" && !isSure(answer));
 }
