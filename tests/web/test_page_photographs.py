@@ -12,7 +12,9 @@ from leaffliction.web.prediction_json import predict_upload
 
 # Returns the middle of the picture of a row, and its corner, as RGBA.
 PIXELS = """async (row) => {
-  const bitmap = await createImageBitmap(row.querySelector("img"));
+  const image = row.querySelector("img");
+  await image.decode();     // The caption may be there earlier.
+  const bitmap = await createImageBitmap(image);
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(bitmap, 0, 0);
