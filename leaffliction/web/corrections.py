@@ -90,11 +90,11 @@ class Corrections:
         suffix = SUFFIXES.get(image_kind(content[:IMAGE_HEAD_BYTES]), ".img")
         path = folder / (identity + suffix)
         with self._lock:
+            with atomic_write(path) as partial:
+                partial.write_bytes(content)
             for earlier in self._find(identity):
                 if earlier != path:
                     self._put_aside(earlier)
-            with atomic_write(path) as partial:
-                partial.write_bytes(content)
             self._append(
                 self._spoken(said.class_name), path, said.name,
                 said.prediction.class_name,
