@@ -218,3 +218,129 @@ export function roundToEven(value) {
   const nearest = Math.round(value);
   return nearest - value === 0.5 && nearest % 2 ? nearest - 1 : nearest;
 }
+
+/**
+ * Return a part of a picture, enlarged by bicubic interpolation
+ * (INTER_CUBIC).
+ *
+ * @param {Picture} picture
+ * @param {Part} part
+ * @param {number} width - of the result.
+ * @param {number} height
+ * @returns {Picture}
+ */
+export function interpolateCubic(picture, part, width, height) {
+  const columns = cubicWeights(part.width, width);
+  const rows = cubicWeights(part.height, height);
+  const lines = Array.from({ length: part.height }, (_, y) => {
+    const row = rowOf(picture, part, y);
+    const line = new Int32Array(3 * width);
+    columns.forEach(({ indices, weights }, x) => {
+      for (let channel = 0; channel < 3; channel += 1) {
+        line[3 * x + channel] = (
+          weights[0] * row[4 * indices[0] + channel]
+          + weights[1] * row[4 * indices[1] + channel]
+          + weights[2] * row[4 * indices[2] + channel]
+          + weights[3] * row[4 * indices[3] + channel]);
+      }
+    });
+    return line;
+  });
+  const data = new Uint8ClampedArray(4 * width * height);
+  const values = new Float64Array(3 * width);
+  rows.forEach(({ indices, weights }, y) => {
+    const [first, second, third, fourth] = indices.map(
+      (index) => lines[index]);
+    for (let i = 0; i < values.length; i += 1) {
+      values[i] = (weights[0] * first[i] + weights[1] * second[i]
+                   + weights[2] * third[i] + weights[3] * fourth[i])
+        / (1 << 2 * WEIGHT_BITS);
+    }
+    put(values, data.subarray(4 * y * width));
+  });
+  return { width, height, data };
+}
+
+/** Return four pixels for each pixel of the result, and their weights. */
+function cubicWeights(length, count) {
+  const scale = length / count;
+  const a = -0.75;
+  const outer = (x) => ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
+  const inner = (x) => ((a + 2) * x - (a + 3)) * x * x + 1;
+  return Array.from({ length: count }, (_, index) => {
+    const position = fround((index + 0.5) * scale - 0.5);
+    const first = Math.floor(position);
+    const x = position - first;
+    const weights = [outer(x + 1), inner(x), inner(1 - x)];
+    weights.push(1 - weights[0] - weights[1] - weights[2]);
+    return {
+      indices: [-1, 0, 1, 2].map((offset) => Math.min(
+        Math.max(first + offset, 0), length - 1)),
+      weights: weights.map((weight) => roundToEven(
+        weight * (1 << WEIGHT_BITS))) };
+  });
+}
+
+/**
+ * Return a mask reduced by averaging: 255 where the mask is 1.
+ *
+ * @param {Uint8Array} mask - of 0 and 1.
+ * @param {{width: number, height: number}} from - the mask's size.
+ * @param {number} width - of the result.
+ * @param {number} height
+ * @returns {Float32Array} not rounded.
+ */
+export function reduceMask(mask, from, width, height) {
+  const columns = areaWeights(from.width, width);
+  const rows = areaWeights(from.height, height);
+  const result = new Float32Array(width * height);
+  const line = new Float32Array(width);
+  rows.forEach(({ first, weights }, y) => {
+    const sums = result.subarray(y * width, (y + 1) * width);
+    weights.forEach((weight, index) => {
+      const start = (first + index) * from.width;
+      for (let x = 0; x < width; x += 1) {
+        const column = columns[x];
+        let sum = 0;
+        for (let i = 0; i < column.weights.length; i += 1) {
+          sum += column.weights[i] * mask[start + column.first + i];
+        }
+        line[x] = 255 * sum;
+      }
+      for (let x = 0; x < width; x += 1) {
+        sums[x] += weight * line[x];
+      }
+    });
+  });
+  return result;
+}
+
+/**
+ * Return a mask resized by bilinear interpolation: 255 where the mask is 1.
+ *
+ * @param {Uint8Array} mask - of 0 and 1.
+ * @param {{width: number, height: number}} from - the mask's size.
+ * @param {number} width - of the result.
+ * @param {number} height
+ * @returns {Uint8Array}
+ */
+export function enlargeMask(mask, from, width, height) {
+  const columns = linearWeights(from.width, width);
+  const rows = linearWeights(from.height, height);
+  const one = 1 << WEIGHT_BITS;
+  const lines = Array.from({ length: from.height }, (_, y) => {
+    const start = y * from.width;
+    return Int32Array.from(columns, ({ first, second, share }) => 255 * (
+      (one - share) * mask[start + first] + share * mask[start + second]));
+  });
+  const result = new Uint8Array(width * height);
+  rows.forEach(({ first, second, share }, y) => {
+    const upper = lines[first];
+    const lower = lines[second];
+    for (let x = 0; x < width; x += 1) {
+      result[y * width + x] = (((one - share) * (upper[x] >> 4) >> 16)
+                               + (share * (lower[x] >> 4) >> 16) + 2) >> 2;
+    }
+  });
+  return result;
+}
