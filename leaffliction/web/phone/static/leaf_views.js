@@ -25,8 +25,8 @@ export function leafViews(picture) {
   const { width, height } = picture;
   const found = findLeaves(picture);
   const labels = numberLeaves(found, width, height);
-  const leaves = found.map((_, index) => leafOf(labels, width, height,
-                                                index + 1))
+  const leaves = found.map(({ box }, index) => leafOf(labels, width, box,
+                                                      index + 1))
     // Another leaf's pixels may cover all of this one's.
     .filter(({ box }) => box.width);
   if (!leaves.length) {
@@ -44,17 +44,22 @@ export function leafViews(picture) {
       mask, leaves[index].box.width).areas.length - 1)) } };
 }
 
-function leafOf(labels, width, height, number) {
-  const whole = labels.map((label) => label === number ? 1 : 0);
-  const box = boxOf(whole, width, height);
-  return { box, mask: crop(whole, width, box) };
+/** Return a leaf without the pixels that another one covers. */
+function leafOf(labels, width, around, number) {
+  const whole = crop(labels, width, around).map(
+    (label) => label === number ? 1 : 0);
+  const box = boxOf(whole, around.width, around.height);
+  return { box: { ...box, x: around.x + box.x, y: around.y + box.y },
+           mask: crop(whole, around.width, box) };
 }
 
 function onWhite({ width, height, data }, labels) {
   const result = data.slice();
   for (let index = 0; index < labels.length; index += 1) {
     if (!labels[index]) {
-      result.fill(255, 4 * index, 4 * index + 3);
+      result[4 * index] = 255;
+      result[4 * index + 1] = 255;
+      result[4 * index + 2] = 255;
     }
   }
   return { width, height, data: result };

@@ -31,6 +31,8 @@ const MIN_SHARPENED = 1.3;
 const SHARPEN = 0.5;
 const SHARPEN_BLUR = 0.4;
 const MIN_SPOT_SHARE = 4e-4;
+/** Of a level of 255. */
+const HALF = 127.5;
 
 /**
  * Return the lesions of a leaf: 1 on diseased tissue, in the leaf's box.
@@ -59,9 +61,8 @@ export function findLesions(picture, { box, mask }) {
   }
   const resized = zoom < 1 ? reduceByArea(picture, part, toWidth, toHeight)
     : interpolateCubic(picture, part, toWidth, toHeight);
-  const leaf = (zoom < 1 ? reduceMask(around, part, toWidth, toHeight)
-    : enlargeMask(around, part, toWidth, toHeight)).map(
-    (level) => level >= 127.5 ? 1 : 0);
+  const leaf = atLeast((zoom < 1 ? reduceMask : enlargeMask)(
+    around, part, toWidth, toHeight), HALF);
   const lesions = toPhotograph(lesionsAtFixedArea(resized, leaf, zoom),
                                resized, part, zoom);
   return mask.map((value, index) => value & lesions[
@@ -71,15 +72,23 @@ export function findLesions(picture, { box, mask }) {
 /** Return a mask at the size of the photograph. */
 function toPhotograph(lesions, from, { width, height }, zoom) {
   if (zoom < 1) {
-    return enlargeMask(lesions, from, width, height).map(
-      (level) => level >= 127.5 ? 1 : 0);
+    return atLeast(enlargeMask(lesions, from, width, height), HALF);
   }
   const coverage = reduceMask(lesions, from, width, height);
   const covered = coverage.filter((value) => value > 0).sort();
   const kept = Math.min(covered.length,
                         roundToEven(count(lesions) / zoom ** 2));
   const least = kept ? covered[covered.length - kept] : Infinity;
-  return Uint8Array.from(coverage, (value) => value >= least ? 1 : 0);
+  return atLeast(coverage, least);
+}
+
+/** Return 1 where a value is at least the least. */
+function atLeast(values, least) {
+  const mask = new Uint8Array(values.length);
+  for (let index = 0; index < mask.length; index += 1) {
+    mask[index] = values[index] >= least ? 1 : 0;
+  }
+  return mask;
 }
 
 /** Return the diseased tissue of a leaf of fixed area. */
@@ -126,7 +135,10 @@ function smoothedLab(picture, unit, zoom) {
                     - PIXEL_BLUR ** 2 * (Math.max(zoom, 1) ** 2 - 1));
   return planes.map((plane, channel) => {
     const middle = channel ? 128 : 0;
-    let values = Float32Array.from(plane, (level) => level - middle);
+    let values = new Float32Array(plane);
+    for (let index = 0; index < values.length; index += 1) {
+      values[index] -= middle;
+    }
     if (variance > 0) {
       values = gaussianBlur(values, width, height,
                             Math.max(0.3, Math.sqrt(variance)));
@@ -143,7 +155,11 @@ function smoothedLab(picture, unit, zoom) {
 }
 
 function valuesAt(plane, indices) {
-  return Float32Array.from(indices, (index) => plane[index]);
+  const values = new Float32Array(indices.length);
+  for (let rank = 0; rank < values.length; rank += 1) {
+    values[rank] = plane[indices[rank]];
+  }
+  return values;
 }
 
 /** Return a quantile as NumPy: linear between the two nearest values. */

@@ -38,18 +38,19 @@ export function open(mask, width, height, kernel) {
 /** Spread the pixels of a value, 0 or 1, over the kernel around them. */
 function sweep(mask, width, height, kernel, value) {
   const radius = kernel.length >> 1;
-  const result = mask.slice();
-  const spread = new Map();
-  for (const reach of new Set(kernel)) {
-    spread.set(reach, reach ? spreadRows(mask, width, height, reach, value)
-      : mask);
+  // Four pixels at once: a row is a whole number of 32 bits.
+  const words = Math.ceil(width / 4);
+  const result = new Uint32Array(words * height).fill(value ? 0 : ~0);
+  const spread = new Map(kernel.map((reach) => [reach, null]));
+  for (const reach of spread.keys()) {
+    spread.set(reach, new Uint32Array(
+      spreadRows(mask, width, height, reach, value, 4 * words).buffer));
   }
   kernel.forEach((reach, row) => {
     const rows = spread.get(reach);
-    const shift = row - radius;
-    const start = Math.max(0, shift) * width;
-    const end = Math.min(height, height + shift) * width;
-    const offset = shift * width;
+    const offset = (row - radius) * words;
+    const start = Math.max(0, offset);
+    const end = Math.min(result.length, result.length + offset);
     if (value) {
       for (let index = start; index < end; index += 1) {
         result[index] |= rows[index - offset];
@@ -60,20 +61,26 @@ function sweep(mask, width, height, kernel, value) {
       }
     }
   });
-  return result;
+  const pixels = new Uint8Array(result.buffer);
+  return 4 * words === width ? pixels
+    : crop(pixels, 4 * words, { x: 0, y: 0, width, height });
 }
 
-function spreadRows(mask, width, height, reach, value) {
-  const result = mask.slice();
-  for (let start = 0; start < mask.length; start += width) {
+/** Spread a value along rows, into rows of `stride` pixels. */
+function spreadRows(mask, width, height, reach, value, stride) {
+  const result = new Uint8Array(stride * height);
+  for (let y = 0; y < height; y += 1) {
+    const row = mask.subarray(y * width, (y + 1) * width);
+    const start = y * stride;
+    result.set(row, start);
     let until = -1;     // how far the last pixels of the value reach
-    for (let x = 0; x < width; x += 1) {
-      if (mask[start + x] === value) {
-        const from = Math.max(until + 1, x - reach, 0);
-        until = Math.min(x + reach, width - 1);
-        for (let at = from; at <= until; at += 1) {
+    for (let x = row.indexOf(value); x >= 0 && x < width; x += 1) {
+      if (row[x] === value) {
+        const end = Math.min(x + reach, width - 1);
+        for (let at = Math.max(until + 1, x - reach); at <= end; at += 1) {
           result[start + at] = value;
         }
+        until = end;
       }
     }
   }

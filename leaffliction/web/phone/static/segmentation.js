@@ -47,6 +47,9 @@ const MAX_GAP = 0.2;
 const MIN_HULL_FILL = 0.78;
 const MIN_SHARED_EDGE = 0.2;
 const SHADOW_LOG_ODDS = -3.3;
+/** Lengths of steps of OpenCV's distance transform. */
+const DIAGONAL = 1.4;
+const KNIGHT = 2.1969;
 
 /**
  * Classify each pixel as leaf or background.
@@ -189,59 +192,72 @@ function isLeaf(part, { logOdds, width }, isSmall) {
     return false;
   }
   const box = boxAround([part]);
-  const certainty = meanIn(fillOutlines([part], box), box, width,
-                           (index) => Math.abs(logOdds[index]));
-  return certainty >= (solidity < RAGGED ? MIN_CERTAINTY_RAGGED
+  const [sum, pixels] = sumIn(fillOutlines([part], box), box, width, logOdds,
+                              true);
+  return sum / pixels >= (solidity < RAGGED ? MIN_CERTAINTY_RAGGED
     : MIN_CERTAINTY);
 }
 
-/** Return the mean over the pixels of a mask in a box; 0 without any. */
-function meanIn(mask, box, width, valueAt) {
+/**
+ * Return the sum of log odds in a mask, which lies in a box, and its pixels.
+ */
+function sumIn(mask, box, width, logOdds, isAbsolute) {
   let sum = 0;
-  let count = 0;
-  for (let index = 0; index < mask.length; index += 1) {
-    if (mask[index]) {
-      const x = box.x + index % box.width;
-      const y = box.y + Math.floor(index / box.width);
-      sum += valueAt(y * width + x);
-      count += 1;
+  let pixels = 0;
+  for (let y = 0; y < box.height; y += 1) {
+    const offset = (box.y + y) * width + box.x - y * box.width;
+    for (let at = y * box.width; at < (y + 1) * box.width; at += 1) {
+      if (mask[at]) {
+        const value = logOdds[at + offset];
+        sum += isAbsolute ? Math.abs(value) : value;
+        pixels += 1;
+      }
     }
   }
-  return count && sum / count;
+  return [sum, pixels];
 }
 
-function isPiece(part, leaf, { leafPixels, logOdds, width }) {
+function isPiece(part, leaf, segmentation) {
   const side = Math.sqrt(part.area);
   if (boxDistance(boxAround([part]), boxAround(leaf)) > side) {
     return false;
   }
   const both = [part, ...leaf];
   const hull = polygonOutline(convexHull(both));
-  const box = boxAround(both);
-  const whole = fillOutlines(leaf, box);
-  const filled = fillOutlines([part], box);
-  const gap = fillOutlines([hull], box);
-  for (let index = 0; index < gap.length; index += 1) {
-    const at = ((box.y + Math.floor(index / box.width)) * width
-                + box.x + index % box.width);
-    gap[index] &= whole[index] || filled[index] || leafPixels[at] ? 0 : 1;
-  }
-  const gapLogOdds = meanIn(gap, box, width, (index) => logOdds[index]);
+  const gapLogOdds = meanOfGap(hull, both, segmentation);
   if (gapLogOdds > MAX_BACKGROUND_LOG_ODDS) {
     return true;
   }
-  const toLeaf = distancesTo(whole, box.width, box.height);
-  const distances = Array.from(part.x, (x, index) => toLeaf[
-    (part.y[index] - box.y) * box.width + x - box.x]);
-  const least = distances.reduce((one, other) => Math.min(one, other));
   const area = both.reduce((sum, outline) => sum + outline.area, 0);
-  if (least > MAX_GAP * side || area < MIN_HULL_FILL * hull.area) {
+  if (area < MIN_HULL_FILL * hull.area) {
+    return false;
+  }
+  const distances = distancesTo(leaf, part);
+  const least = distances.reduce((one, other) => Math.min(one, other));
+  if (least > MAX_GAP * side) {
     return false;
   }
   const near = distances.filter(
     (distance) => distance <= 1.2 * least + 0.02 * side);
   return near.length >= MIN_SHARED_EDGE * distances.length
     || gapLogOdds > SHADOW_LOG_ODDS;
+}
+
+/** Return the mean log odds between parts, within their hull. */
+function meanOfGap(hull, parts, { leafPixels, logOdds, width }) {
+  const box = boxAround([hull]);
+  const gap = fillOutlines([hull], box);
+  const filled = fillOutlines(parts, box);
+  for (let y = 0; y < box.height; y += 1) {
+    const offset = (box.y + y) * width + box.x - y * box.width;
+    for (let at = y * box.width; at < (y + 1) * box.width; at += 1) {
+      if (filled[at] || leafPixels[at + offset]) {
+        gap[at] = 0;
+      }
+    }
+  }
+  const [sum, pixels] = sumIn(gap, box, width, logOdds, false);
+  return pixels && sum / pixels;
 }
 
 /** Return the larger of the gaps in x and in y between two boxes. */
@@ -252,33 +268,27 @@ function boxDistance(one, other) {
                   other.y - one.y - one.height);
 }
 
-/** Steps of OpenCV's distance transform of 5 x 5: x, y and length. */
-const STEPS = [[-1, 0, 1], [0, -1, 1], [-1, -1, 1.4], [1, -1, 1.4],
-               [-2, -1, 2.1969], [2, -1, 2.1969], [-1, -2, 2.1969],
-               [1, -2, 2.1969]];
-
-/** Return the distance of each pixel to a mask (Borgefors 1986). */
-function distancesTo(mask, width, height) {
-  const result = Float32Array.from(mask, (value) => value ? 0 : Infinity);
-  const relax = (x, y, sign) => {
-    const at = y * width + x;
-    for (const [stepX, stepY, length] of STEPS) {
-      const otherX = x + sign * stepX;
-      const otherY = y + sign * stepY;
-      if (otherX >= 0 && otherX < width && otherY >= 0 && otherY < height) {
-        result[at] = Math.min(result[at], length
-                              + result[otherY * width + otherX]);
+/**
+ * Return the distance of each pixel of an outline to the nearest of others:
+ * that of OpenCV's distance transform of 5 x 5 pixels (Borgefors 1986), of
+ * steps to the side, diagonally and as a knight.
+ */
+function distancesTo(outlines, { x, y }) {
+  const result = new Float64Array(x.length).fill(Infinity);
+  for (const other of outlines) {
+    for (let from = 0; from < x.length; from += 1) {
+      let least = result[from];
+      for (let to = 0; to < other.x.length; to += 1) {
+        const across = Math.abs(x[from] - other.x[to]);
+        const down = Math.abs(y[from] - other.y[to]);
+        const long = Math.max(across, down);
+        const short = Math.min(across, down);
+        const length = 2 * short <= long
+          ? long - 2 * short + short * KNIGHT
+          : (long - short) * KNIGHT + (2 * short - long) * DIAGONAL;
+        least = Math.min(least, length);
       }
-    }
-  };
-  for (let y = 0; y < height; y += 1) {
-    for (let x = 0; x < width; x += 1) {
-      relax(x, y, 1);
-    }
-  }
-  for (let y = height - 1; y >= 0; y -= 1) {
-    for (let x = width - 1; x >= 0; x -= 1) {
-      relax(x, y, -1);
+      result[from] = least;
     }
   }
   return result;
