@@ -7,12 +7,17 @@ DIRECTORY: photographs; of each, up to --count are sampled evenly.  Needs
 Chromium and Playwright; the folder is made anew (leaffliction.web.phone).
 
 Prints for each directory how Chromium's answers compare with Python's: the
-same class, `known`, and hints (but those that take the outline of a leaf,
-which the phone does not know); the largest and the 99 % quantile of the
-differences of probabilities.  They are split into what comes from the JPEG
+same class, `known`, and hints; the largest and the 99 % quantile of the
+differences of probabilities; the same number of leaves, and, where both found
+leaves, lesions whose share is within a percentage point and whose number of
+spots is within a tenth.  They are split into what comes from the JPEG
 decoder (Python's answers for Chromium's pixels against those for its own) and
 the rest (Chromium's answers against Python's for the same pixels); and how
 far the pixels differ, of 255 levels.
+
+Then the same for leaves that are laid on a plain ground: one small one, one
+that fills most of the photograph, two or six; and how long leaves, lesions and
+their views take there, without slowing down.
 
 Then the same for large photographs (enlarged to 12 megapixels, with noise),
 which Python decodes at a quarter of the size: there, Python's own answers for
@@ -39,15 +44,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.hints import blend
 from leaffliction.model.bundle import read_archive
 from leaffliction.model.classifier import Classifier
 from leaffliction.model.released import DEFAULT, find_archive
 from leaffliction.prediction.hints import find_hints
+from leaffliction.prediction.leaf_views import LesionSummary, measure_lesions
+from leaffliction.transformation.mask import leaf_mask
 from leaffliction.utils import cli
 from leaffliction.utils.folders import find_images
 from leaffliction.utils.images import (encode_jpeg, read_for_network,
                                        read_image)
 from leaffliction.web.phone.folder import write_folder
+from leaffliction.web.prediction_json import read_upload
 
 CHROMIUM = "/usr/bin/chromium"
 SLOWDOWN = 4
@@ -55,8 +64,11 @@ ROUNDS = 5
 LARGE, LARGE_COUNT = (4032, 3024), 20     # pixels, photographs
 NOISE, QUALITY = 4, 90      # standard deviation in levels; of the JPEG
 PHOTOGRAPH = "/benchmark/"
-# Hints that take the outline of a leaf.
-OF_OUTLINES = {"several_leaves", "small_leaf", "cut_leaf"}
+# Laid leaves: width and height of the photograph, how many there are of each
+# kind, and the side of each leaf's photograph in it, all in pixels.
+LAID, LAID_COUNT = (800, 600), 50
+LAID_SIDES = {1: 560, 2: 360, 6: 240, 0: 140}
+GROUNDS = ((235, 235, 230), (128, 110, 100), (200, 180, 150), (90, 90, 95))
 LOAD = """async () => {
   const { loadPredictor } = await import("./phone/predictor.js");
   window.predict = await loadPredictor(new URL("model/", location.href));
@@ -64,7 +76,7 @@ LOAD = """async () => {
 PREDICT = """async ([address, withPixels]) => {
   const file = await (await fetch(address)).blob();
   const start = performance.now();
-  const { classes, known, ood_score, hints } = await predict(file);
+  const { classes, known, ood_score, hints, lesions } = await predict(file);
   const seconds = (performance.now() - start) / 1000;
   let pixels = null;
   if (withPixels) {
@@ -76,8 +88,17 @@ PREDICT = """async ([address, withPixels]) => {
     }
     pixels = { width, height, data: btoa(text) };
   }
-  return { classes, known, ood_score, seconds, pixels,
+  return { classes, known, ood_score, seconds, pixels, lesions,
            hints: hints.map(({ code }) => code) };
+}"""
+TIME_VIEWS = """async (address) => {
+  const { readPhotograph } = await import("./phone/preprocess.js");
+  const { leafViews } = await import("./phone/leaf_views.js");
+  const file = await (await fetch(address)).blob();
+  const picture = await readPhotograph(file, 4096);
+  const start = performance.now();
+  leafViews(picture);
+  return performance.now() - start;
 }"""
 
 
@@ -85,14 +106,15 @@ PREDICT = """async ([address, withPixels]) => {
 class Answer:
     """What one side says about a photograph.
 
-    probabilities: (classes,).  ood_score: as Prediction's.  hints: codes,
-    without OF_OUTLINES.
+    probabilities: (classes,).  ood_score: as Prediction's.  hints: codes.
+    lesions: of all leaves, or None where no leaf was found.
     """
 
     probabilities: np.ndarray
     known: bool
     ood_score: float
     hints: tuple[str, ...]
+    lesions: LesionSummary | None
 
 
 def of_python(classifier: Classifier, rgb_img: np.ndarray) -> Answer:
@@ -100,8 +122,8 @@ def of_python(classifier: Classifier, rgb_img: np.ndarray) -> Answer:
     prediction = classifier.predict_image(rgb_img)
     return Answer(
         prediction.probabilities, prediction.known, prediction.ood_score,
-        tuple(hint.code for hint in find_hints(rgb_img, prediction)
-              if hint.code not in OF_OUTLINES))
+        tuple(hint.code for hint in find_hints(rgb_img, prediction)),
+        measure_lesions(rgb_img))
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -156,7 +178,8 @@ class Phone:
             found["pixels"]["height"], found["pixels"]["width"], 4)[..., :3]
         return (Answer(np.array([shares[name] for name in self.class_names]),
                        found["known"], found["ood_score"],
-                       tuple(found["hints"])),
+                       tuple(found["hints"]), found["lesions"]
+                       and LesionSummary(**found["lesions"])),
                 pixels, found["seconds"])
 
 
@@ -178,6 +201,22 @@ def compare(title: str, ours: Sequence[Answer], theirs: Sequence[Answer]
           f"{apart.max():.4f}, 99 % {np.quantile(apart, 0.99):.4f}, within "
           f"0.02 {np.mean(apart <= 0.02):.2%}; OOD scores: median "
           f"{np.median(scores):.2g}", flush=True)
+    compare_lesions([(one.lesions, other.lesions) for one, other in pairs])
+
+
+def compare_lesions(pairs: Sequence[tuple[LesionSummary | None,
+                                          LesionSummary | None]]) -> None:
+    """Print how the lesions of two lists of answers differ."""
+    leaves = sum((one.leaves if one else 0) == (other.leaves if other else 0)
+                 for one, other in pairs)
+    both = [pair for pair in pairs if all(pair)]
+    shares = np.array([abs(one.share - other.share) for one, other in both])
+    spots = sum(abs(one.spots - other.spots) <= 0.1 * other.spots
+                for one, other in both)
+    print(f"    number of leaves {leaves / len(pairs):7.2%}; of {len(both)} "
+          f"with leaves: share within 1 point {np.mean(shares <= 0.01):.2%}, "
+          f"largest difference {shares.max(initial=0):.4f}, spots within a "
+          f"tenth {spots / max(1, len(both)):.2%}", flush=True)
 
 
 def compare_small(phone: Phone, classifier: Classifier,
@@ -214,6 +253,43 @@ def compare_large(phone: Phone, classifier: Classifier,
     compare("Chromium against Python", phones, reduced)
     compare("of it, Python's reduced decoding", whole, reduced)
     compare("of it, the rest", phones, whole)
+
+
+def lay(paths: Sequence[Path], count: int, seed: int) -> bytes:
+    """Return photographs' leaves on a plain ground, side by side: a JPEG.
+
+    count: a key of LAID_SIDES.
+    """
+    generator = np.random.default_rng(seed)
+    width, height = LAID
+    whole = np.uint8(np.clip(generator.normal(
+        GROUNDS[seed % len(GROUNDS)], NOISE, (height, width, 3)), 0, 255))
+    side, columns = LAID_SIDES[count], min(3, max(1, count))
+    for place, path in enumerate(paths[:max(1, count)]):
+        rgb_img, mask = (cv2.resize(image, (side, side)) for image in (
+            read_image(path), leaf_mask(read_image(path)) * 1.0))
+        x = (width - columns * side) // 2 + place % columns * side
+        y = 20 + place // columns * (side + 20)
+        window = whole[y:y + side, x:x + side]
+        window[:] = blend(rgb_img, mask, window)
+    return encode_jpeg(whole, QUALITY)
+
+
+def compare_laid(phone: Phone, classifier: Classifier, paths: Sequence[Path]
+                 ) -> None:
+    """Compare leaves that are laid on a plain ground; print times."""
+    for count in LAID_SIDES:
+        contents = [lay(np.roll(paths, -7 * seed), count, seed)
+                    for seed in range(LAID_COUNT)]
+        phones, python, times = [], [], []
+        for content in contents:
+            phones.append(phone.answer(content)[0])
+            python.append(of_python(classifier, read_upload(
+                classifier, content)))
+            times.append(phone.page.evaluate(TIME_VIEWS, f"{PHOTOGRAPH}0"))
+        compare(f"{count} laid" if count else "1 small, laid", phones, python)
+        print(f"    leaves, lesions and their views {np.median(times):.0f} "
+              f"ms (median), {max(times):.0f} ms (largest)", flush=True)
 
 
 def enlarge(path: Path, seed: int) -> bytes:
@@ -262,6 +338,9 @@ def measure(page: object, address: str, classifier: Classifier,
     for folder, paths in folders.items():
         print(f"{folder}, {len(paths)} photographs")
         compare_small(phone, classifier, paths)
+    first = next(iter(folders.values()))
+    print(f"{LAID[0]} x {LAID[1]}, leaves of the first directory")
+    compare_laid(phone, classifier, first)
     paths = [path for paths in folders.values() for path in paths]
     large = [enlarge(path, seed) for seed, path in enumerate(
         paths[::max(1, len(paths) // LARGE_COUNT)][:LARGE_COUNT])]

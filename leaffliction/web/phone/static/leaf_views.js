@@ -16,8 +16,8 @@ const LINES_PER_LEAF = 200;
 
 /**
  * @param {import("./resize.js").Picture} picture - at most 1024 pixels.
- * @returns {?{leaf: import("./resize.js").Picture,
- *             lesions: import("./resize.js").Picture,
+ * @returns {?{pictures: {leaf: import("./resize.js").Picture,
+ *                        lesions: import("./resize.js").Picture},
  *             summary: {leaves: number, share: number, spots: number}}} null
  *   where no leaf is found.
  */
@@ -37,7 +37,7 @@ export function leafViews(picture) {
   const lesions = { width, height, data: leaf.data.slice() };
   leaves.forEach(({ box }, index) => drawOutlines(lesions, all[index], box));
   const sum = (values) => values.reduce((one, other) => one + other, 0);
-  return { leaf, lesions, summary: {
+  return { pictures: { leaf, lesions }, summary: {
     leaves: leaves.length,
     share: sum(all.map(count)) / sum(leaves.map(({ mask }) => count(mask))),
     spots: sum(all.map((mask, index) => connectedParts(

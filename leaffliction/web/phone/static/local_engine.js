@@ -25,8 +25,7 @@ export function createEngine() {
   const engine = {
     can: { corrections: false, phone: false, report: false },
     place: "device",
-    // Masks and lesions take PlantCV's methods: docs/how-to/phone.md.
-    views: ["photograph", "class_map"],
+    views: ["photograph", "leaf", "lesions", "class_map"],
     parallel: 1,
     languages: [],
     history: new History(store),

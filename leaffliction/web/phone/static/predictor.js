@@ -3,6 +3,7 @@
 import { overlayClassMap } from "./class_map.js";
 import { predict } from "./classifier.js";
 import { findHints } from "./hints.js";
+import { leafViews } from "./leaf_views.js";
 import { centreOf, mirrored, networkInput, readPhotograph,
          wholeOf } from "./preprocess.js";
 import { shrink } from "./resize.js";
@@ -54,14 +55,19 @@ async function answer(model, network, file) {
   const { known, oodScore, probabilities } = prediction;
   const order = [...probabilities.keys()].sort(
     (one, other) => probabilities[other] - probabilities[one]);
+  const photograph = shrink(picture, LONGEST);
+  const found = leafViews(photograph);
   return {
     known, ood_score: oodScore,
     classes: order.map((index) => ({ name: model.class_names[index],
                                      probability: probabilities[index] })),
     hints: findHints(picture, known, model.plants),
-    // No outlines of leaves here: see docs/how-to/phone.md.
-    lesions: null,
-    views: await views(model, picture, outputs.class_maps, order[0]) };
+    lesions: found && found.summary,
+    views: await encode({
+      photograph, ...found?.pictures,
+      class_map: overlayClassMap(photograph, outputs.class_maps, order[0],
+                                 model.class_names.length, model.colours) })
+  };
 }
 
 /**
@@ -89,12 +95,10 @@ async function predictPicture(model, network, picture) {
   return { prediction, outputs };
 }
 
-async function views(model, picture, maps, chosen) {
-  const photograph = shrink(picture, LONGEST);
-  return {
-    photograph: await jpeg(photograph),
-    class_map: await jpeg(overlayClassMap(
-      photograph, maps, chosen, model.class_names.length, model.colours)) };
+/** Return views, {name: picture}, as files. */
+async function encode(views) {
+  return Object.fromEntries(await Promise.all(Object.entries(views).map(
+    async ([name, picture]) => [name, await jpeg(picture)])));
 }
 
 async function jpeg({ width, height, data }) {
