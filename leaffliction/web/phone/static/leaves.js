@@ -197,7 +197,10 @@ function maskAndQuality(outlines, segmentation,
 
 /** Remove the holes that show the background; others are lesions. */
 function openHoles(mask, { width, leafPixels, lab: { planes }, background }) {
-  const filled = mask.map((value, index) => value & ~leafPixels[index]);
+  const filled = new Uint8Array(mask.length);
+  for (let index = 0; index < mask.length; index += 1) {
+    filled[index] = mask[index] & ~leafPixels[index];
+  }
   const least = MIN_HOLE_SHARE * mask.length;
   if (count(filled) < least) {
     return;

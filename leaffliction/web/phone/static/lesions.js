@@ -7,7 +7,8 @@
 
 import { gaussianBlur } from "./blur.js";
 import { toLab } from "./lab.js";
-import { connectedParts, count, disc, erode, open } from "./morphology.js";
+import { connectedParts, count, crop, disc, erode,
+         open } from "./morphology.js";
 import { enlargeMask, interpolateCubic, reduceByArea, reduceMask,
          roundToEven } from "./resize.js";
 
@@ -65,8 +66,12 @@ export function findLesions(picture, { box, mask }) {
     around, part, toWidth, toHeight), HALF);
   const lesions = toPhotograph(lesionsAtFixedArea(resized, leaf, zoom),
                                resized, part, zoom);
-  return mask.map((value, index) => value & lesions[
-    (upper + Math.floor(index / width)) * part.width + left + index % width]);
+  const result = crop(lesions, part.width,
+                      { x: left, y: upper, width, height });
+  for (let index = 0; index < result.length; index += 1) {
+    result[index] &= mask[index];
+  }
+  return result;
 }
 
 /** Return a mask at the size of the photograph. */

@@ -68,20 +68,16 @@ function sweep(mask, width, height, kernel, value) {
 
 /** Spread a value along rows, into rows of `stride` pixels. */
 function spreadRows(mask, width, height, reach, value, stride) {
-  const result = new Uint8Array(stride * height);
+  const result = new Uint8Array(stride * height).fill(1 - value);
   for (let y = 0; y < height; y += 1) {
     const row = mask.subarray(y * width, (y + 1) * width);
-    const start = y * stride;
-    result.set(row, start);
-    let until = -1;     // how far the last pixels of the value reach
-    for (let x = row.indexOf(value); x >= 0 && x < width; x += 1) {
-      if (row[x] === value) {
-        const end = Math.min(x + reach, width - 1);
-        for (let at = Math.max(until + 1, x - reach); at <= end; at += 1) {
-          result[start + at] = value;
-        }
-        until = end;
-      }
+    const spread = result.subarray(y * stride, y * stride + width);
+    let start = row.indexOf(value);
+    while (start >= 0) {
+      const other = row.indexOf(1 - value, start);
+      const end = other < 0 ? width : other;
+      spread.fill(value, Math.max(0, start - reach), end + reach);
+      start = other < 0 ? -1 : row.indexOf(value, end);
     }
   }
   return result;

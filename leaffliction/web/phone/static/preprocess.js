@@ -82,12 +82,20 @@ function averageSquares(strip, length, rows, factor, target, width) {
     const bottom = Math.min(top + factor, rows);
     sums.fill(0);
     for (let y = top; y < bottom; y += 1) {
-      for (let x = 0; x < length; x += 1) {
-        const from = 4 * (y * length + x);
-        const to = 4 * Math.floor(x / factor);
-        sums[to] += strip[from];
-        sums[to + 1] += strip[from + 1];
-        sums[to + 2] += strip[from + 2];
+      let from = 4 * y * length;
+      for (let to = 0; to < sums.length; to += 4) {
+        const end = Math.min(from + 4 * factor, 4 * (y + 1) * length);
+        let red = 0;
+        let green = 0;
+        let blue = 0;
+        for (; from < end; from += 4) {
+          red += strip[from];
+          green += strip[from + 1];
+          blue += strip[from + 2];
+        }
+        sums[to] += red;
+        sums[to + 1] += green;
+        sums[to + 2] += blue;
       }
     }
     for (let x = 0; x < width; x += 1) {

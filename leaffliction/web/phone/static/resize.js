@@ -328,15 +328,27 @@ export function enlargeMask(mask, from, width, height) {
   const columns = linearWeights(from.width, width);
   const rows = linearWeights(from.height, height);
   const one = 1 << WEIGHT_BITS;
+  const empty = new Int32Array(width);
   const lines = Array.from({ length: from.height }, (_, y) => {
     const start = y * from.width;
-    return Int32Array.from(columns, ({ first, second, share }) => 255 * (
-      (one - share) * mask[start + first] + share * mask[start + second]));
+    if (!mask.subarray(start, start + from.width).includes(1)) {
+      return empty;
+    }
+    const line = new Int32Array(width);
+    for (let x = 0; x < width; x += 1) {
+      const { first, second, share } = columns[x];
+      line[x] = 255 * ((one - share) * mask[start + first]
+                       + share * mask[start + second]);
+    }
+    return line;
   });
   const result = new Uint8Array(width * height);
   rows.forEach(({ first, second, share }, y) => {
     const upper = lines[first];
     const lower = lines[second];
+    if (upper === empty && lower === empty) {
+      return;
+    }
     for (let x = 0; x < width; x += 1) {
       result[y * width + x] = (((one - share) * (upper[x] >> 4) >> 16)
                                + (share * (lower[x] >> 4) >> 16) + 2) >> 2;
