@@ -93,7 +93,7 @@ function areLaid(picture, leaves, subject) {
   const { planes } = toLab(picture);
   const colour = planes.map((plane) => medianLevel(plane, ground));
   const plain = ground.filter((index) => isNear(
-    planes.map((plane) => plane[index]), colour, PLAIN_RANGE));
+    ...planes.map((plane) => plane[index]), colour, PLAIN_RANGE));
   return plain.length >= MIN_PLAIN * ground.length;
 }
 

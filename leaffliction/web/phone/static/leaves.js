@@ -124,7 +124,7 @@ function plainGround({ lab, background, leafPixels }, anyLeaf) {
   for (let index = 0; index < anyLeaf.length; index += 1) {
     if (!anyLeaf[index] && !leafPixels[index]) {
       all += 1;
-      plain += isNear([lightness[index], redness[index], yellowness[index]],
+      plain += isNear(lightness[index], redness[index], yellowness[index],
                       background, PLAIN_RANGE) ? 1 : 0;
     }
   }
@@ -132,10 +132,10 @@ function plainGround({ lab, background, leafPixels }, anyLeaf) {
 }
 
 /** Return whether a colour is that of the ground, within some levels. */
-export function isNear(colour, ground, range) {
-  return Math.abs(colour[0] - ground[0]) <= range[0]
-    && Math.abs(colour[1] - ground[1]) <= range[1]
-    && Math.abs(colour[2] - ground[2]) <= range[2];
+export function isNear(lightness, redness, yellowness, ground, range) {
+  return Math.abs(lightness - ground[0]) <= range[0]
+    && Math.abs(redness - ground[1]) <= range[1]
+    && Math.abs(yellowness - ground[2]) <= range[2];
 }
 
 function partsOfLeaf(parts, leaf, width) {
@@ -216,7 +216,7 @@ function openHoles(mask, { width, leafPixels, lab: { planes }, background }) {
     }
   }
   const isOpen = areas.map((area, number) => area > 0 && area >= least
-    && isNear(sums[number].map((sum) => sum / area), background,
+    && isNear(...sums[number].map((sum) => sum / area), background,
               HOLE_RANGE));
   for (let index = 0; index < labels.length; index += 1) {
     if (isOpen[labels[index]]) {

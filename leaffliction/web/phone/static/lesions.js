@@ -169,12 +169,45 @@ function valuesAt(plane, indices) {
 
 /** Return a quantile as NumPy: linear between the two nearest values. */
 function quantile(values, share) {
-  const sorted = values.sort();
-  const rank = (sorted.length - 1) * share;
+  const rank = (values.length - 1) * share;
   const first = Math.floor(rank);
-  const second = Math.min(first + 1, sorted.length - 1);
-  return fround(sorted[first]
-                + (sorted[second] - sorted[first]) * (rank - first));
+  const low = select(values, first);
+  const above = values.subarray(first + 1);
+  const high = above.length ? above.reduce((one, other) => (
+    one < other ? one : other)) : low;
+  return fround(low + (high - low) * (rank - first));
+}
+
+/** Move the value of a rank there, smaller ones before it; return it. */
+function select(values, rank) {
+  let start = 0;
+  let end = values.length - 1;
+  while (start < end) {
+    const pivot = values[(start + end) >> 1];
+    let low = start;
+    let high = end;
+    while (low <= high) {
+      while (values[low] < pivot) {
+        low += 1;
+      }
+      while (values[high] > pivot) {
+        high -= 1;
+      }
+      if (low <= high) {
+        [values[low], values[high]] = [values[high], values[low]];
+        low += 1;
+        high -= 1;
+      }
+    }
+    if (rank <= high) {
+      end = high;
+    } else if (rank >= low) {
+      start = low;
+    } else {
+      break;
+    }
+  }
+  return values[rank];
 }
 
 function discOf(diameter) {
