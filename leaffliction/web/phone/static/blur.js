@@ -3,7 +3,8 @@
 import { roundToEven } from "./resize.js";
 
 /**
- * Return values blurred; beyond an edge they are mirrored (BORDER_REFLECT_101).
+ * Return values blurred; beyond an edge they are mirrored
+ * (BORDER_REFLECT_101).
  *
  * @param {Float32Array} values - row by row.
  * @param {number} width

@@ -1,6 +1,6 @@
 /**
  * Resizing exactly as OpenCV does it (4.11, modules/imgproc/src/resize.cpp):
- * averaging by area, and bilinear.
+ * averaging by area, and bilinear; and bicubic, but for its rounding.
  *
  * Exactly, because the network has 8-bit numbers: where one pixel in a hundred
  * is rounded the other way, probabilities move by up to 0.07.  Hence
