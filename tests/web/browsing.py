@@ -22,9 +22,14 @@ WORDS, MOTS = EN["page"], FR["page"]
 SCAB, ESCA, STRANGER = (185, 135, 110), (85, 185, 110), (20, 20, 230)
 
 
+def browser_path():
+    """Return where the browser is, or None."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def launch(playwright):
     """Return a running browser; without one, skip the test."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = browser_path()
     if path is None:
         pytest.skip(f"none of {', '.join(BROWSERS)} is installed: the page "
                     "is not tested in a browser")

@@ -11,8 +11,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from browsing import (MOTS, TIMEOUT_MS, WORDS, button, choose, row, wait_for,
-                      wait_for_rows, wait_for_text)
+from browsing import (MOTS, TIMEOUT_MS, WORDS, browser_path, button, choose,
+                      row, wait_for, wait_for_rows, wait_for_text)
 from PIL import Image
 from static_site import Site
 
@@ -26,6 +26,7 @@ from leaffliction.utils.errors import UserError
 from leaffliction.utils.images import encode_jpeg, shrink
 from leaffliction.web.phone import folder as folders
 from leaffliction.web.phone import litert_js
+from leaffliction.web.take_along import PAGE_COLUMNS
 from samples.drawing import draw_leaf
 
 ANSWER = """async (content) => {
@@ -35,6 +36,13 @@ ANSWER = """async (content) => {
   const { views, ...answer } = await predict(new Blob([bytes]));
   const map = new Uint8Array(await views.class_map.arrayBuffer());
   return { ...answer, map: btoa(String.fromCharCode(...map)) };
+}"""
+
+
+# Whether the device keeps as many photographs.
+KEPT = """async (count) => {
+  const { Store, PHOTOGRAPHS } = await import("./phone/store.js");
+  return (await new Store().all(PHOTOGRAPHS)).length === count;
 }"""
 
 
@@ -246,7 +254,7 @@ def check_map(content, rgb_img, prediction):
 def phone_of_its_own(browser, folder, address):
     """Yield a tab of a browser that keeps what it stores in a folder."""
     context = browser.browser_type.launch_persistent_context(
-        folder, executable_path=shutil.which("chromium"),
+        folder, executable_path=browser_path(),
         args=["--no-sandbox"], locale="en-US")
     context.set_default_timeout(TIMEOUT_MS)
     try:
@@ -265,6 +273,7 @@ def test_after_one_visit_it_works_without_a_network(
             browser, tmp_path / "browser", site.address) as tab:
         choose(tab, {"first.jpg": jpeg(leaf())})
         wait_for_rows(tab, 1)
+        wait_for(tab, KEPT, 1)
         # No server of these compresses anything.
         assert 2e6 < site.sent < 8e6
     # The browser starts anew, and nobody answers.
@@ -280,6 +289,7 @@ def test_after_one_visit_it_works_without_a_network(
         wait_for(tab, "() => document.documentElement.lang === 'fr'")
         button(row(tab, "first.jpg"), MOTS["remove_one"].format(
             name="first.jpg")).click()
+        wait_for(tab, KEPT, 1)
         tab.reload()
         wait_for_rows(tab, 1)
         assert row(tab, "second.jpg").is_visible()
@@ -385,7 +395,23 @@ def test_csv_is_that_of_the_program(phone):
         phone.locator("#save-csv").click()
     head, text_row, leaf_row = csv.reader(io.StringIO(
         Path(download.value.path()).read_text()))
-    assert head == ["file", "class", "confidence", "known", "error", "hints"]
+    assert tuple(head) == PAGE_COLUMNS
     assert leaf_row[0] == "'=1.jpg" and 0 < float(leaf_row[2]) <= 1
     assert text_row[:4] == ["text.txt", "", "", ""] and text_row[4]
     assert phone.locator("#save-report").is_hidden()
+
+
+def test_a_network_that_cannot_be_loaded_is_one_line_and_is_tried_again(
+        site, visits_to):
+    site.missing.add("phone/worker.js")
+    visits = visits_to(site.address)
+    visits.allowed += ["404", "Service Worker registration blocked"]
+    # Without a service worker, which would refuse to keep half of the page.
+    tab = visits.open(service_workers="block")
+    choose(tab, {"leaf.jpg": jpeg(leaf())})
+    wait_for_rows(tab, 1, "error")
+    shown = row(tab, "leaf.jpg")
+    assert shown.get_by_text(WORDS["error_not_loaded"]).is_visible()
+    site.missing.clear()
+    button(shown, WORDS["again"]).click()
+    wait_for_rows(tab, 1)

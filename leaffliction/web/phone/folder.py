@@ -205,7 +205,9 @@ def service_worker(files: dict[str, bytes]) -> bytes:
     content = (ENGINE / SERVICE_WORKER).read_bytes()
     content = fill_in(content, "FILES = {}",
                       f"FILES = {json.dumps(hashes, indent=1)}")
-    return fill_in(content, 'POLICY = ""', f'POLICY = "{POLICY}"')
+    # A header may also forbid that other pages show this one in a frame.
+    return fill_in(content, 'POLICY = ""',
+                   f"POLICY = \"{POLICY}; frame-ancestors 'none'\"")
 
 
 def fill_in(content: bytes, old: str, new: str) -> bytes:

@@ -1,19 +1,26 @@
 /** Tables, as predict.py writes them. */
 
-const COLUMNS = ["file", "class", "confidence", "known", "error", "hints"];
+/* As PAGE_COLUMNS of leaffliction/web/take_along.py. */
+const COLUMNS = ["file", "class", "confidence", "known", "error", "hints",
+                 "plant"];
 
 /**
- * Return what the page shows as the CSV of predict.py.
+ * Return what the page shows as CSV, as the server's page does.
  *
  * @param {object[]} rows - as of rowsOf in ../downloads.js.
  * @returns {Blob}
  */
 export function predictionsCsv(rows) {
-  return csv(COLUMNS, rows.map(({ name, classes, known, error, hints }) => (
-    error ? [name, "", "", "", error, ""]
-      : [name, classes[0].name, classes[0].probability.toFixed(6),
-         known ? "yes" : "no", "",
-         hints.map(({ code }) => code).join(" ")])));
+  return csv(COLUMNS, rows.map(rowOf));
+}
+
+function rowOf({ name, plant, classes, known, error, hints }) {
+  if (error) {
+    return [name, "", "", "", error, "", plant ?? ""];
+  }
+  return [name, classes[0].name, classes[0].probability.toFixed(6),
+          known ? "yes" : "no", "",
+          hints.map(({ code }) => code).join(" "), plant ?? ""];
 }
 
 /** Return a header and rows of texts as a CSV file. */

@@ -75,7 +75,10 @@ export function createEngine() {
 function createPredictor() {
   const asked = new Map();    // id → {resolve, reject}
   let lastId = 0;
-  const started = keepOffline().then(() => {
+  let started = null;         // a promise of the worker
+
+  async function start() {
+    await keepOffline();
     const worker = new Worker(new URL("worker.js", import.meta.url),
                               { type: "module" });
     worker.addEventListener("message", ({ data }) => {
@@ -88,10 +91,20 @@ function createPredictor() {
         resolve(answer);
       }
     });
+    // It could not be loaded, and answers nobody; the next one may.
+    worker.addEventListener("error", ({ message }) => {
+      worker.terminate();
+      started = null;
+      asked.forEach(({ reject }) => reject(
+        new EngineError("not_loaded", message ?? "")));
+      asked.clear();
+    });
     return worker;
-  });
+  }
+
+  started = start();
   return async (file) => {
-    const worker = await started;
+    const worker = await (started ??= start());
     lastId += 1;
     const id = lastId;
     return await new Promise((resolve, reject) => {

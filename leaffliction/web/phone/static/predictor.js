@@ -9,7 +9,8 @@ import { centreOf, mirrored, networkInput, readPhotograph,
 import { shrink } from "./resize.js";
 import { loadNetwork } from "./runtime.js";
 
-/** Of a view: longer side in pixels, and quality; as prediction_json.py. */
+/** Of a view: longer side in pixels, as leaf_views.py, and quality, as
+ * prediction_json.py. */
 const LONGEST = 800;
 const QUALITY = 0.85;
 

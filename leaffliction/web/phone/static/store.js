@@ -1,6 +1,7 @@
-/** What this device keeps, in IndexedDB: no one else can read it. */
+/** What this device keeps, in IndexedDB: only pages of this server read it. */
 
-const NAME = "leaffliction";
+/* Each folder of a server has its own: their models may differ. */
+const NAME = `leaffliction ${new URL("../", import.meta.url).pathname}`;
 /** Photographs with their answers, and corrections. */
 export const PHOTOGRAPHS = "photographs";
 export const CORRECTIONS = "corrections";
