@@ -132,6 +132,7 @@ def test_training_is_the_same(cluster, learned, tmp_path):
                 == (learned / name).read_bytes()), name
 
 
+@slow
 def test_a_worker_killed_during_the_run_changes_nothing(
         cluster, leaves, tmp_path, capfd):
     for name, count in (("Apple_scab", 150), ("Grape_Esca", 90)):
