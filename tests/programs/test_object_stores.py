@@ -9,6 +9,7 @@ import pytest
 from object_store import SETTINGS, contents, fill, put, run, s3_server
 from paths import ROOT
 from s3fs import S3FileSystem
+from slow import slow
 from tiny import SMALL
 
 import Augmentation
@@ -192,6 +193,7 @@ def test_transformation_on_s3(both):
     assert sum(name.startswith("views/") for name in disk[1]) == 12
 
 
+@slow
 @pytest.mark.usefixtures("quick_training")
 def test_train_and_predict_on_s3(learned, bucket, capsys, tmp_path,
                                  monkeypatch):

@@ -161,6 +161,7 @@ def test_a_worker_killed_during_the_run_changes_nothing(
     assert killed[0] not in cluster.pids()
 
 
+@slow
 def test_an_image_at_which_workers_die_is_one_error(
         cluster, leaves, tmp_path, capfd, monkeypatch):
     # On a busy machine both workers may be starting anew for 5 s.
@@ -183,6 +184,7 @@ def test_an_image_at_which_workers_die_is_one_error(
     assert not list((tmp_path / "there").rglob("poison*"))
 
 
+@slow
 def test_ctrl_c_waits_for_the_tasks_in_progress(cluster, leaves, tmp_path):
     for number in range(400):
         write_image(leaves / "Apple_scab" / f"slow{number}.png",
