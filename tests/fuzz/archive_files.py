@@ -2,7 +2,6 @@
 
 import io
 import json
-import tarfile
 import warnings
 import zipfile
 from functools import cache
@@ -10,6 +9,7 @@ from hashlib import sha256
 
 from hypothesis import strategies as st
 from mutations import mutate, mutations
+from tar_files import pack_tar
 
 # Values for a field of learnings.json.
 JSON_VALUES = (None, True, 0, -1, 1e308, float("nan"), 10**30, "", "x",
@@ -69,17 +69,6 @@ def pack_zip(members, compression, link=None):
 def zip_bomb(name):
     """Return a small zip with one member of BOMB_BYTES."""
     return pack_zip({name: bytes(BOMB_BYTES)}, zipfile.ZIP_DEFLATED)
-
-
-def pack_tar(members):
-    """Return the members as .tar.gz."""
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for name, data in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return content.getvalue()
 
 
 @st.composite

@@ -2,15 +2,14 @@
 
 import gzip
 import hashlib
-import io
 import json
 import re
-import tarfile
 
 import cv2
 import numpy as np
 import pytest
 from paths import ROOT
+from tar_files import pack_tar
 
 from leaffliction.model import registry
 from leaffliction.model.bundle import read_archive
@@ -26,21 +25,10 @@ CONTENT = {litert_js.MODULE: b'import { x } ' + litert_js.IMPORT + b";",
            litert_js.LIBRARY: b"\0asm" * 100}
 
 
-def make_package():
-    """Return a package like that of npm, with other content."""
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as package:
-        for name, content in CONTENT.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            package.addfile(member, io.BytesIO(content))
-    return stream.getvalue()
-
-
 @pytest.fixture
 def npm(monkeypatch, tmp_path):
     """Stand for the npm registry; return the addresses that were asked."""
-    package, asked = make_package(), []
+    package, asked = pack_tar(CONTENT), []
 
     def download(url):
         asked.append(url)
