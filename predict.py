@@ -21,7 +21,10 @@ from leaffliction import program  # first: it handles Ctrl-C during imports
 
 import sys
 from argparse import Namespace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,6 +40,7 @@ from leaffliction.prediction.text import (describe, describe_choice,
                                           describe_expected, describe_hints,
                                           describe_plant,
                                           describe_plant_hints, summarize)
+from leaffliction.prediction.writers import Result
 from leaffliction.utils import cli
 from leaffliction.utils.console import print_error, print_note, printable
 from leaffliction.utils.errors import UserError
@@ -58,71 +62,89 @@ def load_classifier(archive: Path, verify: bool, announce: bool) -> Classifier:
     return classifier
 
 
+@dataclass
+class Handled:
+    """What has become of the results of a run.
+
+    shown: the first MAX_ROWS predictions.  predicted, unknown, failed: number
+    of predictions, of those out of distribution, and of unreadable images.
+    """
+
+    shown: list[Result] = field(default_factory=list)
+    predicted: int = 0
+    unknown: int = 0
+    failed: int = 0
+
+
+def handle_results(results: Iterable[tuple[Path, Result | UserError]],
+                   classifier: Classifier, outputs: Outputs,
+                   in_words: Callable[[Result], tuple[str, list[str]]]
+                   ) -> Handled:
+    """Write and print each (path, prediction or error); count them.
+
+    in_words: returns the text of a prediction, and its hints.
+    """
+    handled = Handled()
+    with open_writers(classifier, outputs) as write:
+        for path, result in results:
+            write(path, result)
+            if isinstance(result, UserError):
+                print_error(result)
+                handled.failed += 1
+                continue
+            handled.predicted += 1
+            handled.unknown += not result.prediction.known
+            if len(handled.shown) < MAX_ROWS:
+                handled.shown.append(result)
+            if not outputs.quiet:
+                print_prediction(path, *in_words(result))
+    return handled
+
+
 def predict_images(classifier: Classifier, paths: list[Path],
                    workers: Workers, outputs: Outputs) -> int:
     """Print, write and show the predictions; return the exit status."""
-    shown, failed, unknown = [], 0, 0
     wants_figure = outputs.wants_figure(len(paths))
     results = progress(
         predict_files(classifier, paths, workers,
                       MAX_ROWS if wants_figure else 0, with_hints=True,
                       for_report=bool(outputs.report)),
         len(paths), "Predicting")
-    with open_writers(classifier, outputs) as write:
-        for path, result in zip(paths, results):
-            write(path, result)
-            if isinstance(result, UserError):
-                print_error(result)
-                failed += 1
-                continue
-            unknown += not result.prediction.known
-            if len(shown) < MAX_ROWS:
-                shown.append(result)
-            if not outputs.quiet:
-                print_prediction(path,
-                                 describe(result.prediction, outputs.top),
-                                 describe_hints(result.hints))
+    handled = handle_results(
+        zip(paths, results), classifier, outputs, lambda result: (
+            describe(result.prediction, outputs.top),
+            describe_hints(result.hints)))
     if len(paths) > 1:
-        print_note(summarize(len(paths), unknown, failed))
-    if unknown:
+        print_note(summarize(len(paths), handled.unknown, handled.failed))
+    if handled.unknown:
         print_note(describe_expected(classifier.class_names))
-    if shown and wants_figure:
+    if handled.shown and wants_figure:
         if len(paths) > MAX_ROWS:
             print_note(f"the figure shows the first {MAX_ROWS} images")
         sys.stdout.flush()      # The text need not wait for the figure.
         show_predictions([ensure_pixels(result, classifier)
-                          for result in shown], outputs)
-    return cli.FAILED if failed else cli.DONE
+                          for result in handled.shown], outputs)
+    return cli.FAILED if handled.failed else cli.DONE
 
 
 def predict_folders(classifier: Classifier, paths: list[Path],
                     workers: Workers, outputs: Outputs) -> int:
     """Print and write a prediction per plant; return the exit status."""
     folders = group_by_folder(paths)
-    count = sum(map(len, folders.values()))
-    plants, failed, unknown = 0, 0, 0
+    images = list(chain.from_iterable(folders.values()))
     results = progress(
-        predict_files(classifier, [path for images in folders.values()
-                                   for path in images],
-                      workers, with_hints=True,
+        predict_files(classifier, images, workers, with_hints=True,
                       for_report=bool(outputs.report)),
-        count, "Predicting")
-    with open_writers(classifier, outputs) as write:
-        for path, result in combine_folders(folders, results):
-            write(path, result)
-            if isinstance(result, UserError):
-                print_error(result)
-                failed += 1
-                continue
-            plants += 1
-            unknown += not result.prediction.known
-            if not outputs.quiet:
-                print_prediction(path, describe_plant(result, outputs.top),
-                                 describe_plant_hints(result))
-    print_note(summarize(count, unknown, failed, plants))
-    if unknown:
+        len(images), "Predicting")
+    handled = handle_results(
+        combine_folders(folders, results), classifier, outputs,
+        lambda plant: (describe_plant(plant, outputs.top),
+                       describe_plant_hints(plant)))
+    print_note(summarize(len(images), handled.unknown, handled.failed,
+                         handled.predicted))
+    if handled.unknown:
         print_note(describe_expected(classifier.class_names))
-    return cli.FAILED if failed else cli.DONE
+    return cli.FAILED if handled.failed else cli.DONE
 
 
 def print_prediction(path: Path, text: str, hints: list[str]) -> None:
