@@ -3,7 +3,7 @@
 import csv
 import json
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
@@ -13,6 +13,7 @@ from typing import TypeAlias
 from leaffliction.model.bundle import familiarity
 from leaffliction.model.classifier import Classifier
 from leaffliction.prediction.batch import PredictedFile
+from leaffliction.prediction.hints import Hint
 from leaffliction.prediction.plants import PredictedPlant
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import csv_value, open_output
@@ -32,11 +33,26 @@ Result: TypeAlias = PredictedFile | PredictedPlant
 def csv_row(path: Path, result: Result | UserError) -> list[str]:
     """Return the values of COLUMNS for an image or a plant."""
     if isinstance(result, UserError):
-        return [str(path), "", "", "", str(result), ""]
+        return error_values(str(path), str(result))
     prediction = result.prediction
-    return [str(path), prediction.class_name, f"{prediction.confidence:.6f}",
-            "yes" if prediction.known else "no", "",
-            " ".join(dict.fromkeys(hint.code for hint in result.hints))]
+    return predicted_values(str(path), prediction.class_name,
+                            prediction.confidence, prediction.known,
+                            result.hints)
+
+
+def predicted_values(name: str, class_name: str, confidence: float,
+                     known: bool, hints: Iterable[Hint]) -> list[str]:
+    """Return the values of COLUMNS where there is a prediction.
+
+    confidence: 0..1.  hints: each code is named once.
+    """
+    return [name, class_name, f"{confidence:.6f}", "yes" if known else "no",
+            "", " ".join(dict.fromkeys(hint.code for hint in hints))]
+
+
+def error_values(name: str, error: str) -> list[str]:
+    """Return the values of COLUMNS where there is none."""
+    return [name, "", "", "", error, ""]
 
 
 def plant_row(path: Path, result: PredictedPlant | UserError) -> list[str]:

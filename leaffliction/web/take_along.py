@@ -15,7 +15,8 @@ from leaffliction.prediction.languages import Language
 from leaffliction.prediction.leaf_views import LesionSummary
 from leaffliction.prediction.report import open_report
 from leaffliction.prediction.report_html import ReportRow
-from leaffliction.prediction.writers import COLUMNS
+from leaffliction.prediction.writers import (COLUMNS, error_values,
+                                             predicted_values)
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.tables import format_csv
 
@@ -52,13 +53,9 @@ def make_csv(content: bytes, language: Language) -> bytes:
 
 def csv_row(row: ReportRow) -> list[str]:
     """Return the values of PAGE_COLUMNS for a photograph."""
-    plant = row.plant or ""
-    if row.error is not None:
-        return [row.name, "", "", "", row.error, "", plant]
-    class_name, probability = row.classes[0]
-    return [row.name, class_name, f"{probability:.6f}",
-            "yes" if row.known else "no", "",
-            " ".join(hint.code for hint in row.hints), plant]
+    values = (predicted_values(row.name, *row.classes[0], row.known, row.hints)
+              if row.error is None else error_values(row.name, row.error))
+    return [*values, row.plant or ""]
 
 
 def read_rows(content: bytes, language: Language) -> list[ReportRow]:
