@@ -5,10 +5,9 @@ from pathlib import Path
 from tornado.web import Application
 
 from leaffliction import __version__
-from leaffliction.prediction.languages import FOLDER as TEXTS
-from leaffliction.prediction.languages import language_codes, load_language
 from leaffliction.utils.errors import UserError
 from leaffliction.web.corrections import Said
+from leaffliction.web.page_files import language_menu, read_page_files
 from leaffliction.web.prediction_json import predict_upload, read_upload
 from leaffliction.web.qr import qr_svg
 from leaffliction.web.request_handler import (Handler, Refusal, Site,
@@ -16,7 +15,6 @@ from leaffliction.web.request_handler import (Handler, Refusal, Site,
 from leaffliction.web.take_along import make_csv, make_report
 from leaffliction.web.uploads import MAX_BYTES
 
-STATIC = Path(__file__).parent / "static"
 CONTENT_TYPES = {".html": "text/html; charset=utf-8",
                  ".css": "text/css; charset=utf-8",
                  ".js": "text/javascript; charset=utf-8",
@@ -73,8 +71,7 @@ class ModelsHandler(Handler):
             "version": __version__, "max_bytes": MAX_BYTES,
             "parallel": self.site.queue.threads, "corrections": True,
             "local": self.is_local(),
-            "languages": [{"code": code, "name": load_language(code).name}
-                          for code in language_codes()],
+            "languages": language_menu(),
             "models": [{"name": name, "classes": classifier.class_names}
                        for name, classifier in
                        self.site.classifiers.items()]})
@@ -182,18 +179,8 @@ def make_application(site: Site) -> Application:
     return Application(
         [(base + path, handler, shared) for path, handler in routes]
         + [(r"/join/(?P<token>[\w-]+)", JoinHandler, shared),
+           # Read once: no request names a file of the disk.
            (base + r"(?P<file>.*)", StaticHandler,
-            shared | {"files": read_static_files()})],
+            shared | {"files": read_page_files()})],
         # The terminal belongs to the user, not to a list of requests.
         log_function=lambda handler: None)
-
-
-def read_static_files() -> dict[str, bytes]:
-    """Return the files of the page: {path below its address: content}.
-
-    Read once, when the server starts: no request names a file of the disk.
-    """
-    files = {path.relative_to(STATIC).as_posix(): path.read_bytes()
-             for path in STATIC.rglob("*") if path.is_file()}
-    return files | {f"texts/{path.name}": path.read_bytes()
-                    for path in TEXTS.glob("*.json")}

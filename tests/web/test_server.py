@@ -15,7 +15,8 @@ from tiny import CLASS_NAMES
 from leaffliction import __version__
 from leaffliction.prediction.languages import FOLDER as TEXTS
 from leaffliction.web import handlers, request_handler, server
-from leaffliction.web.handlers import CONTENT_TYPES, STATIC
+from leaffliction.web.handlers import CONTENT_TYPES
+from leaffliction.web.page_files import STATIC
 from leaffliction.web.request_handler import HEADERS
 
 

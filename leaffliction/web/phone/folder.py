@@ -25,14 +25,12 @@ from leaffliction.model.bundle import Bundle
 from leaffliction.model.ood import ARRAYS, GATE, SHIFT, OODDetector
 from leaffliction.model.released import released_name
 from leaffliction.prediction.hints import not_like_learned
-from leaffliction.prediction.languages import FOLDER as TEXTS
-from leaffliction.prediction.languages import language_codes, load_language
 from leaffliction.utils.errors import UserError
 from leaffliction.utils.files import write_error
+from leaffliction.web.page_files import language_menu, read_page_files
 from leaffliction.web.phone.icons import icon
 from leaffliction.web.phone.litert_js import litert_files, litert_license
 
-PAGE = Path(__file__).parent.parent / "static"
 ENGINE = Path(__file__).parent / "static"
 SERVICE_WORKER, LIST = "service_worker.js", "files.json"
 INDEX, LICENSE = "index.html", "litert/LICENSE"
@@ -135,14 +133,12 @@ def phone_files(bundle: Bundle, scratch: Path) -> dict[str, bytes]:
 
 def page_files() -> dict[str, bytes]:
     """Return the page with its texts and the engine in the browser."""
-    files = {path.name: path.read_bytes() for path in PAGE.iterdir()
-             if path.is_file()}
+    files = read_page_files()
     files[INDEX] = fill_in(files[INDEX], "<title>", f"{HEAD}<title>")
     files[CHOICE] = b'export { createEngine } from "./phone/local_engine.js"'
-    files |= {f"phone/{path.name}": path.read_bytes()
-              for path in ENGINE.glob("*.js") if path.name != SERVICE_WORKER}
-    return files | {f"texts/{path.name}": path.read_bytes()
-                    for path in TEXTS.glob("*.json")}
+    return files | {
+        f"phone/{path.name}": path.read_bytes()
+        for path in ENGINE.glob("*.js") if path.name != SERVICE_WORKER}
 
 
 def model_files(bundle: Bundle) -> dict[str, bytes]:
@@ -170,8 +166,7 @@ def model_files(bundle: Bundle) -> dict[str, bytes]:
         "ood_threshold": description.ood_threshold,
         # Of each array of ood.bin: first byte, and number of floats.
         "arrays": spans, "colours": map_colours(),
-        "languages": [{"code": code, "name": load_language(code).name}
-                      for code in language_codes()]}
+        "languages": language_menu()}
     return {"model/model.json": json.dumps(fields).encode(),
             "model/model.tflite": bundle.model,
             "model/ood.bin": b"".join(array.astype("<f4").tobytes()
